@@ -1,0 +1,1 @@
+"""AWS on one machine: the emulator, plus the SageMaker it lacks."""

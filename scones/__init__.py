@@ -1,0 +1,1 @@
+"""Scones Unlimited operator command line."""
