@@ -1,0 +1,196 @@
+"""AWS's Ray image for SageMaker (`ray:serve-ml-sagemaker-…`) as processes of this machine.
+
+What its entry point does: the archive to `/opt/ml/model`, that folder and its `code` on PYTHONPATH, Ray,
+`serve run config.yaml`, and the adapter in front. Ports differ, because several run at once.
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tarfile
+import tempfile
+import threading
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import yaml
+
+from localcloud.processes import end_all
+from localcloud.sagemaker import jobs, storage
+from localcloud.sagemaker.errors import JobFailedError
+from localcloud.sagemaker.logs import LogStream
+
+MARKER = "LOCALCLOUD_CONTAINER"
+START_SECONDS = 180.0
+"""SageMaker gives a container's first healthy answer this long, unless asked otherwise 480 s in all."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a container answered."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Container:
+    """A running serving container."""
+
+    identity: str
+    port: int
+    ray_folder: Path
+
+    def invoke(self, body: bytes, headers: Mapping[str, str], *, timeout: float = 60.0) -> Answer:
+        """Send one invocation."""
+        return _request(self.port, "POST", "/invocations", body, headers, timeout)
+
+    def healthy(self) -> bool:
+        """Ask the container whether it can serve."""
+        return _request(self.port, "GET", "/ping", None, {}, 2.0).status == 200
+
+    def stop(self) -> None:
+        """End every process of the container."""
+        end_all(self.identity, marker=MARKER, grace=2.0)
+        shutil.rmtree(self.ray_folder, ignore_errors=True)
+
+
+def _request(
+    port: int, method: str, path: str, body: bytes | None, headers: Mapping[str, str], timeout: float
+) -> Answer:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
+    try:
+        connection.request(method, path, body=body, headers=dict(headers))
+        answer = connection.getresponse()
+        return Answer(answer.status, dict(answer.getheaders()), answer.read())
+    except TimeoutError:
+        return Answer(504, {}, b'{"error": "the container did not answer in time"}')
+    except OSError as error:
+        return Answer(503, {}, f'{{"error": "the container is away: {error}"}}'.encode())
+    finally:
+        connection.close()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _unpack(definition: Mapping[str, Any], root: Path) -> Path:
+    primary = definition["PrimaryContainer"]
+    folder = root / "model"
+    folder.mkdir()
+    bucket, key = storage.split(primary["ModelDataUrl"])
+    s3 = storage.client("s3")
+    try:
+        (root / "model.tar.gz").write_bytes(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
+    except s3.exceptions.ClientError as error:
+        raise JobFailedError(f"ClientError: cannot download the model archive {key}: {error}") from error
+    try:
+        with tarfile.open(root / "model.tar.gz") as archive:
+            archive.extractall(folder, filter="data")
+    except tarfile.TarError as error:
+        raise JobFailedError(f"ClientError: {key} is no model archive: {error}.") from error
+    if not (folder / "config.yaml").is_file():
+        raise JobFailedError(f"ClientError: the model archive {key} has no config.yaml for Ray Serve.")
+    return folder
+
+
+def start(
+    definition: Mapping[str, Any],
+    extra: Mapping[str, str],
+    root: Path,
+    log: LogStream,
+    stop: threading.Event,
+) -> Container:
+    """Start the container of a model and wait until it is healthy.
+
+    Raises
+    ------
+    JobFailedError
+        When the archive is unusable, or no healthy answer came in time.
+    jobs.JobStoppedError
+        When `stop` was set meanwhile.
+    """
+    model = _unpack(definition, root)
+    port, ray_port, identity = _free_port(), _free_port(), uuid.uuid4().hex[:12]
+    config = yaml.safe_load((model / "config.yaml").read_text())
+    config["http_options"] = {**config.get("http_options", {}), "host": "127.0.0.1", "port": ray_port}
+    (root / "config.yaml").write_text(yaml.safe_dump(config))
+    given = {**definition["PrimaryContainer"].get("Environment", {}), **extra}
+    backend = urlsplit(given.get("RAYSERVE_BACKEND_URL", "http://127.0.0.1:8000"))
+    ray_folder = Path(tempfile.mkdtemp(prefix="r", dir=os.environ.get("LOCALCLOUD_WORK")))
+    variables = jobs.environment(
+        root,
+        {
+            "SM_MODEL_DIR": "/opt/ml/model",
+            "SM_NUM_GPUS": "0",
+            **given,
+            "RAYSERVE_BACKEND_URL": urlunsplit(backend._replace(netloc=f"127.0.0.1:{ray_port}")),
+            "ADAPTER_PORT": str(port),
+            "PYTHONPATH": os.pathsep.join((str(model), str(model / "code"))),
+            "RAY_TMPDIR": str(ray_folder),
+            "RAY_USAGE_STATS_ENABLED": "0",
+            "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+            MARKER: identity,
+        },
+        isolated=definition.get("EnableNetworkIsolation", False),
+    )
+    here = Path(__file__).parent
+    container = Container(identity, port, ray_folder)
+    try:
+        for command in ([here / "serve_main.py", root / "config.yaml"], [here / "adapter.py"]):
+            _spawn([sys.executable, *map(str, command)], variables, root, log)
+        _wait(container, log, stop)
+    except BaseException:
+        container.stop()
+        raise
+    return container
+
+
+def _spawn(command: list[str], variables: Mapping[str, str], root: Path, log: LogStream) -> None:
+    process = subprocess.Popen(
+        command,
+        cwd=root,
+        env=dict(variables),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    )
+
+    def follow() -> None:
+        assert process.stdout is not None  # noqa: S101  # PIPE was asked for
+        for line in process.stdout:
+            log.line(line.rstrip("\n"))
+        process.wait()
+
+    threading.Thread(target=follow, daemon=True).start()
+
+
+def _wait(container: Container, log: LogStream, stop: threading.Event) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while not container.healthy():
+        if stop.wait(0.25):
+            raise jobs.JobStoppedError
+        if time.monotonic() > deadline:
+            last = log.tail[-1] if log.tail else "it said nothing"
+            raise JobFailedError(
+                "The container for production variant AllTraffic did not pass the ping health check; its last "
+                f"line: {last}"
+            )

@@ -1,0 +1,255 @@
+"""One local cloud: start it, find it again, talk to it, end it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+import uuid
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from localcloud.errors import NotRunningError, PortTakenError, StartError
+from localcloud.lambda_runtime import ensure_lambda_runtime
+from localcloud.processes import MARKER, belonging, end_all
+
+ACCOUNT = "000000000000"
+REGION = "us-east-1"
+STATE_FILE = "instance.json"
+START_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Instance:
+    """A running local cloud.
+
+    Attributes
+    ----------
+    directory
+        Where its state file and logs are.
+    identity
+        Marks every process that belongs to it.
+    pid, port
+        Of the emulator.
+    work
+        Short-named scratch folder of its jobs and endpoints, removed by `stop`.
+    """
+
+    directory: Path
+    identity: str
+    pid: int
+    port: int
+    work: Path
+
+    @classmethod
+    def start(
+        cls,
+        directory: Path,
+        *,
+        port: int | None = None,
+        owner_pid: int | None = None,
+        project: Path | None = None,
+    ) -> Instance:
+        """Start an emulator and wait until it answers.
+
+        Parameters
+        ----------
+        directory
+            New or empty folder for its state and logs.
+        port
+            Loopback port; a free one when not given.
+        owner_pid
+            The instance ends by itself when this process is gone.
+        project
+            Folder with `node_modules` and `build/lambda-runtime`; the current one when not given.
+
+        Raises
+        ------
+        PortTakenError, StartError
+        """
+        if port is not None and _listening(port):
+            raise PortTakenError(
+                f"Port {port} on 127.0.0.1 is in use; choose another or leave the choice out."
+            )
+        directory = directory.resolve()
+        directory.mkdir(parents=True, exist_ok=True)
+        project = (project or Path.cwd()).resolve()
+        runtime = ensure_lambda_runtime(project / "build" / "lambda-runtime")
+        identity = uuid.uuid4().hex[:12]
+        # Ray keeps Unix sockets below this folder, whose paths may have 107 bytes.
+        work = Path(tempfile.mkdtemp(prefix="lc-", dir="/tmp"))
+        chosen = port or _free_port()
+        environment = {
+            "PATH": os.pathsep.join((str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin")),
+            "HOME": str(work),
+            "TMPDIR": str(work),
+            "LANG": "C.UTF-8",
+            "PYTHONUNBUFFERED": "1",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "GATEWAY_PORT": str(chosen),
+            "BIND_HOST": "127.0.0.1",
+            "IOT_MTLS_ENABLED": "false",
+            "SFTP_ENABLED": "false",
+            "LOG_LEVEL": "WARNING",
+            "DOCKER_HOST": f"unix://{work}/no-docker.sock",
+            "MINISTACK_ACCOUNT_ID": ACCOUNT,
+            "MINISTACK_REGION": REGION,
+            "NODE_PATH": str(project / "node_modules"),
+            "LOCALCLOUD_WORK": str(work),
+            "LOCALCLOUD_LAMBDA_PYTHON": str(runtime),
+            MARKER: identity,
+            **_aws_environment(chosen),
+            **({"LOCALCLOUD_OWNER": str(owner_pid)} if owner_pid else {}),
+        }
+        with (directory / "emulator.log").open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "localcloud.launcher"],
+                cwd=work,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        instance = cls(directory, identity, process.pid, chosen, work)
+        try:
+            instance._wait(process)
+        except BaseException:
+            instance.stop()
+            raise
+        state = {**asdict(instance), "directory": str(directory), "work": str(work)}
+        (directory / STATE_FILE).write_text(json.dumps(state, indent=2) + "\n")
+        return instance
+
+    @classmethod
+    def load(cls, directory: Path) -> Instance:
+        """Find the instance that runs in a folder.
+
+        Raises
+        ------
+        NotRunningError
+        """
+        path = directory.resolve() / STATE_FILE
+        if not path.is_file():
+            raise NotRunningError(f"No local cloud runs in {directory}; start one with `scones local up`.")
+        state = json.loads(path.read_text())
+        instance = cls(
+            Path(state["directory"]), state["identity"], state["pid"], state["port"], Path(state["work"])
+        )
+        if not instance.running():
+            raise NotRunningError(
+                f"The local cloud in {directory} has ended; start it with `scones local up`."
+            )
+        return instance
+
+    @property
+    def endpoint_url(self) -> str:
+        """Where AWS's services answer; an address, because SDKs then use path-style S3."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def log_path(self) -> Path:
+        """The emulator's log."""
+        return self.directory / "emulator.log"
+
+    def running(self) -> bool:
+        """Say whether the emulator process lives."""
+        try:
+            return psutil.Process(self.pid).environ().get(MARKER) == self.identity
+        except psutil.Error:
+            return False
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment of a tool that should talk to this cloud: the caller's, less its AWS."""
+        kept = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}
+        kept["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), kept.get("PATH", "")))
+        return {**kept, **_aws_environment(self.port)}
+
+    def client(self, service: str) -> Any:
+        """Return a boto3 client for a service of this cloud."""
+        import boto3  # noqa: PLC0415  # takes 0.2 s that `scones --help` need not pay
+        from botocore.config import Config  # noqa: PLC0415
+
+        return boto3.client(  # type: ignore[call-overload]
+            service,
+            endpoint_url=self.endpoint_url,
+            region_name=REGION,
+            aws_access_key_id="test",
+            aws_secret_access_key="test",  # noqa: S106
+            config=Config(inject_host_prefix=False, retries={"total_max_attempts": 4, "mode": "standard"}),
+        )
+
+    def status(self) -> dict[str, object]:
+        """Describe the instance and the processes it runs."""
+        return {
+            "running": self.running(),
+            "endpoint_url": self.endpoint_url,
+            "pid": self.pid,
+            "directory": str(self.directory),
+            "processes": len(belonging(self.identity)),
+        }
+
+    def stop(self) -> None:
+        """End the emulator with everything it started, and remove its scratch folder. Safe to repeat."""
+        try:
+            process = psutil.Process(self.pid)
+            if process.environ().get(MARKER) == self.identity:
+                process.terminate()
+                process.wait(timeout=10)
+        except psutil.Error:
+            pass
+        end_all(self.identity)
+        shutil.rmtree(self.work, ignore_errors=True)
+        (self.directory / STATE_FILE).unlink(missing_ok=True)
+
+    def _wait(self, process: subprocess.Popen[bytes]) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            if process.poll() is not None:
+                lines = self.log_path.read_text(errors="replace").strip().splitlines()
+                raise StartError(
+                    f"The local cloud ended while starting: {lines[-1] if lines else 'it said nothing'} "
+                    f"(log: {self.log_path})."
+                )
+            try:
+                with urllib.request.urlopen(f"{self.endpoint_url}/_ministack/health", timeout=2):  # noqa: S310
+                    return
+            except (urllib.error.URLError, OSError):
+                time.sleep(0.1)
+        raise StartError(f"The local cloud did not answer in {START_SECONDS:.0f} s (log: {self.log_path}).")
+
+
+def _aws_environment(port: int) -> dict[str, str]:
+    return {
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",
+        "CDK_DEFAULT_ACCOUNT": ACCOUNT,
+        "CDK_DEFAULT_REGION": REGION,
+    }
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _listening(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0

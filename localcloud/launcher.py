@@ -1,0 +1,41 @@
+"""The process of one instance: the emulator, mended, with SageMaker added, ending all it started."""
+
+from __future__ import annotations
+
+import os
+import threading
+
+import psutil
+
+from localcloud import mends, sagemaker
+from localcloud.processes import MARKER, end_all
+
+
+def _watch_owner(owner: int, stop: threading.Event) -> None:
+    """End everything when the process that owns this instance is gone, however it went."""
+    while not stop.wait(1.0):
+        if not psutil.pid_exists(owner):
+            end_all(os.environ[MARKER], grace=1.0)
+            os._exit(1)
+
+
+def main() -> None:
+    """Run the emulator until it is told to end."""
+    import ministack.app  # noqa: PLC0415  # reads its settings from the environment at import
+
+    mends.apply()
+    sagemaker.register()
+    stop = threading.Event()
+    if owner := os.environ.get("LOCALCLOUD_OWNER"):
+        threading.Thread(target=_watch_owner, args=(int(owner), stop), daemon=True).start()
+    try:
+        ministack.app.main()
+    finally:
+        stop.set()
+        end_all(os.environ[MARKER], grace=2.0)
+        # Threads that wait for jobs which were just ended must not hold the process.
+        os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

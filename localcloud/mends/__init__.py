@@ -1,0 +1,13 @@
+"""What ministack 1.5.33 does otherwise than AWS, mended one file each.
+
+Each mend says what AWS does and has a test in `tests/integration/localcloud`; when the emulator does it
+right by itself, the mend's file goes.
+"""
+
+from localcloud.mends import bucket_tags, lambda_errors, lambda_interpreter, sdk_integrations
+
+
+def apply() -> None:
+    """Apply every mend to the emulator of this process."""
+    for mend in (bucket_tags, lambda_errors, lambda_interpreter, sdk_integrations):
+        mend.apply()

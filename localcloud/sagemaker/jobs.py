@@ -1,0 +1,171 @@
+"""What every job shares: a thread that runs it, a folder that stands for `/opt/ml`, a process in it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import psutil
+
+from localcloud.processes import MARKER
+from localcloud.sagemaker.errors import JobFailedError
+from localcloud.sagemaker.logs import LogStream
+from localcloud.sagemaker.store import Record, now
+
+logger = logging.getLogger(__name__)
+
+CONTAINER_ROOT = "/opt/ml"
+ENDED = ("Completed", "Failed", "Stopped")
+STOP_GRACE = 20.0
+"""Seconds between SIGTERM and SIGKILL; SageMaker gives 120."""
+
+
+class JobStoppedError(Exception):
+    """The job was stopped by request, or by its time limit (`overran`)."""
+
+    def __init__(self, *, overran: bool = False) -> None:
+        super().__init__()
+        self.overran = overran
+
+
+def scratch(name: str) -> Path:
+    """Make a work folder, short-named because Ray keeps sockets below such folders."""
+    return Path(tempfile.mkdtemp(prefix=f"{name[:8]}-", dir=os.environ.get("LOCALCLOUD_WORK")))
+
+
+def mapped(text: str, root: Path) -> str:
+    """Point what a container would find under `/opt/ml` at the job's folder."""
+    return text.replace(CONTAINER_ROOT, str(root))
+
+
+def environment(root: Path, extra: Mapping[str, str], *, isolated: bool) -> dict[str, str]:
+    """Return what a container's process sees: nothing of this machine but Python, no AWS when isolated."""
+    scratch_folder = root / "tmp"
+    scratch_folder.mkdir(exist_ok=True)
+    variables = {
+        "PATH": os.pathsep.join((str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin")),
+        "HOME": str(root),
+        "TMPDIR": str(scratch_folder),
+        "LANG": "C.UTF-8",
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "AWS_REGION": os.environ["AWS_REGION"],
+        **{key: mapped(value, root) for key, value in extra.items()},
+    }
+    if not isolated:
+        variables |= {key: value for key, value in os.environ.items() if key.startswith("AWS_")}
+    if MARKER in os.environ:
+        variables[MARKER] = os.environ[MARKER]
+    return variables
+
+
+def run(
+    record: Record,
+    command: Sequence[str],
+    variables: Mapping[str, str],
+    *,
+    folder: Path,
+    log: LogStream,
+    limit: float,
+) -> int:
+    """Run a job's process to its end, its lines to the log, and return its exit code.
+
+    Raises
+    ------
+    JobStoppedError
+        When the job was stopped, or ran longer than `limit` seconds.
+    JobFailedError
+        When the command does not exist.
+    """
+    try:
+        process = subprocess.Popen(
+            list(command),
+            cwd=folder,
+            env=dict(variables),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise JobFailedError(f"AlgorithmError: the container's command could not start: {error}.") from error
+    record.private["pid"] = process.pid
+
+    def follow() -> None:
+        assert process.stdout is not None  # noqa: S101  # PIPE was asked for
+        for line in process.stdout:
+            log.line(line.rstrip("\n"))
+
+    reader = threading.Thread(target=follow, daemon=True)
+    reader.start()
+    deadline = time.monotonic() + limit
+    try:
+        while process.poll() is None:
+            overran = time.monotonic() > deadline
+            if overran or record.stop.is_set():
+                _end(process)
+                raise JobStoppedError(overran=overran and not record.stop.is_set())
+            record.stop.wait(0.1)
+    finally:
+        record.private.pop("pid", None)
+        reader.join(timeout=5)
+    return process.returncode
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    try:
+        family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+    except psutil.Error:
+        family = []
+    process.terminate()
+    try:
+        process.wait(STOP_GRACE)
+    except subprocess.TimeoutExpired:
+        pass
+    for member in family:
+        try:
+            member.kill()
+        except psutil.Error:
+            continue
+    process.wait()
+
+
+def failure(path: Path, code: int, log: LogStream) -> str:
+    """Return why a process failed: what it wrote to its failure file, or the end of its log."""
+    said = path.read_text(errors="replace").strip()[:1024] if path.is_file() else ""
+    return f"AlgorithmError: {said or (log.tail[-1] if log.tail else 'no output')}, exit code: {code}"
+
+
+def start(record: Record, work: Callable[[Record, Path], None]) -> None:
+    """Run a job in a thread of its own and set its final status, whatever happens."""
+    status = record.kind.status
+
+    def running() -> None:
+        folder = scratch(record.name.rsplit("-", 1)[0][-8:].strip("-") or "job")
+        try:
+            work(record, folder)
+            record.update(**{status: "Completed"}, SecondaryStatus="Completed")
+        except JobStoppedError as stopped:
+            secondary = "MaxRuntimeExceeded" if stopped.overran else "Stopped"
+            record.update(**{status: "Stopped"}, SecondaryStatus=secondary)
+        except JobFailedError as error:
+            record.update(**{status: "Failed"}, SecondaryStatus="Failed", FailureReason=str(error)[:1024])
+        except Exception as error:
+            logger.exception("%s %s failed", record.kind.words, record.name)
+            reason = f"InternalServerError: {error}"[:1024]
+            record.update(**{status: "Failed"}, SecondaryStatus="Failed", FailureReason=reason)
+        finally:
+            record.shown[f"{record.kind.name.removesuffix('Job')}EndTime"] = now()
+            shutil.rmtree(folder, ignore_errors=True)
+
+    threading.Thread(target=running, name=record.name, daemon=True).start()
