@@ -1,0 +1,1 @@
+"""The model itself, shared by training and serving: network, preprocessing, labels, calibration, artifact."""

@@ -1,0 +1,117 @@
+"""A trained model on disk (model.safetensors and model.json), and in memory, ready to decide."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from classifier.card import ModelCard, read_card
+from classifier.errors import ArtifactError
+from classifier.network import FEATURES, NETWORK, EfficientNetLite0
+
+WEIGHTS_FILE = "model.safetensors"
+CARD_FILE = "model.json"
+EMBEDDING = 8
+_PROJECTION_SEED = 20_260_101
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One image's answer; ``confident`` says whether its confidence reaches the model's threshold."""
+
+    label: str
+    confidence: float
+    probabilities: dict[str, float]
+    confident: bool
+    embedding: list[float]
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """A batch's calibrated probabilities [n, k] and embeddings [n, 8], float32."""
+
+    probabilities: NDArray[np.float32]
+    embeddings: NDArray[np.float32]
+
+    def decisions(self, card: ModelCard) -> list[Decision]:
+        """Read each row as a decision of the model that ``card`` describes."""
+        return [_decide(p, e, card) for p, e in zip(self.probabilities, self.embeddings, strict=True)]
+
+
+def _decide(probabilities: NDArray[np.float32], embedding: NDArray[np.float32], card: ModelCard) -> Decision:
+    values = [round(float(p), 6) for p in probabilities]
+    best = int(np.argmax(probabilities))
+    return Decision(
+        label=card.classes[best],
+        confidence=values[best],
+        probabilities=dict(zip(card.classes, values, strict=True)),
+        confident=card.threshold < 1.0 and values[best] >= card.threshold,
+        embedding=[round(float(v), 5) for v in embedding],
+    )
+
+
+class LoadedModel:
+    """A network with its card, in evaluation mode on one device; `predict` may be called from any thread."""
+
+    def __init__(self, network: EfficientNetLite0, card: ModelCard, device: str = "cpu") -> None:
+        self.card = card
+        self.device = torch.device(device)
+        self.network = network.eval().to(self.device)
+        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        # NumPy's legacy generator is frozen for good, so that embeddings of different releases compare.
+        values = np.random.RandomState(_PROJECTION_SEED).standard_normal((FEATURES, EMBEDDING))
+        self._projection = torch.tensor(values / FEATURES**0.5, dtype=torch.float32, device=self.device)
+
+    def predict(self, batch: Tensor) -> Predictions:
+        """Classify normalised float32 images, shape [n, 3, S, S]."""
+        with torch.inference_mode():
+            x = batch.to(self.device, memory_format=torch.channels_last)
+            features = self.network.features(x)
+            logits = self.network.head(features).float()
+            probabilities = torch.softmax(logits / self.card.temperature, dim=1)
+            # Scaled to the usual length of 1280 features, so that the eight numbers are of order one.
+            directions = torch.nn.functional.normalize(features.float(), dim=1) * FEATURES**0.5
+            embeddings = directions @ self._projection
+        return Predictions(probabilities.cpu().numpy(), embeddings.cpu().numpy())
+
+    def warm_up(self, batch_size: int) -> None:
+        """Run one batch of this size, so that the first real one pays no set-up."""
+        size = self.card.image_size
+        self.predict(torch.zeros(batch_size, 3, size, size))
+
+
+def save_model(directory: Path, network: EfficientNetLite0, card: ModelCard) -> None:
+    """Write model.safetensors and model.json into ``directory``, which is made if it is missing."""
+    directory.mkdir(parents=True, exist_ok=True)
+    state = {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
+    save_file(state, directory / WEIGHTS_FILE, metadata={"network": card.network})
+    card.write(directory / CARD_FILE)
+
+
+def load_model(directory: Path, device: str = "cpu") -> LoadedModel:
+    """
+    Read a model artifact.
+
+    Raises
+    ------
+    ArtifactError
+        When a file is missing or damaged, or belongs to another network.
+    """
+    card = read_card(directory / CARD_FILE)
+    if card.network != NETWORK:
+        raise ArtifactError(
+            f"The artifact holds a {card.network!r} model, and this code runs {NETWORK!r} only."
+        )
+    network = EfficientNetLite0(len(card.classes))
+    try:
+        network.load_state_dict(load_file(directory / WEIGHTS_FILE))
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise ArtifactError(
+            f"{WEIGHTS_FILE} is missing, damaged or of another network: train or package again."
+        ) from error
+    return LoadedModel(network, card, device)

@@ -1,0 +1,135 @@
+"""Confidence that means what it says: a temperature, and a threshold that keeps routed errors rare."""
+
+import math
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifier.errors import CalibrationError
+
+Floats = NDArray[np.floating]
+_LOWEST, _HIGHEST = 0.2, 20.0
+_NEVER = 1.0
+_Z95 = 1.959963984540054
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """
+    A routing threshold and what it did on the predictions it was fitted to.
+
+    Parameters
+    ----------
+    value
+        Confidence from which an image is routed, 0…1.
+    coverage
+        Share of the images that would be routed.
+    error
+        Share of wrong ones among them; 0 when none is routed.
+    error_upper95
+        Upper end of that share's 95 % Wilson interval: what so few images can promise.
+    images
+        Predictions it was fitted to.
+    """
+
+    value: float
+    coverage: float
+    error: float
+    error_upper95: float
+    images: int
+
+    def as_dict(self) -> dict[str, float | int]:
+        """Return the fields as model.json holds them."""
+        return asdict(self)
+
+
+def softmax(logits: Floats, temperature: float = 1.0) -> NDArray[np.float64]:
+    """Probabilities, shape [n, k], of logits divided by ``temperature``."""
+    scaled = np.asarray(logits, dtype=np.float64) / temperature
+    exponentials = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+    result: NDArray[np.float64] = exponentials / exponentials.sum(axis=1, keepdims=True)
+    return result
+
+
+def negative_log_likelihood(logits: Floats, labels: NDArray[np.integer], temperature: float = 1.0) -> float:
+    """Mean surprise, in nats, at the true labels."""
+    probabilities = softmax(logits, temperature)[np.arange(len(labels)), labels]
+    return float(-np.log(np.maximum(probabilities, 1e-12)).mean())
+
+
+def fit_temperature(logits: Floats, labels: NDArray[np.integer]) -> float:
+    """
+    Find the temperature that makes the labels most likely, by golden section on its logarithm.
+
+    It is never below 1 when every prediction is right: there the likelihood has no maximum, and a few correct
+    images are no reason for claiming certainty.
+    """
+    if len(labels) == 0:
+        raise CalibrationError(
+            "There are no predictions to calibrate on: give a validation split with images."
+        )
+    lowest = 1.0 if bool((logits.argmax(axis=1) == labels).all()) else _LOWEST
+    low, high = math.log(lowest), math.log(_HIGHEST)
+    ratio = (math.sqrt(5.0) - 1.0) / 2.0
+    for _ in range(60):
+        left, right = high - ratio * (high - low), low + ratio * (high - low)
+        if negative_log_likelihood(logits, labels, math.exp(left)) <= negative_log_likelihood(
+            logits, labels, math.exp(right)
+        ):
+            high = right
+        else:
+            low = left
+    return round(math.exp((low + high) / 2.0), 6)
+
+
+def choose_threshold(confidence: Floats, correct: NDArray[np.bool_], target_error: float) -> Threshold:
+    """
+    Choose the lowest threshold whose routed images are wrong at most at ``target_error``.
+
+    Parameters
+    ----------
+    confidence
+        Calibrated confidence of each prediction, shape [n].
+    correct
+        Whether each was right, shape [n].
+    target_error
+        Share of wrong images allowed among the routed, 0…1.
+
+    Notes
+    -----
+    It lies half way to the next less sure prediction, never below one half: a prediction that is more likely
+    wrong than right has no business in a route. When even the surest prediction is wrong, nothing is routed.
+    """
+    total = len(confidence)
+    if total == 0:
+        raise CalibrationError("There are no predictions to fit a threshold to: give a validation split.")
+    order = np.argsort(-confidence, kind="stable")
+    sure = np.asarray(confidence, dtype=np.float64)[order]
+    errors = np.cumsum(~correct[order]) / np.arange(1, total + 1)
+    distinct = np.append(sure[:-1] > sure[1:], True)  # equal confidences are routed together
+    allowed = np.flatnonzero((errors <= target_error) & distinct & (sure >= 0.5))
+    if len(allowed) == 0:
+        return Threshold(_NEVER, 0.0, 0.0, 1.0, total)
+    last = int(allowed[-1])
+    below = float(sure[last + 1]) if last + 1 < total else 0.0
+    value = max(0.5, (float(sure[last]) + below) / 2.0)
+    wrong = round(float(errors[last]) * (last + 1))
+    return Threshold(
+        value=round(value, 6),
+        coverage=(last + 1) / total,
+        error=float(errors[last]),
+        error_upper95=wilson_interval(wrong, last + 1)[1],
+        images=total,
+    )
+
+
+def wilson_interval(successes: int, trials: int, z: float = _Z95) -> tuple[float, float]:
+    """Interval of a share (Wilson 1927) at 95 %; (0, 1) when there were no trials."""
+    if trials == 0:
+        return 0.0, 1.0
+    share = successes / trials
+    centre = share + z * z / (2 * trials)
+    margin = z * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
+    scale = 1 + z * z / trials
+    return max(0.0, (centre - margin) / scale), min(1.0, (centre + margin) / scale)

@@ -1,0 +1,156 @@
+"""From the bytes of any image to the tensor the network reads; the same code in training and in serving."""
+
+import io
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+from torch import Tensor
+
+from classifier.errors import ImageTooLargeError, UnreadableImageError
+from classifier.image_statistics import ImageStatistics, measure
+
+# The pretrained weights were learnt on pixels scaled to about -1…1 (TensorFlow's Lite recipe: mean 127,
+# deviation 128), not on the ImageNet means that most torch weights want.
+MEAN = (0.5, 0.5, 0.5)
+STD = (0.5, 0.5, 0.5)
+# Formats decoded inside Pillow. EPS would start Ghostscript, and others read files by name.
+FORMATS = ("BMP", "GIF", "JPEG", "MPO", "PNG", "PPM", "TIFF", "WEBP")
+BACKGROUND = (255, 255, 255)
+_SIXTEEN_BITS = 65535.0
+
+
+@dataclass(frozen=True)
+class Limits:
+    """
+    What an image may measure.
+
+    Parameters
+    ----------
+    max_bytes
+        Size of the file; the default is what an endpoint call can carry (6 MiB).
+    max_pixels
+        Width times height, checked on the header before anything is decoded.
+    """
+
+    max_bytes: int = 6 * 1024 * 1024
+    max_pixels: int = 40_000_000
+
+
+@dataclass(frozen=True)
+class DecodedImage:
+    """An image ready for the network: normalised float32 tensor [3, S, S], and what was measured on it."""
+
+    tensor: Tensor
+    statistics: ImageStatistics
+
+
+def decode_image(data: bytes, image_size: int, limits: Limits | None = None) -> DecodedImage:
+    """
+    Decode, measure, resize and normalise one image.
+
+    Raises
+    ------
+    UnreadableImageError
+        When the bytes cannot be decoded as an image.
+    ImageTooLargeError
+        When the image exceeds ``limits``.
+    """
+    pixels, statistics = decode_pixels(data, image_size, limits)
+    return DecodedImage(normalise(pixels), statistics)
+
+
+def decode_pixels(
+    data: bytes, image_size: int, limits: Limits | None = None
+) -> tuple[Tensor, ImageStatistics]:
+    """As `decode_image`, without the normalisation: uint8 [3, S, S], which training keeps and augments."""
+    image, kind, mode = open_rgb(data, limits)
+    statistics = measure(image, kind, mode)
+    resized = image.resize((image_size, image_size), Image.Resampling.BICUBIC)
+    return torch.from_numpy(np.array(resized)).permute(2, 0, 1).contiguous(), statistics
+
+
+def normalise(pixels: Tensor) -> Tensor:
+    """Scale uint8 pixels [..., 3, S, S] to the float32 values the network was pretrained on."""
+    mean = torch.tensor(MEAN, device=pixels.device).view(3, 1, 1)
+    std = torch.tensor(STD, device=pixels.device).view(3, 1, 1)
+    return (pixels.float() / 255 - mean) / std
+
+
+def open_rgb(data: bytes, limits: Limits | None = None) -> tuple[Image.Image, str, str]:
+    """
+    Decode the first frame upright, as RGB, with its format and its original mode.
+
+    Raises
+    ------
+    UnreadableImageError, ImageTooLargeError
+        As `decode_image`.
+    """
+    limits = limits or Limits()
+    if not data:
+        raise UnreadableImageError("The image is empty: send the bytes of an image file.")
+    if len(data) > limits.max_bytes:
+        raise ImageTooLargeError(
+            f"The image has {len(data):,} bytes, more than the {limits.max_bytes:,} allowed: send less."
+        )
+    try:
+        with warnings.catch_warnings():
+            # Pillow only warns of a bomb below twice its own limit; ours is checked right after.
+            warnings.simplefilter("ignore")
+            image = Image.open(io.BytesIO(data), formats=FORMATS)
+            _check_pixels(image.size, limits)
+            kind, mode = image.format or "unknown", image.mode
+            image.load()
+            return _to_rgb(_upright(image)), kind, mode
+    except (ImageTooLargeError, Image.DecompressionBombError) as error:
+        if isinstance(error, ImageTooLargeError):
+            raise
+        raise ImageTooLargeError("The image would unpack to too many pixels: send a smaller one.") from error
+    except Exception as error:  # a decoder fed hostile bytes raises almost anything
+        raise UnreadableImageError(f"The image cannot be decoded: {_reason(error)}.") from error
+
+
+def _check_pixels(size: tuple[int, int], limits: Limits) -> None:
+    width, height = size
+    if width * height > limits.max_pixels:
+        raise ImageTooLargeError(
+            f"The image measures {width} by {height} pixels, more than the {limits.max_pixels:,} allowed: "
+            "send a smaller one."
+        )
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # broken EXIF data is no reason to refuse good pixels
+        return image
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I;16") or image.mode in ("I", "F"):
+        image = Image.fromarray(_to_eight_bits(np.asarray(image, dtype=np.float64)))
+    if image.has_transparency_data:
+        layer = image.convert("RGBA")
+        background = Image.new("RGBA", layer.size, (*BACKGROUND, 255))
+        return Image.alpha_composite(background, layer).convert("RGB")
+    return image.convert("RGB")
+
+
+def _to_eight_bits(values: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """Bring 16-bit integers, or floats in 0…1 or 0…255, to eight bits."""
+    values = np.nan_to_num(values, posinf=_SIXTEEN_BITS, neginf=0.0)
+    top = float(values.max(initial=0.0))
+    if top <= 1.0:
+        values = values * 255.0
+    elif top > 255.0:
+        values = values * (255.0 / max(_SIXTEEN_BITS, top))
+    return values.clip(0, 255).round().astype(np.uint8)
+
+
+def _reason(error: Exception) -> str:
+    if type(error).__name__ == "UnidentifiedImageError":
+        return "the bytes are no " + ", ".join(FORMATS[:-1]) + f" or {FORMATS[-1]} image"
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")

@@ -1,0 +1,1 @@
+"""What runs in the staging, training and evaluation jobs."""

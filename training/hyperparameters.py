@@ -1,0 +1,139 @@
+"""The training job's hyperparameters: typed here, strings in SageMaker, the same names with '-' for '_'."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+
+from training.errors import HyperparameterError
+
+
+@dataclass(frozen=True)
+class Hyperparameters:
+    """
+    How to train.
+
+    Parameters
+    ----------
+    epochs
+        Passes over the training split, at most; early stopping may end before.
+    patience
+        Epochs without a better validation loss before training stops; 0 never stops early.
+    image_size
+        Side of the network's input, pixels; a multiple of 32.
+    batch_size
+        Images per optimizer step.
+    learning_rate
+        Peak rate of the head.
+    body_rate
+        The pretrained body's rate as a share of the head's; 0 freezes the body.
+    weight_decay
+        AdamW's decoupled decay.
+    warmup_epochs
+        Epochs in which the rate rises from nothing.
+    label_smoothing
+        Probability mass taken from the true label, 0…1.
+    dropout
+        Share of pooled features dropped in training, 0…1.
+    ema_decay
+        Decay per step of the weights' moving average, which is what is kept; 0 keeps the last weights.
+    augmentation
+        Strength of random crops, turns and colours: 0 none, 1 as tuned.
+    seed
+        Seed of everything random.
+    threads
+        CPU threads; 0 leaves torch's choice.
+    target_error
+        Share of wrong images allowed among routed ones, 0…1; the threshold is chosen for it.
+    classes
+        Expected class names, comma-separated, in the order of the outputs; empty takes the folders'.
+    device
+        ``auto`` (GPU when there is one), ``cpu`` or ``cuda``.
+    checkpoint_dir
+        Folder of checkpoints; empty keeps none.
+    """
+
+    epochs: int = 10
+    patience: int = 4
+    image_size: int = 128
+    batch_size: int = 32
+    learning_rate: float = 0.002
+    body_rate: float = 0.3
+    weight_decay: float = 0.02
+    warmup_epochs: float = 1.0
+    label_smoothing: float = 0.05
+    dropout: float = 0.2
+    ema_decay: float = 0.9
+    augmentation: float = 1.0
+    seed: int = 0
+    threads: int = 0
+    target_error: float = 0.01
+    classes: str = ""
+    device: str = "auto"
+    checkpoint_dir: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse values that make no sense, by name."""
+        for name, (holds, wanted) in _RULES.items():
+            value = getattr(self, name)
+            if not holds(value):
+                raise HyperparameterError(
+                    f"The hyperparameter {_key(name)!r} is {value!r}, and it must be {wanted}."
+                )
+
+    @classmethod
+    def from_strings(cls, values: Mapping[str, str]) -> "Hyperparameters":
+        """
+        Read SageMaker's strings; keys may be written with '-' or '_'.
+
+        Raises
+        ------
+        HyperparameterError
+            Naming the key that is unknown or whose value is wrong.
+        """
+        kinds = {field.name: type(field.default) for field in fields(cls)}
+        typed: dict[str, object] = {}
+        for key, text in values.items():
+            name = key.replace("-", "_")
+            if name not in kinds:
+                known = ", ".join(_key(n) for n in kinds)
+                raise HyperparameterError(f"There is no hyperparameter {key!r}: known are {known}.")
+            if name in typed:
+                raise HyperparameterError(f"The hyperparameter {_key(name)!r} is given twice: give it once.")
+            try:
+                typed[name] = kinds[name](text.strip())
+            except ValueError as error:
+                kind = "a whole number" if kinds[name] is int else "a number"
+                raise HyperparameterError(
+                    f"The hyperparameter {_key(name)!r} is {text!r}, and it must be {kind}."
+                ) from error
+        return cls(**typed)  # type: ignore[arg-type]
+
+    def to_strings(self) -> dict[str, str]:
+        """Write every value as SageMaker wants it: text, keys with '-', empty ones left out."""
+        texts = {_key(field.name): str(getattr(self, field.name)) for field in fields(self)}
+        return {key: text for key, text in texts.items() if text}
+
+
+def _key(name: str) -> str:
+    return name.replace("_", "-")
+
+
+_Rule = tuple[Callable[..., bool], str]
+_SHARE: _Rule = (lambda v: 0.0 <= v < 1.0, "at least 0 and below 1")
+_RULES: dict[str, _Rule] = {
+    "epochs": (lambda v: 1 <= v <= 1000, "from 1 to 1000"),
+    "patience": (lambda v: v >= 0, "0 or more"),
+    "image_size": (lambda v: 32 <= v <= 512 and v % 32 == 0, "a multiple of 32 from 32 to 512"),
+    "batch_size": (lambda v: 2 <= v <= 4096, "from 2 to 4096"),
+    "learning_rate": (lambda v: 0.0 < v <= 1.0, "above 0 and at most 1"),
+    "body_rate": (lambda v: 0.0 <= v <= 10.0, "from 0 to 10"),
+    "weight_decay": (lambda v: 0.0 <= v <= 1.0, "from 0 to 1"),
+    "warmup_epochs": (lambda v: 0.0 <= v <= 1000.0, "from 0 to 1000"),
+    "label_smoothing": _SHARE,
+    "dropout": _SHARE,
+    "ema_decay": _SHARE,
+    "augmentation": (lambda v: 0.0 <= v <= 3.0, "from 0 to 3"),
+    "seed": (lambda v: 0 <= v < 2**32, "from 0 to 4294967295"),
+    "threads": (lambda v: 0 <= v <= 256, "from 0 to 256"),
+    "target_error": (lambda v: 0.0 < v < 0.5, "above 0 and below 0.5"),
+    "device": (lambda v: v in ("auto", "cpu", "cuda"), "'auto', 'cpu' or 'cuda'"),
+}
