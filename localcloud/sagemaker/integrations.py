@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import time
 from collections.abc import Callable
 from typing import Any
 
 from localcloud.mends import sdk_integrations
-from localcloud.sagemaker.jobs import ENDED
-from localcloud.sagemaker.store import KINDS, STORE
+from localcloud.sagemaker import api, jobs
+from localcloud.sagemaker.store import KINDS, STORE, Record
 
 JOBS = {
     "createTrainingJob": "TrainingJob",
@@ -17,12 +18,14 @@ JOBS = {
     "createTransformJob": "TransformJob",
 }
 OTHERS = ("createModel", "createEndpointConfig", "createEndpoint", "updateEndpoint")
+POLL_SECONDS = 0.2
 
 
 class Arguments(dict[str, Any]):
-    """A task's arguments, which remember the execution that they belong to."""
+    """A task's arguments, which remember the execution that they belong to and the task's time-out."""
 
     execution: str = ""
+    seconds: float = float("inf")
 
 
 def register() -> None:
@@ -30,9 +33,8 @@ def register() -> None:
     from ministack.services import stepfunctions  # noqa: PLC0415
 
     for action in (*JOBS, *OTHERS):
-        stepfunctions._SERVICE_DISPATCH[f"arn:aws:states:::sagemaker:{action}"] = _handler(
-            action, stepfunctions
-        )
+        resource = f"arn:aws:states:::sagemaker:{action}"
+        stepfunctions._SERVICE_DISPATCH[resource] = _handler(action, stepfunctions)
     for name in ("_apply_jsonata_arguments", "_apply_parameters"):
         setattr(stepfunctions, name, _remembering(getattr(stepfunctions, name)))
 
@@ -43,6 +45,7 @@ def _remembering(apply: Callable[..., Any]) -> Callable[..., Any]:
         if isinstance(result, dict) and ":sagemaker:" in str(state.get("Resource", "")):
             result = Arguments(result)
             result.execution = (ctx or {}).get("Execution", {}).get("Id", "")
+            result.seconds = float(state.get("TimeoutSeconds", "inf"))
         return result
 
     return applying
@@ -59,18 +62,35 @@ def _handler(action: str, stepfunctions: Any) -> Callable[[str, dict[str, Any]],
 
 
 def _wait(name: str, parameters: dict[str, Any], stepfunctions: Any) -> Any:
-    """Wait for a job to end and return its description; stop it when its execution was stopped."""
+    """Wait for a job to end and return its description; stop it when its execution or its task has ended."""
     kind = KINDS[name]
     record = STORE.get(kind, parameters[kind.key])
+    deadline = time.monotonic() + getattr(parameters, "seconds", float("inf"))
     execution = getattr(parameters, "execution", "")
-    while record.shown[kind.status] not in ENDED:
-        known = stepfunctions._executions.get(execution)
-        if execution and (known is None or known.get("status") in ("ABORTED", "TIMED_OUT")):
-            record.update(**{kind.status: "Stopping"})
-            record.stop.set()
+    while record.shown[kind.status] not in jobs.ENDED:
+        if time.monotonic() > deadline or (execution and not _runs(stepfunctions, execution)):
+            jobs.stop(record)
             break
-        time.sleep(0.2)
-    described = sdk_integrations.call("sagemaker", f"describe{name}", {kind.key: record.name})
+        time.sleep(POLL_SECONDS)
+    described = _described(record)
     if record.shown[kind.status] != "Completed":
         raise stepfunctions._ExecutionError("States.TaskFailed", json.dumps(described))
     return described
+
+
+def _runs(stepfunctions: Any, execution: str) -> bool:
+    known = stepfunctions._executions.get(execution)
+    # Children of a distributed map are not among the executions; they end with their parent.
+    return known is None or known.get("status") == "RUNNING"
+
+
+def _described(record: Record) -> Any:
+    """Describe a job as an optimized integration does: its times are milliseconds since 1970."""
+
+    def encode(value: Any) -> int:
+        if isinstance(value, datetime.datetime):
+            return int(value.timestamp() * 1000)
+        raise TypeError(type(value).__name__)
+
+    shown = api.perform(f"Describe{record.kind.name}", {record.kind.key: record.name})
+    return json.loads(json.dumps(shown, default=encode))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -75,6 +77,7 @@ def run(
     folder: Path,
     log: LogStream,
     limit: float,
+    on_line: Callable[[str], None] | None = None,
 ) -> int:
     """Run a job's process to its end, its lines to the log, and return its exit code.
 
@@ -105,6 +108,8 @@ def run(
         assert process.stdout is not None  # noqa: S101  # PIPE was asked for
         for line in process.stdout:
             log.line(line.rstrip("\n"))
+            if on_line is not None:
+                on_line(line)
 
     reader = threading.Thread(target=follow, daemon=True)
     reader.start()
@@ -117,6 +122,7 @@ def run(
                 raise JobStoppedError(overran=overran and not record.stop.is_set())
             record.stop.wait(0.1)
     finally:
+        _end_group(process.pid)
         record.private.pop("pid", None)
         reader.join(timeout=5)
     return process.returncode
@@ -128,10 +134,8 @@ def _end(process: subprocess.Popen[str]) -> None:
     except psutil.Error:
         family = []
     process.terminate()
-    try:
+    with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(STOP_GRACE)
-    except subprocess.TimeoutExpired:
-        pass
     for member in family:
         try:
             member.kill()
@@ -140,32 +144,65 @@ def _end(process: subprocess.Popen[str]) -> None:
     process.wait()
 
 
+def _end_group(group: int) -> None:
+    """End what the process left behind: a container ends with its first process."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(group, signal.SIGKILL)
+
+
 def failure(path: Path, code: int, log: LogStream) -> str:
     """Return why a process failed: what it wrote to its failure file, or the end of its log."""
     said = path.read_text(errors="replace").strip()[:1024] if path.is_file() else ""
     return f"AlgorithmError: {said or (log.tail[-1] if log.tail else 'no output')}, exit code: {code}"
 
 
+def step(record: Record, status: str) -> None:
+    """Enter the next secondary status, and keep when the last one ended."""
+    with record.lock:
+        transitions = record.shown.get("SecondaryStatusTransitions", [])
+        if transitions:
+            transitions[-1]["EndTime"] = now()
+        moment = now()
+        ends = {"EndTime": moment} if status in ENDED else {}
+        # A new list, because an answer may be reading the old one.
+        shown = [*transitions, {"Status": status, "StartTime": moment, **ends}]
+        record.update(SecondaryStatus=status, SecondaryStatusTransitions=shown)
+
+
+def stop(record: Record) -> None:
+    """Ask a job to end, unless it has."""
+    with record.lock:
+        if record.shown[record.kind.status] not in ENDED:
+            record.update(**{record.kind.status: "Stopping"})
+            record.stop.set()
+
+
+def _finish(record: Record, status: str, *, secondary: str = "", reason: str = "") -> None:
+    with record.lock:
+        record.shown[f"{record.kind.name.removesuffix('Job')}EndTime"] = now()
+        if reason:
+            record.shown["FailureReason"] = reason[:1024]
+        step(record, secondary or status)
+        record.update(**{record.kind.status: status})
+
+
 def start(record: Record, work: Callable[[Record, Path], None]) -> None:
     """Run a job in a thread of its own and set its final status, whatever happens."""
-    status = record.kind.status
 
     def running() -> None:
         folder = scratch(record.name.rsplit("-", 1)[0][-8:].strip("-") or "job")
         try:
             work(record, folder)
-            record.update(**{status: "Completed"}, SecondaryStatus="Completed")
+            end: dict[str, str] = {"status": "Completed"}
         except JobStoppedError as stopped:
-            secondary = "MaxRuntimeExceeded" if stopped.overran else "Stopped"
-            record.update(**{status: "Stopped"}, SecondaryStatus=secondary)
+            end = {"status": "Stopped", "secondary": "MaxRuntimeExceeded" if stopped.overran else "Stopped"}
         except JobFailedError as error:
-            record.update(**{status: "Failed"}, SecondaryStatus="Failed", FailureReason=str(error)[:1024])
+            end = {"status": "Failed", "reason": str(error)}
         except Exception as error:
             logger.exception("%s %s failed", record.kind.words, record.name)
-            reason = f"InternalServerError: {error}"[:1024]
-            record.update(**{status: "Failed"}, SecondaryStatus="Failed", FailureReason=reason)
+            end = {"status": "Failed", "reason": f"InternalServerError: {error}"}
         finally:
-            record.shown[f"{record.kind.name.removesuffix('Job')}EndTime"] = now()
             shutil.rmtree(folder, ignore_errors=True)
+        _finish(record, **end)
 
     threading.Thread(target=running, name=record.name, daemon=True).start()

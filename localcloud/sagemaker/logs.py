@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 import time
@@ -39,10 +40,8 @@ class LogStream:
             (logs.create_log_group, {"logGroupName": self.group}),
             (logs.create_log_stream, {"logGroupName": self.group, "logStreamName": self.stream}),
         ):
-            try:
+            with contextlib.suppress(logs.exceptions.ResourceAlreadyExistsException):
                 create(**names)
-            except logs.exceptions.ResourceAlreadyExistsException:
-                pass
         open_ = True
         while open_:
             batch: list[dict[str, object]] = []

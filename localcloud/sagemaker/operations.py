@@ -56,9 +56,7 @@ def _stop(kind: Kind) -> Operation:
             record = STORE.get(kind, request[kind.key])
         except ValidationError as error:
             raise ResourceNotFoundError(str(error)) from error
-        if record.shown[kind.status] not in jobs.ENDED:
-            record.update(**{kind.status: "Stopping"})
-            record.stop.set()
+        jobs.stop(record)
 
     return stopping
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import uuid
 from typing import Any
@@ -27,17 +26,20 @@ async def handle(
     name = unquote(path.split("/")[2])
     if len(body) > BODY_LIMIT:
         return _error(413, "ValidationError", Message=f"Request body is larger than {BODY_LIMIT} bytes.")
+    from ministack.core import concurrency  # noqa: PLC0415  # as everywhere: only inside the emulator
+
     passed = {key: value for key, value in headers.items() if key.lower() in PASSING}
     try:
-        answer, variant = await asyncio.to_thread(endpoints.invoke, name, body, passed)
+        answer, variant = await concurrency.run_reentrant(endpoints.invoke, name, body, passed)
     except SageMakerError as error:
         return _error(400, "ValidationError", Message=str(error))
     if not 200 <= answer.status < 300:
         text = answer.body.decode(errors="replace")
+        side = "client" if answer.status < 500 else "server"
         return _error(
             424,
             "ModelError",
-            Message=f'Received client error ({answer.status}) from primary with message "{text}".',
+            Message=f'Received {side} error ({answer.status}) from primary with message "{text}".',
             OriginalStatusCode=answer.status,
             OriginalMessage=text,
             LogStreamArn="",

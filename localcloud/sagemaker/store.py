@@ -70,6 +70,7 @@ class Record:
     tags: dict[str, str] = field(default_factory=dict)
     stop: threading.Event = field(default_factory=threading.Event)
     private: dict[str, Any] = field(default_factory=dict)
+    lock: threading.RLock = field(default_factory=threading.RLock)
 
     @property
     def name(self) -> str:
@@ -83,7 +84,8 @@ class Record:
 
     def update(self, **shown: Any) -> None:
         """Change what Describe shows, and when it changed."""
-        self.shown.update(shown, LastModifiedTime=now())
+        with self.lock:
+            self.shown.update(shown, LastModifiedTime=now())
 
 
 class Store:

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import tarfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from localcloud.sagemaker import jobs, storage
+from localcloud.sagemaker import jobs, storage, toolkit
 from localcloud.sagemaker.errors import JobFailedError
 from localcloud.sagemaker.logs import LogStream
 from localcloud.sagemaker.store import KINDS, STORE, Record, now
 
 KIND = KINDS["TrainingJob"]
-HOST = "algo-1"
 
 
 def create(request: dict[str, Any]) -> dict[str, Any]:
@@ -31,59 +29,64 @@ def create(request: dict[str, Any]) -> dict[str, Any]:
     return {KIND.arn: record.arn}
 
 
-def _step(record: Record, status: str) -> None:
-    transitions = record.shown["SecondaryStatusTransitions"]
-    if transitions:
-        transitions[-1]["EndTime"] = now()
-    transitions.append({"Status": status, "StartTime": now()})
-    record.update(SecondaryStatus=status)
-
-
 def _work(record: Record, root: Path) -> None:
-    request = record.shown
-    log = LogStream("/aws/sagemaker/TrainingJobs", f"{record.name}/{HOST}-{int(now().timestamp())}")
+    stream = f"{record.name}/{toolkit.HOST}-{int(now().timestamp())}"
+    log = LogStream("/aws/sagemaker/TrainingJobs", stream)
     try:
-        _step(record, "Downloading")
-        for name in ("input/config", "input/data", "model", "output/data", "checkpoints", "code"):
-            (root / name).mkdir(parents=True)
-        channels = request.get("InputDataConfig", [])
-        for channel in channels:
-            source = channel["DataSource"]["S3DataSource"]["S3Uri"]
-            storage.download(source, root / "input" / "data" / channel["ChannelName"])
-        checkpoints = request.get("CheckpointConfig", {})
-        if checkpoints:
-            storage.download(checkpoints["S3Uri"], root / "checkpoints", required=False)
-        parameters = {
-            key: jobs.mapped(value, root) for key, value in request.get("HyperParameters", {}).items()
-        }
-        _configure(request, parameters, channels, root)
-        _step(record, "Training")
-        request["TrainingStartTime"] = now()
-        variables = jobs.environment(
-            root,
-            {
-                "TRAINING_JOB_NAME": record.name,
-                "TRAINING_JOB_ARN": record.arn,
-                **request.get("Environment", {}),
-            },
-            isolated=request.get("EnableNetworkIsolation", False),
-        )
-        command, toolkit = _command(request, parameters, channels, root)
-        limit = request["StoppingCondition"].get("MaxRuntimeInSeconds", 86400)
+        jobs.step(record, "Downloading")
+        parameters = _prepare(record.shown, root)
+        jobs.step(record, "Training")
         try:
-            code = jobs.run(
-                record, command, {**variables, **toolkit}, folder=root / "code", log=log, limit=limit
-            )
-        finally:
-            if checkpoints:
-                storage.upload(root / "checkpoints", checkpoints["S3Uri"])
-        if code:
-            raise JobFailedError(jobs.failure(root / "output" / "failure", code, log))
-        _step(record, "Uploading")
-        _upload(record, root, list(log.tail))
+            _train(record, parameters, root, log)
+        except jobs.JobStoppedError:
+            # What a stopped job has written is kept, as on AWS.
+            _upload(record, root)
+            raise
+        jobs.step(record, "Uploading")
+        _upload(record, root)
     finally:
         log.close()
-        _step(record, record.shown["SecondaryStatus"])
+
+
+def _prepare(request: dict[str, Any], root: Path) -> dict[str, str]:
+    """Make the container's folders, bring its input, and return its hyperparameters."""
+    for name in ("input/config", "input/data", "model", "output/data", "checkpoints", "code"):
+        (root / name).mkdir(parents=True)
+    channels = request.get("InputDataConfig", [])
+    for channel in channels:
+        source = channel["DataSource"]["S3DataSource"]["S3Uri"]
+        storage.download(source, root / "input" / "data" / channel["ChannelName"])
+    if checkpoints := request.get("CheckpointConfig"):
+        storage.download(checkpoints["S3Uri"], root / "checkpoints", required=False)
+    given = request.get("HyperParameters", {})
+    parameters = {key: jobs.mapped(value, root) for key, value in given.items()}
+    _configure(request, parameters, channels, root)
+    return parameters
+
+
+def _train(record: Record, parameters: dict[str, str], root: Path, log: LogStream) -> None:
+    request = record.shown
+    own = {"TRAINING_JOB_NAME": record.name, "TRAINING_JOB_ARN": record.arn, **request.get("Environment", {})}
+    variables = jobs.environment(root, own, isolated=request.get("EnableNetworkIsolation", False))
+    command, added = _command(request, parameters, root)
+    record.update(TrainingStartTime=now())
+    try:
+        code = jobs.run(
+            record,
+            command,
+            {**variables, **added},
+            folder=root / "code",
+            log=log,
+            limit=request["StoppingCondition"].get("MaxRuntimeInSeconds", 86400),
+            on_line=_metrics(record),
+        )
+    finally:
+        seconds = max(1, int((now() - request["TrainingStartTime"]).total_seconds()))
+        record.update(TrainingTimeInSeconds=seconds, BillableTimeInSeconds=seconds)
+        if checkpoints := request.get("CheckpointConfig"):
+            storage.upload(root / "checkpoints", checkpoints["S3Uri"])
+    if code:
+        raise JobFailedError(jobs.failure(root / "output" / "failure", code, log))
 
 
 def _configure(
@@ -95,8 +98,8 @@ def _configure(
         for channel in channels
     }
     resources = {
-        "current_host": HOST,
-        "hosts": [HOST],
+        "current_host": toolkit.HOST,
+        "hosts": [toolkit.HOST],
         "current_instance_type": request["ResourceConfig"].get("InstanceType"),
         "network_interface_name": "lo",
     }
@@ -109,74 +112,56 @@ def _configure(
 
 
 def _command(
-    request: dict[str, Any], parameters: dict[str, str], channels: list[dict[str, Any]], root: Path
+    request: dict[str, Any], parameters: dict[str, str], root: Path
 ) -> tuple[list[str], dict[str, str]]:
+    """Return the container's command and what its entry point adds to the environment."""
     algorithm = request["AlgorithmSpecification"]
     if algorithm.get("ContainerEntrypoint"):
         words = [*algorithm["ContainerEntrypoint"], *algorithm.get("ContainerArguments", [])]
         return [jobs.mapped(word, root) for word in words], {}
-    if "sagemaker_program" not in parameters:
+    if toolkit.PROGRAM not in parameters or toolkit.CODE not in parameters:
         raise JobFailedError(
-            "ClientError: the image needs the hyperparameters sagemaker_program and sagemaker_submit_directory."
+            f"AlgorithmError: the image needs the hyperparameters {toolkit.PROGRAM} and {toolkit.CODE}."
         )
-    source = Path(parameters["sagemaker_submit_directory"])
-    # One object of a channel, whose name the caller may not know: the folder stands for it.
-    archive = next(iter(sorted(source.iterdir())), source) if source.is_dir() else source
-    try:
-        with tarfile.open(archive) as code:
-            code.extractall(root / "code", filter="data")
-    except (OSError, tarfile.TarError) as error:
-        raise JobFailedError(
-            f"ClientError: the code archive {source.name} cannot be read: {error}."
-        ) from error
-    own = {
-        key: value for key, value in parameters.items() if not key.startswith("sagemaker_") and value != ""
-    }
-    words = [word for key, value in sorted(own.items()) for word in (f"--{key}", value)]
-    toolkit = {
-        "PYTHONPATH": str(root / "code"),
-        "SM_MODEL_DIR": str(root / "model"),
-        "SM_OUTPUT_DATA_DIR": str(root / "output" / "data"),
-        "SM_OUTPUT_DIR": str(root / "output"),
-        "SM_INPUT_DIR": str(root / "input"),
-        "SM_CHANNELS": json.dumps([channel["ChannelName"] for channel in channels]),
-        "SM_HPS": json.dumps(own),
-        "SM_NUM_GPUS": "0",
-        "SM_NUM_CPUS": str(os.cpu_count() or 1),
-        "SM_CURRENT_HOST": HOST,
-        "SM_HOSTS": json.dumps([HOST]),
-        "SM_USER_ENTRY_POINT": parameters["sagemaker_program"],
-        "SM_USER_ARGS": json.dumps(words),
-        **{f"SM_HP_{key.upper().replace('-', '_')}": value for key, value in own.items()},
-        **{
-            f"SM_CHANNEL_{channel['ChannelName'].upper()}": str(
-                root / "input" / "data" / channel["ChannelName"]
-            )
-            for channel in channels
-        },
-    }
-    return ["python3", parameters["sagemaker_program"], *words], toolkit
+    program = parameters[toolkit.PROGRAM]
+    isolated = request.get("EnableNetworkIsolation", False)
+    toolkit.install(parameters[toolkit.CODE], root / "code", isolated=isolated)
+    if not (root / "code" / program).is_file():
+        raise JobFailedError(f"AlgorithmError: the code has no {program}.")
+    own = toolkit.decoded(parameters)
+    channels = [channel["ChannelName"] for channel in request.get("InputDataConfig", [])]
+    command = ["python3", program, *toolkit.arguments(own)]
+    return command, toolkit.variables(own, channels, program, root)
 
 
-def _upload(record: Record, root: Path, lines: list[str]) -> None:
+def _upload(record: Record, root: Path) -> None:
     target = f"{record.shown['OutputDataConfig']['S3OutputPath'].rstrip('/')}/{record.name}/output"
     storage.upload_archive(root / "model", f"{target}/model.tar.gz", root / "model.tar.gz")
     if any((root / "output" / "data").iterdir()):
         storage.upload_archive(root / "output" / "data", f"{target}/output.tar.gz", root / "output.tar.gz")
-    record.update(
-        ModelArtifacts={"S3ModelArtifacts": f"{target}/model.tar.gz"},
-        FinalMetricDataList=_metrics(
-            record.shown["AlgorithmSpecification"].get("MetricDefinitions", []), lines
-        ),
-        BillableTimeInSeconds=max(1, int((now() - record.shown["TrainingStartTime"]).total_seconds())),
-        TrainingTimeInSeconds=max(1, int((now() - record.shown["TrainingStartTime"]).total_seconds())),
-    )
+    record.update(ModelArtifacts={"S3ModelArtifacts": f"{target}/model.tar.gz"})
 
 
-def _metrics(definitions: list[dict[str, str]], lines: list[str]) -> list[dict[str, Any]]:
-    found = []
-    for definition in definitions:
-        values = [match for line in lines for match in re.findall(definition["Regex"], line)]
-        if values:
-            found.append({"MetricName": definition["Name"], "Value": float(values[-1]), "Timestamp": now()})
-    return found
+def _metrics(record: Record) -> Callable[[str], None]:
+    """Return what reads the metrics that a job's definitions find in its lines, the last value of each."""
+    definitions = record.shown["AlgorithmSpecification"].get("MetricDefinitions", [])
+    patterns = [(definition["Name"], re.compile(definition["Regex"])) for definition in definitions]
+    final: dict[str, dict[str, Any]] = {}
+
+    def reading(line: str) -> None:
+        for name, pattern in patterns:
+            for match in pattern.finditer(line):
+                value = _number(match[1] if pattern.groups else match[0])
+                if value is not None:
+                    final[name] = {"MetricName": name, "Value": value, "Timestamp": now()}
+        if final:
+            record.shown["FinalMetricDataList"] = list(final.values())
+
+    return reading
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
