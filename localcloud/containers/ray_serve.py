@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.client
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -17,7 +18,7 @@ import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -152,16 +153,20 @@ def start(
     here = Path(__file__).parent
     container = Container(identity, port, ray_folder)
     try:
-        for command in ([here / "serve_main.py", root / "config.yaml"], [here / "adapter.py"]):
+        processes = [
             _spawn([sys.executable, *map(str, command)], variables, root, log)
-        _wait(container, log, stop)
+            for command in ([here / "serve_main.py", root / "config.yaml"], [here / "adapter.py"])
+        ]
+        _wait(container, processes, log, stop)
     except BaseException:
         container.stop()
         raise
     return container
 
 
-def _spawn(command: list[str], variables: Mapping[str, str], root: Path, log: LogStream) -> None:
+def _spawn(
+    command: list[str], variables: Mapping[str, str], root: Path, log: LogStream
+) -> subprocess.Popen[str]:
     process = subprocess.Popen(
         command,
         cwd=root,
@@ -181,16 +186,27 @@ def _spawn(command: list[str], variables: Mapping[str, str], root: Path, log: Lo
         process.wait()
 
     threading.Thread(target=follow, daemon=True).start()
+    return process
 
 
-def _wait(container: Container, log: LogStream, stop: threading.Event) -> None:
+def _wait(
+    container: Container, processes: Sequence[subprocess.Popen[str]], log: LogStream, stop: threading.Event
+) -> None:
     deadline = time.monotonic() + START_SECONDS
     while not container.healthy():
         if stop.wait(0.25):
             raise jobs.JobStoppedError
-        if time.monotonic() > deadline:
-            last = log.tail[-1] if log.tail else "it said nothing"
+        # AWS starts an ended container again until time is up; here its end is the answer.
+        if time.monotonic() > deadline or any(process.poll() is not None for process in processes):
+            time.sleep(0.5)  # its last lines are on their way
             raise JobFailedError(
-                "The container for production variant AllTraffic did not pass the ping health check; its last "
-                f"line: {last}"
+                "The primary container did not pass the ping health check. Its log ends with: "
+                f"{_telling(log.tail)}"
             )
+
+
+def _telling(lines: Iterable[str]) -> str:
+    """Return the line of a log's end that says most: the last one that names an error, else the last."""
+    last = [line.strip() for line in lines] or ["nothing"]
+    named = [line for line in last if re.search(r"\b\w*(Error|Exception)\b: \S", line)]
+    return (named or last)[-1]

@@ -20,7 +20,7 @@ def _delete_group(physical_id: str, properties: dict[str, Any]) -> None:
     try:
         api.perform("DeleteModelPackageGroup", {"ModelPackageGroupName": physical_id.rsplit("/", 1)[-1]})
     except SageMakerError as error:
-        if "Could not find" not in str(error):
+        if "does not exist" not in str(error):
             raise ValueError(str(error)) from error
 
 

@@ -21,7 +21,7 @@ from localcloud.sagemaker.errors import JobFailedError, ValidationError
 from localcloud.sagemaker.logs import LogStream
 from localcloud.sagemaker.metrics import METRICS
 from localcloud.sagemaker.storage import client
-from localcloud.sagemaker.store import KINDS, STORE, Record
+from localcloud.sagemaker.store import ACCOUNT, KINDS, STORE, Record
 
 logger = logging.getLogger(__name__)
 
@@ -190,7 +190,10 @@ def invoke(name: str, body: bytes, headers: dict[str, str]) -> tuple[ray_serve.A
     ValidationError
         When the endpoint does not exist or does not serve yet.
     """
-    record = STORE.get(ENDPOINT, name)
+    try:
+        record = STORE.get(ENDPOINT, name)
+    except ValidationError as error:
+        raise ValidationError(f"Endpoint {name} of account {ACCOUNT} not found.") from error
     fleets: list[Fleet] = record.private.get("fleets", [])
     if not fleets:
         raise ValidationError(f"Endpoint {name} of account has no production variant in service.")

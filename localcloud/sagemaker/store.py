@@ -136,6 +136,8 @@ class Store:
             if kind.is_job:
                 raise ValidationError("Requested resource not found.")
             arn = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:{kind.segment}/{short}"
+            if kind.name.startswith("ModelPackage"):
+                raise ValidationError(f"{kind.name} {arn} does not exist.")
             raise ValidationError(f'Could not find {kind.words} "{arn}".')
         return record
 
