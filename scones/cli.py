@@ -1,0 +1,119 @@
+"""`scones`: what an operator does with a deployed classifier, on AWS or in a local cloud."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from scones import local_cloud
+from scones.commands import Classifier, Env, Files, InstanceName, Local, Name, chosen, make
+
+# Modules that load boto3 are imported in the commands: `scones --help` answers at once.
+# ruff: noqa: PLC0415
+
+app = make("Send images to the classifier, train it, and see how it does: on AWS or in a local cloud.")
+app.add_typer(local_cloud.app, name="local")
+REJECTED = 3
+NO_OUTCOME = 1
+
+
+@app.command()
+def classify(
+    files: Files,
+    env: Env = "dev",
+    name: Name = "scones",
+    classifier: Classifier = "vehicles",
+    local: Local = None,
+    instance: InstanceName = None,
+    patience: Annotated[
+        float, typer.Option(min=1, help="Give up after this many seconds without a new outcome.")
+    ] = 120,
+    json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
+) -> None:
+    """Upload images and print what is decided about each.
+
+    Exits 1 if any image got no outcome in time.
+    """
+    from scones.classification import as_json, classify
+    from scones.files import expand, name_objects
+    from scones.terminal import classifying, note, print_decisions
+
+    images = name_objects(expand(files), classifier)
+    target = chosen(name=name, env=env, classifier=classifier, local=local, instance=instance)
+    with classifying() as (on_sent, on_decided):
+        decisions = classify(target, images, patience=patience, on_sent=on_sent, on_decided=on_decided)
+    if json:
+        typer.echo(as_json(decisions))
+    else:
+        print_decisions(decisions)
+    missing = sum(each.outcome is None for each in decisions)
+    if missing:
+        note(
+            f"error: {missing} of {len(decisions)} images got no outcome; `scones status` shows the queues, "
+            "and the dead letters hold the cause if it failed for good."
+        )
+        raise typer.Exit(NO_OUTCOME)
+
+
+@app.command()
+def status(
+    env: Env = "dev",
+    name: Name = "scones",
+    classifier: Classifier = "vehicles",
+    local: Local = None,
+    instance: InstanceName = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show the stacks, the endpoint, the champion, the queues and the last trainings."""
+    from json import dumps
+
+    from scones.overview import overview
+    from scones.terminal import print_overview
+
+    state = overview(chosen(name=name, env=env, classifier=classifier, local=local, instance=instance))
+    if json:
+        typer.echo(dumps(state, indent=2))
+    else:
+        print_overview(state)
+
+
+@app.command()
+def train(
+    env: Env = "dev",
+    name: Name = "scones",
+    classifier: Classifier = "vehicles",
+    local: Local = None,
+    instance: InstanceName = None,
+) -> None:
+    """Start the training workflow and follow it to its end.
+
+    Exits 0 when the model was promoted, 3 when it was rejected, 1 when the workflow failed. Ctrl-C stops
+    following; the workflow goes on.
+    """
+    from scones.errors import TrainingError
+    from scones.terminal import note
+    from scones.training import follow, start
+
+    target = chosen(name=name, env=env, classifier=classifier, local=local, instance=instance)
+    execution = start(target)
+    note(f"Started {execution}")
+    try:
+        end = follow(target, execution, typer.echo)
+    except KeyboardInterrupt:
+        note("No longer following; the workflow goes on, and `scones status` shows it.")
+        raise
+    if end.status == "failed":
+        raise TrainingError(f"The training workflow failed: {end.reason}")
+    typer.echo(f"{end.status}: {end.reason}" if end.reason else end.status)
+    if end.status == "rejected":
+        raise typer.Exit(REJECTED)
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

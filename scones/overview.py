@@ -1,0 +1,71 @@
+"""Reads what a deployment is doing: stacks, endpoint, champion, queues, last trainings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from scones.target import Target
+
+QUEUES = {"inbound": "InboundQueueUrl", "review": "ReviewQueueUrl", "dead letters": "DeadLetterQueueUrl"}
+CHAMPION = ("run", "dataset_version", "accuracy", "model_package_arn", "recorded_at")
+EXECUTIONS = 5
+
+
+def overview(target: Target) -> dict[str, Any]:
+    """Return a deployment's state; parts that do not exist are empty."""
+    stacks: dict[str, str] = {}
+    outputs: dict[str, str] = {}
+    for name in target.stacks:
+        described = target.describe(name)
+        stacks[name] = described["StackStatus"] if described else "not deployed"
+        for each in (described or {}).get("Outputs", []):
+            outputs[each["OutputKey"]] = each["OutputValue"]
+    return {
+        "where": target.where,
+        "deployment": target.prefix,
+        "stacks": stacks,
+        "endpoint": _endpoint(target),
+        "champion": _champion(target, outputs.get("StateTableName")),
+        "queues": {name: _depth(target, outputs[key]) for name, key in QUEUES.items() if key in outputs},
+        "trainings": _trainings(target, outputs.get("TrainingStateMachineArn")),
+    }
+
+
+def _endpoint(target: Target) -> dict[str, str]:
+    from botocore.exceptions import ClientError  # noqa: PLC0415  # `--help` need not pay for it
+
+    try:
+        found = target.clients("sagemaker").describe_endpoint(EndpointName=target.prefix)
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "ValidationException":
+            return {}
+        raise
+    return {
+        "name": target.prefix,
+        "status": found["EndpointStatus"],
+        **({"reason": found["FailureReason"]} if found.get("FailureReason") else {}),
+    }
+
+
+def _champion(target: Target, table: str | None) -> dict[str, str]:
+    if table is None:
+        return {}
+    answer = target.clients("dynamodb").get_item(TableName=table, Key={"id": {"S": "champion"}})
+    item = answer.get("Item", {})
+    return {key: next(iter(item[key].values())) for key in CHAMPION if key in item}
+
+
+def _depth(target: Target, url: str) -> dict[str, int]:
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    found = target.clients("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+    return {"waiting": int(found.get(names[0], 0)), "in work": int(found.get(names[1], 0))}
+
+
+def _trainings(target: Target, machine: str | None) -> list[dict[str, str]]:
+    if machine is None:
+        return []
+    found = target.clients("stepfunctions").list_executions(stateMachineArn=machine, maxResults=EXECUTIONS)
+    return [
+        {"name": each["name"], "status": each["status"], "started": str(each["startDate"])[:19]}
+        for each in found["executions"]
+    ]

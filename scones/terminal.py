@@ -1,0 +1,98 @@
+"""What the command line prints: tables, and progress where there is a terminal to show it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from scones.classification import Decision, Progress
+
+OUTCOME_STYLES = {"routed": "green", "review": "yellow", "rejected": "red"}
+NOTES = Console(stderr=True, highlight=False)
+"""Progress and remarks go to stderr, so that stdout holds the result alone."""
+RESULT = Console(highlight=False)
+
+
+def note(text: str) -> None:
+    """Print a remark."""
+    NOTES.print(Text(text), soft_wrap=True)
+
+
+def decisions_table(decisions: Sequence[Decision]) -> Table:
+    """Lay the decisions out, one row per image."""
+    table = Table(box=None, pad_edge=False)
+    for heading in ("object", "outcome", "class"):
+        table.add_column(heading, overflow="fold")
+    table.add_column("confidence", justify="right")
+    table.add_column("route")
+    table.add_column("ms", justify="right")
+    for each in decisions:
+        outcome = each.outcome or "none in time"
+        table.add_row(
+            Text(each.object),
+            Text(outcome, style=OUTCOME_STYLES.get(outcome, "bold red")),
+            Text(each.predicted or each.reason or ""),
+            "" if each.confidence is None else f"{each.confidence:.3f}",
+            Text(each.route or ""),
+            "" if each.milliseconds is None else f"{each.milliseconds:.0f}",
+        )
+    return table
+
+
+def print_decisions(decisions: Sequence[Decision]) -> None:
+    """Print a table to a terminal, and unwrapped tab-separated rows to a pipe."""
+    if RESULT.is_terminal:
+        RESULT.print(decisions_table(decisions))
+        return
+    for each in decisions:
+        cells = (
+            *(each.object, each.outcome or "", each.predicted or ""),
+            *("" if each.confidence is None else f"{each.confidence:.4f}", each.route or ""),
+            "" if each.milliseconds is None else f"{each.milliseconds:.0f}",
+        )
+        RESULT.print(Text("\t".join(cells)), soft_wrap=True)
+
+
+@contextmanager
+def classifying() -> Iterator[tuple[Progress, Progress]]:
+    """Show how many images are sent and how many decided, on a terminal only."""
+    if not NOTES.is_terminal:
+        yield _quiet, _quiet
+        return
+    from rich.progress import Progress as Bars  # noqa: PLC0415  # only a terminal pays for it
+
+    with Bars(console=NOTES, transient=True) as bars:
+        sent, decided = bars.add_task("sent", total=None), bars.add_task("decided", total=None)
+        yield (
+            lambda done, total: bars.update(sent, completed=done, total=total),
+            lambda done, total: bars.update(decided, completed=done, total=total),
+        )
+
+
+def print_overview(state: dict[str, Any]) -> None:
+    """Print a deployment's state."""
+    table = Table(box=None, pad_edge=False, show_header=False, title=None)
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    table.add_row("deployment", f"{state['deployment']} on {state['where']}")
+    for name, status in state["stacks"].items():
+        table.add_row("stack", f"{name}  {status}")
+    endpoint = state["endpoint"]
+    table.add_row("endpoint", "  ".join(endpoint.values()) if endpoint else "none")
+    champion = state["champion"]
+    table.add_row("champion", "  ".join(f"{k}={v}" for k, v in champion.items()) if champion else "none")
+    for name, depth in state["queues"].items():
+        table.add_row("queue", f"{name}: " + ", ".join(f"{count} {what}" for what, count in depth.items()))
+    for each in state["trainings"]:
+        table.add_row("training", f"{each['name']}  {each['status']}  {each['started']}")
+    RESULT.print(table)
+
+
+def _quiet(done: int, total: int) -> None:
+    """Progress for a pipe: none."""
