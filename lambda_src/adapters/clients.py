@@ -1,0 +1,36 @@
+"""boto3 clients, made at first use: an import must cost a cold start nothing that it does not need."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from botocore.config import Config
+
+
+@functools.cache
+def client(service: str, *, read_timeout: int = 30, attempts: int = 4, connections: int = 16) -> Any:
+    """Return the client of a service.
+
+    Parameters
+    ----------
+    service
+        boto3's name of it.
+    read_timeout
+        Seconds to wait for an answer.
+    attempts
+        Calls in all, the first included.
+    connections
+        How many may be open at once.
+    """
+    import boto3  # noqa: PLC0415
+    from botocore.config import Config  # noqa: PLC0415
+
+    config: Config = Config(
+        connect_timeout=5,
+        read_timeout=read_timeout,
+        max_pool_connections=connections,
+        retries={"total_max_attempts": attempts, "mode": "standard"},
+    )
+    return boto3.client(service, config=config)  # type: ignore[call-overload]

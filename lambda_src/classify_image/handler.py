@@ -1,0 +1,25 @@
+"""A pointer in, a decision out."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+from typing import Any
+
+from lambda_src.adapters.endpoint import Endpoint
+from lambda_src.adapters.objects import Objects
+from lambda_src.classify_image.logic import Classifier
+from lambda_src.environment import ClassifyImageEnvironment
+
+
+@functools.cache
+def _classifier() -> Classifier:
+    environment = ClassifyImageEnvironment.from_environ(os.environ)
+    endpoint = Endpoint(environment.endpoint_name)
+    return Classifier(Objects(), endpoint, json.loads(environment.routes), environment.max_bytes)
+
+
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+    """Classify one object version."""
+    return _classifier().classify(event)

@@ -1,0 +1,1 @@
+"""From queued upload events to executions."""

@@ -1,0 +1,1 @@
+"""Training's artifact and the serving code become the archive that the endpoint serves."""

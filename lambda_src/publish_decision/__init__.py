@@ -1,0 +1,1 @@
+"""From recorded decisions to events."""

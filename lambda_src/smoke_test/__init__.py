@@ -1,0 +1,1 @@
+"""The live endpoint must decide as the evaluated model did."""

@@ -1,0 +1,17 @@
+"""An evaluation in, a count of agreeing answers out."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from lambda_src.adapters.endpoint import Endpoint
+from lambda_src.adapters.objects import Objects
+from lambda_src.environment import SmokeTestEnvironment
+from lambda_src.smoke_test.logic import smoke_test
+
+
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+    """Try the endpoint."""
+    endpoint = Endpoint(SmokeTestEnvironment.from_environ(os.environ).endpoint_name)
+    return {"checked": smoke_test(event["evaluation_uri"], event["test_uri"], Objects(), endpoint)}

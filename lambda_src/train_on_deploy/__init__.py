@@ -1,0 +1,1 @@
+"""The custom resource: train at deploy, leave nothing at destroy."""
