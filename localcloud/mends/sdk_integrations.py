@@ -16,7 +16,7 @@ import boto3
 import botocore
 import botocore.exceptions
 from botocore.config import Config
-from botocore.model import ListShape, MapShape, Shape, StructureShape
+from botocore.model import ListShape, MapShape, ServiceModel, Shape, StructureShape
 
 CLIENT_NAMES = {"sfn": "stepfunctions", "cloudwatchlogs": "logs", "eventbridge": "events"}
 """Step Functions' service names that differ from botocore's."""
@@ -45,7 +45,7 @@ def client(service: str) -> Any:
     )
 
 
-def _recase(value: Any, shape: Shape | None, *, outward: bool) -> Any:
+def _recase(value: Any, shape: Shape | None, *, outward: bool) -> Any:  # noqa: PLR0911  # one per kind
     """Turn Step Functions' PascalCase members into the model's names, or (`outward`) back."""
     if isinstance(shape, StructureShape) and isinstance(value, dict):
         if outward:
@@ -53,10 +53,10 @@ def _recase(value: Any, shape: Shape | None, *, outward: bool) -> Any:
                 (name[0].upper() + name[1:]): _recase(each, shape.members.get(name), outward=True)
                 for name, each in value.items()
             }
-        names = {name[0].upper() + name[1:]: name for name in shape.members}
+        names = {member[0].upper() + member[1:]: member for member in shape.members}
         return {
-            names.get(name, name): _recase(each, shape.members.get(names.get(name, name)), outward=False)
-            for name, each in value.items()
+            own: _recase(each, shape.members.get(own), outward=False)
+            for own, each in ((names.get(str(name), str(name)), each) for name, each in value.items())
         }
     if isinstance(shape, ListShape) and isinstance(value, list):
         return [_recase(each, shape.member, outward=outward) for each in value]
@@ -81,8 +81,32 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def call(service: str, action: str, parameters: dict[str, Any] | None, *, prefix: str | None = None) -> Any:
-    """Call one operation as Step Functions would, by its names and with its error names."""
+def _error_name(code: str, model: ServiceModel, service: str, base: str | None) -> str:
+    """Name an error as Step Functions does, by the class of AWS's Java SDK.
+
+    An error that the service's model does not name, such as SageMaker's `ValidationException`, is the
+    service's general exception there: `SageMaker.SageMakerException`, or `base`.
+    """
+    prefix = ERROR_PREFIXES.get(service, service[0].upper() + service[1:])
+    known = {
+        shape.metadata.get("error", {}).get("code", shape.name): shape.name for shape in model.error_shapes
+    }
+    name = known.get(code, base or f"{prefix}Exception")
+    return f"{prefix}.{name if name.endswith('Exception') else name.removesuffix('Fault') + 'Exception'}"
+
+
+def call(service: str, action: str, parameters: dict[str, Any] | None, *, base: str | None = None) -> Any:
+    """Call one operation as Step Functions would, by its names and with its error names.
+
+    Parameters
+    ----------
+    service, action
+        As in the integration's ARN.
+    parameters
+        In PascalCase.
+    base
+        Name of the general exception, where it is not that of the `aws-sdk` integrations.
+    """
     from ministack.services import stepfunctions  # noqa: PLC0415
 
     target = client(service)
@@ -93,10 +117,8 @@ def call(service: str, action: str, parameters: dict[str, Any] | None, *, prefix
             **_recase(parameters or {}, model.input_shape, outward=False)
         )
     except botocore.exceptions.ClientError as error:
-        code = error.response["Error"]["Code"]
-        name = code if code.endswith(("Exception", "Fault", "Error")) else f"{code}Exception"
-        known = prefix or ERROR_PREFIXES.get(service, service[0].upper() + service[1:])
-        raise stepfunctions._ExecutionError(f"{known}.{name}", error.response["Error"]["Message"]) from error
+        name = _error_name(error.response["Error"]["Code"], target.meta.service_model, service, base)
+        raise stepfunctions._ExecutionError(name, error.response["Error"]["Message"]) from error
     except botocore.exceptions.ParamValidationError as error:
         raise stepfunctions._ExecutionError("States.Runtime", str(error)) from error
     answer.pop("ResponseMetadata", None)

@@ -19,6 +19,8 @@ JOBS = {
 }
 OTHERS = ("createModel", "createEndpointConfig", "createEndpoint", "updateEndpoint")
 POLL_SECONDS = 0.2
+GENERAL_ERROR = "AmazonSageMakerException"
+"""Where an `aws-sdk` integration says `SageMakerException`."""
 
 
 class Arguments(dict[str, Any]):
@@ -53,7 +55,7 @@ def _remembering(apply: Callable[..., Any]) -> Callable[..., Any]:
 
 def _handler(action: str, stepfunctions: Any) -> Callable[[str, dict[str, Any]], Any]:
     def handling(resource: str, parameters: dict[str, Any]) -> Any:
-        answer = sdk_integrations.call("sagemaker", action, dict(parameters), prefix="SageMaker")
+        answer = sdk_integrations.call("sagemaker", action, dict(parameters), base=GENERAL_ERROR)
         if not resource.endswith(".sync"):
             return answer
         return _wait(JOBS[action], parameters, stepfunctions)

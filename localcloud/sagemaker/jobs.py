@@ -186,7 +186,7 @@ def _finish(record: Record, status: str, *, secondary: str = "", reason: str = "
         record.update(**{record.kind.status: status})
 
 
-def start(record: Record, work: Callable[[Record, Path], None]) -> None:
+def start(record: Record, work: Callable[[Record, Path], None]) -> threading.Thread:
     """Run a job in a thread of its own and set its final status, whatever happens."""
 
     def running() -> None:
@@ -205,4 +205,6 @@ def start(record: Record, work: Callable[[Record, Path], None]) -> None:
             shutil.rmtree(folder, ignore_errors=True)
         _finish(record, **end)
 
-    threading.Thread(target=running, name=record.name, daemon=True).start()
+    thread = threading.Thread(target=running, name=record.name, daemon=True)
+    thread.start()
+    return thread
