@@ -6,8 +6,8 @@ import functools
 import os
 from typing import Any
 
-from lambda_src.adapters.training import Training
 from lambda_src.adapters.leavings import Leavings
+from lambda_src.adapters.training import Training
 from lambda_src.environment import TrainOnDeployEnvironment
 from lambda_src.train_on_deploy import cleanup, logic
 
