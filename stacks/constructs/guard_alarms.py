@@ -1,0 +1,64 @@
+"""The alarms that guard a rollout: they exist before the first endpoint, and no data means no alarm."""
+
+from __future__ import annotations
+
+import aws_cdk as cdk
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_cloudwatch_actions as actions
+from aws_cdk import aws_sns as sns
+from constructs import Construct
+
+VARIANT = "AllTraffic"
+LATENCY_MILLISECONDS = 2000
+
+
+class GuardAlarms(Construct):
+    """Server errors and latency of one endpoint.
+
+    Attributes
+    ----------
+    alarms
+        In the order in which a rollout names them.
+    """
+
+    def __init__(self, scope: Construct, construct_id: str, *, endpoint_name: str, topic: sns.ITopic) -> None:
+        super().__init__(scope, construct_id)
+
+        def alarm(name: str, metric: str, statistic: str, threshold: float, text: str) -> cloudwatch.Alarm:
+            made = cloudwatch.Alarm(
+                self,
+                name,
+                metric=cloudwatch.Metric(
+                    namespace="AWS/SageMaker",
+                    metric_name=metric,
+                    dimensions_map={"EndpointName": endpoint_name, "VariantName": VARIANT},
+                    statistic=statistic,
+                    period=cdk.Duration.minutes(1),
+                ),
+                threshold=threshold,
+                evaluation_periods=2,
+                comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
+                treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+                alarm_description=text,
+            )
+            made.add_alarm_action(actions.SnsAction(topic))
+            return made
+
+        self.alarms = (
+            alarm(
+                "ServerErrors",
+                "Invocation5XXErrors",
+                "Sum",
+                5,
+                f"The endpoint {endpoint_name} fails to answer. A rollout in progress is rolled back; otherwise "
+                "read the endpoint's log.",
+            ),
+            alarm(
+                "Latency",
+                "ModelLatency",
+                "p99",
+                LATENCY_MILLISECONDS * 1000,
+                f"The slowest answers of {endpoint_name} take over {LATENCY_MILLISECONDS} ms. A rollout in "
+                "progress is rolled back; otherwise add instances.",
+            ),
+        )

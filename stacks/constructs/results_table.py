@@ -1,0 +1,70 @@
+"""One recorded outcome per object version, and the event that follows from it."""
+
+from __future__ import annotations
+
+import aws_cdk as cdk
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_events as events
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_lambda_event_sources as sources
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from lambda_src.environment import PublishDecisionEnvironment
+from stacks.constructs.owned_function import OwnedFunction
+
+
+class ResultsTable(Construct):
+    """The table of decisions; its stream becomes `VehicleClassified` events, so the two cannot diverge.
+
+    Attributes
+    ----------
+    table, bus
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        key: kms.IKey,
+        destroys: bool,
+        log_retention_days: int,
+        dead_letters: sqs.IQueue,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        # TableV2 takes no key of ours in a region-agnostic stack.
+        self.table = dynamodb.Table(
+            self,
+            "Table",
+            partition_key=dynamodb.Attribute(name="object", type=dynamodb.AttributeType.STRING),
+            sort_key=dynamodb.Attribute(name="version_id", type=dynamodb.AttributeType.STRING),
+            stream=dynamodb.StreamViewType.NEW_IMAGE,
+            billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
+            encryption=dynamodb.TableEncryption.CUSTOMER_MANAGED,
+            encryption_key=key,
+            removal_policy=cdk.RemovalPolicy.DESTROY if destroys else cdk.RemovalPolicy.RETAIN,
+            point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
+                point_in_time_recovery_enabled=not destroys
+            ),
+        )
+        self.bus = events.EventBus(self, "Bus")
+        publish = OwnedFunction(
+            self,
+            "Publish",
+            name="publish_decision",
+            environment=PublishDecisionEnvironment.variables(event_bus_name=self.bus.event_bus_name),
+            log_retention_days=log_retention_days,
+        )
+        self.bus.grant_put_events_to(publish.function)
+        publish.function.add_event_source(
+            sources.DynamoEventSource(
+                self.table,
+                starting_position=lambda_.StartingPosition.TRIM_HORIZON,
+                batch_size=50,
+                report_batch_item_failures=True,
+                retry_attempts=20,
+                on_failure=sources.SqsDlq(dead_letters),
+            )
+        )

@@ -1,0 +1,249 @@
+"""Every choice a deployment has, typed: read from `environments/`, checked before anything is synthesized."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from training.errors import HyperparameterError
+from training.hyperparameters import Hyperparameters
+
+PREFIX_LIMIT = 34
+"""Room for `-xform-`, twelve characters of the run and a retry in SageMaker's 63."""
+REPLACED_WHOLE = ("classes", "routes", "data", "hyperparameters")
+GPU_FAMILY = re.compile(r"ml\.(g\d|p\d)")
+NAME = r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$"
+
+
+class SettingsError(Exception):
+    """A setting is missing, unknown or impossible; the message says which and what to do."""
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class CifarData(_Settings):
+    """The official CIFAR-100 archive."""
+
+    kind: Literal["cifar100"]
+    url: str = Field(pattern=r"^https?://")
+    md5: str = Field(pattern=r"^[0-9a-f]{32}$")
+
+
+class FolderData(_Settings):
+    """A folder of class folders on the machine that synthesizes; it becomes an asset."""
+
+    kind: Literal["folder"]
+    path: Path
+
+    @field_validator("path")
+    @classmethod
+    def _exists(cls, path: Path) -> Path:
+        if not path.is_dir():
+            raise ValueError(f"the folder {path} does not exist")
+        return path
+
+
+class S3Data(_Settings):
+    """An S3 prefix of class folders."""
+
+    kind: Literal["s3"]
+    uri: str = Field(pattern=r"^s3://[a-z0-9.-]{3,63}/.*/$")
+
+
+class DrawingsData(_Settings):
+    """Built-in drawings, for trying everything with no pictures at hand."""
+
+    kind: Literal["drawings"]
+    per_class: int = Field(ge=20, le=5000)
+    seed: int = 0
+
+
+Data = Annotated[CifarData | FolderData | S3Data | DrawingsData, Field(discriminator="kind")]
+
+
+class _Instances(_Settings):
+    instance_type: str = Field(pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9-]+$")
+    gpu: bool
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.gpu and not GPU_FAMILY.match(self.instance_type):
+            raise ValueError(f"gpu = true needs a GPU instance, and {self.instance_type} has none")
+        if not self.gpu and GPU_FAMILY.match(self.instance_type):
+            raise ValueError(
+                f"{self.instance_type} is a GPU instance: set gpu = true, or name a CPU instance"
+            )
+        return self
+
+
+class TrainingSettings(_Instances):
+    """How a model is trained."""
+
+    spot: bool
+    max_runtime_minutes: int = Field(ge=5, le=24 * 60)
+    at_deploy: bool
+    hyperparameters: Mapping[str, str | int | float | bool] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.at_deploy and self.max_runtime_minutes > 40:
+            raise ValueError(
+                "max_runtime_minutes above 40 cannot fit CloudFormation's hour: set at_deploy = false and "
+                "start the workflow with `scones train`"
+            )
+        try:
+            Hyperparameters.from_strings({key: str(value) for key, value in self.hyperparameters.items()})
+        except HyperparameterError as error:
+            raise ValueError(str(error).rstrip(".")) from error
+        return self
+
+
+class ServingSettings(_Instances):
+    """What the endpoint runs on."""
+
+    instance_count: int = Field(ge=1, le=20)
+    bake_minutes: int = Field(ge=0, le=60)
+
+
+class GateSettings(_Settings):
+    """What a model must reach to be deployed."""
+
+    minimum_accuracy: float = Field(ge=0, le=1)
+
+
+class LimitSettings(_Settings):
+    """What one image may weigh, and how many are classified at once."""
+
+    max_bytes: int = Field(ge=1024, le=6 * 1024 * 1024)
+    concurrency: int = Field(ge=2, le=1000)
+
+
+class ClassifierSettings(_Settings):
+    """One classifier."""
+
+    target_error: float = Field(gt=0, lt=0.5)
+    routes: Mapping[str, str]
+    data: Data
+    training: TrainingSettings
+    serving: ServingSettings
+    gate: GateSettings
+    limits: LimitSettings
+
+    @field_validator("routes")
+    @classmethod
+    def _classes(cls, routes: Mapping[str, str]) -> Mapping[str, str]:
+        if len(routes) < 2:
+            raise ValueError("a classifier needs at least two classes")
+        for name in routes:
+            if not re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", name):
+                raise ValueError(f"the class name {name!r} may hold letters, digits, '_', '.' and '-' only")
+        return routes
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes, in the order of the model's outputs."""
+        return tuple(self.routes)
+
+
+class Settings(_Settings):
+    """One environment's settings, whole."""
+
+    env: str = Field(pattern=NAME)
+    name: str = Field(pattern=NAME)
+    classifiers: tuple[str, ...] = Field(min_length=1)
+    retention: Literal["destroy", "retain"]
+    log_retention_days: Literal[1, 3, 5, 7, 14, 30, 60, 90, 180, 365]
+    alarm_emails: tuple[str, ...] = ()
+    permissions_boundary: str = ""
+    tags: Mapping[str, str] = Field(default_factory=dict)
+    classifier: Mapping[str, ClassifierSettings]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        for chosen in self.classifiers:
+            if chosen not in self.classifier:
+                known = ", ".join(sorted(self.classifier))
+                raise ValueError(f"there is no classifier {chosen!r}; the settings describe: {known}")
+            prefix = self.prefix(chosen)
+            if not re.fullmatch(NAME, chosen) or len(prefix) > PREFIX_LIMIT:
+                raise ValueError(
+                    f"the name {prefix!r} would make SageMaker names that are too long or malformed: use at "
+                    f"most {PREFIX_LIMIT} of a-z, 0-9 and '-'"
+                )
+        return self
+
+    @property
+    def deployment(self) -> str:
+        """What sets this deployment apart from others in the account."""
+        return f"{self.name}-{self.env}"
+
+    @property
+    def destroys(self) -> bool:
+        """Whether `cdk destroy` takes the data along."""
+        return self.retention == "destroy"
+
+    def prefix(self, classifier: str) -> str:
+        """Return what every name of a classifier begins with; its endpoint is called so."""
+        return f"{self.deployment}-{classifier}"
+
+    def chosen(self) -> dict[str, ClassifierSettings]:
+        """Return the classifiers to stand up."""
+        return {name: self.classifier[name] for name in self.classifiers}
+
+
+def load(folder: Path, env: str, *, name: str | None = None, overlay: Path | None = None) -> Settings:
+    """Read an environment's settings, with another file laid over them.
+
+    Raises
+    ------
+    SettingsError
+    """
+    path = folder / f"{env}.toml"
+    known = sorted(each.stem for each in folder.glob("*.toml"))
+    if env not in known:
+        raise SettingsError(f"There is no environment {env!r}; choose one with -c env=…: {', '.join(known)}.")
+    content = _read(path)
+    if overlay is not None:
+        content = _merge(content, _read(overlay))
+    if name is not None:
+        content["name"] = name
+    try:
+        return Settings(**{**content, "env": env})
+    except ValidationError as error:
+        raise SettingsError(_sentence(overlay or path, error)) from error
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"The settings file {path} cannot be read: {error.strerror}.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"The settings file {path} is not valid TOML: {error}.") from error
+
+
+def _merge(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(below)
+    for key, value in above.items():
+        if isinstance(value, dict) and isinstance(merged.get(key), dict) and key not in REPLACED_WHOLE:
+            merged[key] = _merge(merged[key], value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def _sentence(path: Path, error: ValidationError) -> str:
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"]) or "the settings"
+    if first["type"] == "extra_forbidden":
+        return f"Unknown setting {where} in {path}: remove it, or correct its name."
+    if first["type"] == "missing":
+        return f"The setting {where} is missing in {path}: add it."
+    return f"Bad setting {where} in {path}: {first['msg'].removeprefix('Value error, ')}."

@@ -1,0 +1,1 @@
+"""The training workflow's states, in the order in which they run."""

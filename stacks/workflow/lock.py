@@ -1,0 +1,84 @@
+"""One run per classifier: a lock that its holder's death opens."""
+
+from __future__ import annotations
+
+from aws_cdk import aws_stepfunctions as sfn
+from aws_cdk import aws_stepfunctions_tasks as tasks
+
+from stacks.workflow.context import Context, expression
+from stacks.workflow.tasks import Tasks, seconds
+
+HELD = "DynamoDB.ConditionalCheckFailedException"
+ME = expression("$states.context.Execution.Id")
+
+
+def _put(make: Tasks, context: Context, name: str, condition: str, value: str) -> tasks.DynamoPutItem:
+    return tasks.DynamoPutItem.jsonata(
+        make.scope,
+        name,
+        table=context.table,
+        item={
+            "id": tasks.DynamoAttributeValue.from_string("lock"),
+            "execution_arn": tasks.DynamoAttributeValue.from_string(ME),
+            "acquired_at": tasks.DynamoAttributeValue.from_string(expression("$now()")),
+        },
+        condition_expression=condition,
+        expression_attribute_values={":holder": tasks.DynamoAttributeValue.from_string(value)},
+        task_timeout=seconds(30),
+    )
+
+
+def lock(make: Tasks, context: Context, then: sfn.IChainable) -> sfn.IChainable:
+    """Take the lock and go on, or end where another run holds it."""
+    locked = sfn.Fail.jsonata(
+        make.scope,
+        "Locked",
+        error="LockedError",
+        cause=expression(f"'Another run of {context.prefix} is under way: ' & $holder"),
+    )
+    take = _put(make, context, "TakeOverLock", "execution_arn = :holder", expression("$holder"))
+    make.finish(take, "dynamodb", catch={HELD: locked})
+    take.next(then)
+    read = tasks.DynamoGetItem.jsonata(
+        make.scope,
+        "ReadLock",
+        table=context.table,
+        key={"id": tasks.DynamoAttributeValue.from_string("lock")},
+        consistent_read=True,
+        assign={
+            "holder": expression(
+                "$states.result.Item.execution_arn.S ? $states.result.Item.execution_arn.S : ''"
+            )
+        },
+        task_timeout=seconds(30),
+    )
+    make.finish(read, "dynamodb")
+    ask = make.aws(
+        "DescribeHolder",
+        "sfn:describeExecution",
+        {"ExecutionArn": expression("$holder")},
+        resources=[context.arn("states", "execution:*")],
+        assign={"holderStatus": expression("$states.result.Status")},
+        catch={"Sfn.ExecutionDoesNotExistException": take},
+    )
+    decide = sfn.Choice.jsonata(make.scope, "HolderAlive")
+    decide.when(sfn.Condition.jsonata(expression("$holderStatus = 'RUNNING'")), locked).otherwise(take)
+    ask.next(decide)
+    read.next(ask)
+    first = _put(make, context, "Lock", "attribute_not_exists(id) OR execution_arn = :holder", ME)
+    make.finish(first, "dynamodb", catch={HELD: read})
+    first.next(then)
+    return first
+
+
+def release(make: Tasks, context: Context, name: str) -> tasks.DynamoDeleteItem:
+    """Make a state that gives the lock back, if this run holds it."""
+    return tasks.DynamoDeleteItem.jsonata(
+        make.scope,
+        name,
+        table=context.table,
+        key={"id": tasks.DynamoAttributeValue.from_string("lock")},
+        condition_expression="attribute_not_exists(id) OR execution_arn = :me",
+        expression_attribute_values={":me": tasks.DynamoAttributeValue.from_string(ME)},
+        task_timeout=seconds(30),
+    )

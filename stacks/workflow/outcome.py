@@ -1,0 +1,87 @@
+"""How a run ends: promoted, rejected or failed, the lock given back each time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_cdk import aws_stepfunctions as sfn
+from aws_cdk import aws_stepfunctions_tasks as tasks
+from constructs import Construct
+
+from stacks.workflow.context import RUN, Context, expression
+from stacks.workflow.lock import release
+from stacks.workflow.tasks import RETRIED, Tasks, seconds
+
+
+def _answer(status: str, reason: str) -> dict[str, Any]:
+    return {
+        "status": status,
+        "reason": expression(reason),
+        "run": expression(RUN),
+        "dataset_version": expression("$version"),
+        "accuracy": expression("$gate.accuracy"),
+        "evaluation_uri": expression("$evaluation"),
+        "model_package_arn": expression("$package"),
+    }
+
+
+def failure(scope: Construct, context: Context) -> sfn.IChainable:
+    """Make the one failure path: give the lock back, tell people, fail with what went wrong.
+
+    Its own tasks catch too: whatever fails here must not hide the first failure.
+    """
+    end = sfn.Fail.jsonata(
+        scope, "Failed", error=expression("$failure.Error"), cause=expression("$failure.Cause")
+    )
+    notify = tasks.SnsPublish.jsonata(
+        scope,
+        "NotifyFailure",
+        topic=context.topic,
+        subject=f"Training of {context.prefix} failed",
+        message=sfn.TaskInput.from_text(
+            expression(
+                "'Execution ' & $states.context.Execution.Id & ' failed: ' & $failure.Error & ': ' & "
+                "$substring($failure.Cause, 0, 2000)"
+            )
+        ),
+        task_timeout=seconds(30),
+    )
+    give_back = release(Tasks(scope, notify, None), context, "ReleaseLockAfterFailure")  # type: ignore[arg-type]
+    for state, service in ((notify, "sns"), (give_back, "dynamodb")):
+        state.add_retry(errors=RETRIED[service], max_attempts=3, jitter_strategy=sfn.JitterType.FULL)
+    notify.add_catch(end, errors=["States.ALL"])
+    give_back.add_catch(notify, errors=["States.ALL"])
+    give_back.next(notify)
+    notify.next(end)
+    return give_back
+
+
+def promoted(make: Tasks, context: Context) -> sfn.IChainable:
+    """End as promoted."""
+    give_back = release(make, context, "ReleaseLock")
+    make.finish(give_back, "dynamodb")
+    end = sfn.Succeed.jsonata(make.scope, "Promoted", outputs=_answer("promoted", "$gate.reason"))
+    return give_back.next(end)
+
+
+def rejected(make: Tasks, context: Context) -> sfn.IChainable:
+    """End as rejected: a normal, visible end, with the candidate removed and people told."""
+    remove = make.aws(
+        "DeleteRejectedModel",
+        "sagemaker:deleteModel",
+        {"ModelName": expression("$model")},
+        resources=[context.arn("sagemaker", f"model/{context.prefix}-*")],
+    )
+    notify = tasks.SnsPublish.jsonata(
+        make.scope,
+        "NotifyRejection",
+        topic=context.topic,
+        subject=f"A model of {context.prefix} was rejected",
+        message=sfn.TaskInput.from_text(expression("$gate.reason & ' Report: ' & $evaluation")),
+        task_timeout=seconds(30),
+    )
+    make.finish(notify, "sns")
+    give_back = release(make, context, "ReleaseLockAfterRejection")
+    make.finish(give_back, "dynamodb")
+    end = sfn.Succeed.jsonata(make.scope, "Rejected", outputs=_answer("rejected", "$gate.reason"))
+    return sfn.Chain.start(remove).next(notify).next(give_back).next(end)

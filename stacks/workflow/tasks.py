@@ -1,0 +1,138 @@
+"""Makes the workflow's tasks alike: a time-out, retries by name, and one way to fail."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import aws_cdk as cdk
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_stepfunctions as sfn
+from aws_cdk import aws_stepfunctions_tasks as tasks
+from constructs import Construct
+
+RETRIED = {
+    "sagemaker": ["SageMaker.AmazonSageMakerException", "SageMaker.SageMakerException"],
+    "s3": ["S3.S3Exception", "S3.SdkClientException"],
+    "dynamodb": ["DynamoDB.AmazonDynamoDBException", "DynamoDB.ProvisionedThroughputExceededException"],
+    "sns": ["SNS.AmazonSNSException", "SNS.InternalErrorException"],
+    "sfn": ["Sfn.SfnException"],
+    "cloudwatch": ["CloudWatch.CloudWatchException"],
+    "lambda": [
+        "Lambda.ServiceException",
+        "Lambda.AWSLambdaException",
+        "Lambda.SdkClientException",
+        "Lambda.TooManyRequestsException",
+    ],
+}
+"""Passing faults of each service, by the names that its integrations give them."""
+State = sfn.CustomState | sfn.TaskStateBase
+
+
+def seconds(count: int) -> sfn.Timeout:
+    """Return a task's time-out."""
+    return sfn.Timeout.duration(cdk.Duration.seconds(count))
+
+
+class Tasks:
+    """Makes tasks within one workflow.
+
+    Parameters
+    ----------
+    scope
+        Where the states go.
+    failure
+        The state that every failure leads to, with the variable `failure` set to the error.
+    role
+        The state machine's, for what `CustomState` cannot grant by itself.
+    """
+
+    def __init__(self, scope: Construct, failure: sfn.IChainable, role: iam.IRole) -> None:
+        self.scope, self._failure, self._role = scope, failure, role
+
+    def finish(
+        self, state: State, service: str, *, catch: Mapping[str, sfn.IChainable] | None = None
+    ) -> sfn.INextable:
+        """Give a task its retries and its catches; `catch` maps errors to states of their own."""
+        state.add_retry(
+            errors=RETRIED[service],
+            interval=cdk.Duration.seconds(2),
+            backoff_rate=2,
+            max_attempts=4,
+            max_delay=cdk.Duration.seconds(60),
+            jitter_strategy=sfn.JitterType.FULL,
+        )
+        for error, target in (catch or {}).items():
+            state.add_catch(target, errors=[error])
+        state.add_catch(self._failure, errors=["States.ALL"], assign={"failure": "{% $states.errorOutput %}"})
+        return state
+
+    def aws(
+        self,
+        name: str,
+        call: str,
+        parameters: Mapping[str, Any],
+        *,
+        resources: Sequence[str],
+        assign: Mapping[str, Any] | None = None,
+        also: Sequence[iam.PolicyStatement] = (),
+        action: str | None = None,
+        catch: Mapping[str, sfn.IChainable] | None = None,
+    ) -> sfn.INextable:
+        """Make a task of the SDK integration `call`, such as `s3:getObject`."""
+        service, operation = call.split(":")
+        task = tasks.CallAwsService.jsonata(
+            self.scope,
+            name,
+            service=service,
+            action=operation,
+            parameters=parameters,
+            iam_resources=list(resources),
+            iam_action=action,
+            additional_iam_statements=list(also) or None,
+            assign=assign,
+            task_timeout=seconds(60),
+        )
+        return self.finish(task, service, catch=catch)
+
+    def job(
+        self,
+        name: str,
+        operation: str,
+        arguments: Mapping[str, Any],
+        *,
+        timeout_minutes: int,
+        assign: Mapping[str, Any] | None = None,
+    ) -> sfn.INextable:
+        """Make a task that runs a SageMaker job which CDK has no construct for, or none for its fields."""
+        state = sfn.CustomState(
+            self.scope,
+            name,
+            state_json={
+                "Type": "Task",
+                "Resource": f"arn:{cdk.Aws.PARTITION}:states:::sagemaker:{operation}.sync",
+                "Arguments": arguments,
+                "TimeoutSeconds": timeout_minutes * 60,
+                **({"Assign": assign} if assign else {}),
+            },
+        )
+        kind = operation.removeprefix("create")
+        segment = {"TrainingJob": "training-job", "ProcessingJob": "processing-job"}[kind]
+
+        def arn(service: str, resource: str) -> str:
+            return f"arn:{cdk.Aws.PARTITION}:{service}:{cdk.Aws.REGION}:{cdk.Aws.ACCOUNT_ID}:{resource}"
+
+        for actions, resource in (
+            (
+                [f"sagemaker:{verb}{kind}" for verb in ("Create", "Describe", "Stop")]
+                + ["sagemaker:AddTags"],
+                arn("sagemaker", f"{segment}/*"),
+            ),
+            # How `.sync` learns of a job's end; for processing jobs CDK has no construct that adds it.
+            (
+                ["events:PutTargets", "events:PutRule", "events:DescribeRule"],
+                arn("events", f"rule/StepFunctionsGetEventsForSageMaker{kind}sRule"),
+            ),
+        ):
+            self._role.add_to_principal_policy(iam.PolicyStatement(actions=actions, resources=[resource]))
+        return self.finish(state, "sagemaker")

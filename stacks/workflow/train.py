@@ -1,0 +1,83 @@
+"""Train: one training job with the toolkit's contract."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_cdk import aws_stepfunctions as sfn
+
+from stacks import images
+from stacks.workflow.context import Context, expression
+from stacks.workflow.tasks import Tasks
+
+METRICS = (
+    ("validation:accuracy", r"validation_accuracy=([0-9.]+)"),
+    ("validation:loss", r"validation_loss=([0-9.]+)"),
+    ("train:loss", r"train_loss=([0-9.]+)"),
+)
+NVME_FAMILIES = ("ml.g4dn.", "ml.g5.", "ml.g6.", "ml.g6e.", "ml.p4d.", "ml.p5.")
+"""Their volumes are local and take no key."""
+
+
+def _channel(name: str, uri: str) -> dict[str, Any]:
+    source = {"S3DataType": "S3Prefix", "S3Uri": uri, "S3DataDistributionType": "FullyReplicated"}
+    return {"ChannelName": name, "DataSource": {"S3DataSource": source}, "InputMode": "File"}
+
+
+def train(make: Tasks, context: Context) -> sfn.Chain:
+    """Train a model on the staged version."""
+    settings = context.settings.training
+    limit = settings.max_runtime_minutes * 60
+    own = {key: str(value) for key, value in settings.hyperparameters.items()}
+    resources: dict[str, Any] = {
+        "InstanceType": settings.instance_type,
+        "InstanceCount": 1,
+        "VolumeSizeInGB": 30,
+    }
+    if not settings.instance_type.startswith(NVME_FAMILIES):
+        resources["VolumeKmsKeyId"] = context.key_arn
+    request = {
+        "TrainingJobName": context.name("train"),
+        "RoleArn": context.job_role.role_arn,
+        "AlgorithmSpecification": {
+            "TrainingImage": images.uri(context.code, images.PYTORCH[settings.gpu]),
+            "TrainingInputMode": "File",
+            "MetricDefinitions": [{"Name": name, "Regex": regex} for name, regex in METRICS],
+        },
+        "HyperParameters": {
+            **own,
+            "target-error": str(context.settings.target_error),
+            "classes": ",".join(context.settings.classes),
+            "checkpoint-dir": "/opt/ml/checkpoints",
+            "sagemaker_program": "train.py",
+            # A local path, because an isolated job cannot fetch it; the channel brings the archive.
+            "sagemaker_submit_directory": f"/opt/ml/input/data/code/{context.code.s3_object_key}",
+        },
+        "InputDataConfig": [
+            _channel("train", context.dataset_uri("$version & '/train/'")),
+            _channel("validation", context.dataset_uri("$version & '/validation/'")),
+            _channel("manifest", context.dataset_uri("$version & '/manifest.json'")),
+            _channel("weights", context.weights.s3_object_url),
+            _channel("code", context.code.s3_object_url),
+        ],
+        "OutputDataConfig": {"S3OutputPath": context.run_uri("train"), "KmsKeyId": context.key_arn},
+        "CheckpointConfig": {"S3Uri": context.run_uri("checkpoints/")},
+        "ResourceConfig": resources,
+        "StoppingCondition": {
+            "MaxRuntimeInSeconds": limit,
+            **({"MaxWaitTimeInSeconds": 2 * limit} if settings.spot else {}),
+        },
+        "EnableManagedSpotTraining": settings.spot,
+        "EnableNetworkIsolation": True,
+        "EnableInterContainerTrafficEncryption": False,
+        "Tags": context.tags,
+    }
+    wait = settings.max_runtime_minutes * (2 if settings.spot else 1) + 15
+    run = make.job(
+        "Train",
+        "createTrainingJob",
+        request,
+        timeout_minutes=wait,
+        assign={"trainingArtifact": expression("$states.result.ModelArtifacts.S3ModelArtifacts")},
+    )
+    return sfn.Chain.start(run)
