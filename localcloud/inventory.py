@@ -1,0 +1,105 @@
+"""Lists all that exists in a local cloud, so that what a deployment leaves behind can be seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import psutil
+
+from localcloud.instance import Instance
+from localcloud.processes import belonging
+
+# (what to call it, boto3 client, operation, where the list is, the member that names an entry)
+LISTS = (
+    ("s3:bucket", "s3", "list_buckets", "Buckets", "Name"),
+    ("sqs:queue", "sqs", "list_queues", "QueueUrls", None),
+    ("sns:topic", "sns", "list_topics", "Topics", "TopicArn"),
+    ("dynamodb:table", "dynamodb", "list_tables", "TableNames", None),
+    ("logs:group", "logs", "describe_log_groups", "logGroups", "logGroupName"),
+    ("iam:role", "iam", "list_roles", "Roles", "RoleName"),
+    ("lambda:function", "lambda", "list_functions", "Functions", "FunctionName"),
+    ("lambda:event-source", "lambda", "list_event_source_mappings", "EventSourceMappings", "UUID"),
+    ("states:machine", "stepfunctions", "list_state_machines", "stateMachines", "stateMachineArn"),
+    ("events:bus", "events", "list_event_buses", "EventBuses", "Name"),
+    ("events:rule", "events", "list_rules", "Rules", "Name"),
+    ("cloudwatch:alarm", "cloudwatch", "describe_alarms", "MetricAlarms", "AlarmName"),
+    ("ssm:parameter", "ssm", "describe_parameters", "Parameters", "Name"),
+    ("firehose:stream", "firehose", "list_delivery_streams", "DeliveryStreamNames", None),
+    ("cloudformation:stack", "cloudformation", "describe_stacks", "Stacks", "StackName"),
+    ("sagemaker:model", "sagemaker", "list_models", "Models", "ModelName"),
+    ("sagemaker:endpoint-config", "sagemaker", "list_endpoint_configs", "EndpointConfigs", "EndpointConfigName"),
+    ("sagemaker:endpoint", "sagemaker", "list_endpoints", "Endpoints", "EndpointName"),
+    (
+        *("sagemaker:model-package-group", "sagemaker", "list_model_package_groups"),
+        *("ModelPackageGroupSummaryList", "ModelPackageGroupName"),
+    ),
+    (
+        *("sagemaker:model-package", "sagemaker", "list_model_packages"),
+        *("ModelPackageSummaryList", "ModelPackageArn"),
+    ),
+)
+RUNNING_JOBS = (
+    ("sagemaker:training-job", "list_training_jobs", "TrainingJobSummaries", "TrainingJobName"),
+    ("sagemaker:processing-job", "list_processing_jobs", "ProcessingJobSummaries", "ProcessingJobName"),
+    ("sagemaker:transform-job", "list_transform_jobs", "TransformJobSummaries", "TransformJobName"),
+)
+SHARED_LOGS = "/aws/sagemaker/"
+"""SageMaker's log groups belong to the account, on AWS too: no deployment removes them."""
+
+
+def _pages(client: Any, operation: str, **parameters: Any) -> Iterator[dict[str, Any]]:
+    if client.can_paginate(operation):
+        yield from client.get_paginator(operation).paginate(**parameters)
+    else:
+        yield getattr(client, operation)(**parameters)
+
+
+def inventory(instance: Instance) -> list[str]:
+    """Return a sorted line for everything that exists, and for every process of a job or an endpoint."""
+    found: list[str] = []
+    clients: dict[str, Any] = {}
+    for label, service, operation, where, name in LISTS:
+        client = clients.setdefault(service, instance.client(service))
+        for page in _pages(client, operation):
+            found += [f"{label}/{entry[name] if name else entry}" for entry in page.get(where, [])]
+    for label, operation, where, name in RUNNING_JOBS:
+        for status in ("InProgress", "Stopping"):
+            for page in _pages(clients["sagemaker"], operation, StatusEquals=status):
+                found += [f"{label}/{entry[name]}" for entry in page.get(where, [])]
+    found += _keys(instance)
+    found += _processes(instance)
+    return sorted(each for each in found if not each.startswith(f"logs:group/{SHARED_LOGS}"))
+
+
+def _keys(instance: Instance) -> list[str]:
+    kms = instance.client("kms")
+    lines = []
+    for page in _pages(kms, "list_keys"):
+        for entry in page["Keys"]:
+            described = kms.describe_key(KeyId=entry["KeyId"])["KeyMetadata"]
+            if described["KeyState"] != "PendingDeletion" and described.get("KeyManager") != "AWS":
+                lines.append(f"kms:key/{entry['KeyId']}")
+    return lines
+
+
+def _processes(instance: Instance) -> Iterable[str]:
+    """Name the processes of jobs and containers; warm functions and the emulator's own are not counted."""
+    for process in belonging(instance.identity):
+        if process.pid == instance.pid:
+            continue
+        command = _attempt(process.cmdline)
+        if not any("ministack-lambda-" in word for word in command):
+            yield f"process/{' '.join(command)[:120]}"
+
+
+def _attempt(read: Callable[[], list[str]]) -> list[str]:
+    try:
+        return read()
+    except psutil.Error:
+        return []
+
+
+def leftovers(before: Iterable[str], after: Iterable[str]) -> list[str]:
+    """Return what exists after that did not exist before."""
+    return sorted(set(after) - set(before))
