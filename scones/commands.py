@@ -59,12 +59,12 @@ class Commands(TyperGroup):
             raise typer.Exit(1) from None
 
 
-def make(help_text: str) -> typer.Typer:
+def make(help_text: str, *, no_args_is_help: bool = True) -> typer.Typer:
     """Return an empty set of commands."""
     return typer.Typer(
         cls=Commands,
         help=help_text,
-        no_args_is_help=True,
+        no_args_is_help=no_args_is_help,
         add_completion=False,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,

@@ -1,0 +1,1 @@
+"""The whole workflow on this machine: deploy, train, classify, destroy."""

@@ -1,0 +1,110 @@
+"""Starts a demo's local cloud, and ends it whatever happens."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+import typer
+
+from localcloud.errors import LocalCloudError
+from localcloud.instance import Instance
+from scones.commands import INTERRUPTED
+from scones.demo import data, overlay
+from scones.demo.session import ENV, RESULTS, Session, free_directory
+from scones.demo.voice import Voice
+from scones.errors import SconesError, sentence
+from scones.target import LOCAL, ROOT
+
+
+@contextmanager
+def started(
+    voice: Voice,
+    identity: str,
+    wanted: Sequence[str],
+    folder: Path | None,
+    classifier: str,
+    port: int | None,
+    *,
+    fast: bool,
+    kept: bool,
+) -> Iterator[Session]:
+    """Check the data, start a local cloud, and end it whatever happens, unless it is to be kept."""
+    known = data.known_classifier(ENV, classifier)
+    pictures = _look(voice, folder) if folder is not None else None
+    if pictures is None:
+        voice.say("No DATA was given: training on built-in drawings, which say nothing about photographs.")
+    directory = free_directory(LOCAL, wanted)
+    session: Session | None = None
+    finished = False
+    with terminating():
+        try:
+            with voice.phase("Starting the local cloud"):
+                instance = Instance.start(
+                    directory, port=port, owner_pid=None if kept else os.getpid(), project=ROOT
+                )
+                session = Session(instance, classifier, RESULTS / identity, voice)
+            overlay.write(overlay.overlay(classifier, known, pictures, fast=fast), session.overlay)
+            session.folder.mkdir(parents=True, exist_ok=True)
+            yield session
+            finished = True
+        except KeyboardInterrupt:
+            end(session)
+            voice.say(
+                "Interrupted: the local cloud and all that ran in it were ended; nothing is left to clean up."
+            )
+            raise typer.Exit(INTERRUPTED) from None
+        except (SconesError, LocalCloudError) as error:
+            end(session)
+            logs = f" Logs: {session.folder}" if session is not None else ""
+            voice.say(f"error: {sentence(error)}", style="bold red")
+            voice.say(
+                f"The local cloud and all that ran in it were ended; nothing is left to clean up.{logs}"
+            )
+            raise typer.Exit(1) from None
+        finally:
+            if not finished or not kept:
+                end(session, keep_log=not finished)
+
+
+def end(session: Session | None, *, keep_log: bool = True) -> None:
+    """End a local cloud without being interrupted a second time."""
+    if session is None or not session.instance.directory.exists():
+        return
+    before = {each: signal.signal(each, signal.SIG_IGN) for each in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        session.stop(keep_log=keep_log)
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+@contextmanager
+def terminating() -> Iterator[None]:
+    """Treat SIGTERM and SIGHUP as Ctrl-C."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = {each: signal.signal(each, interrupt) for each in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+def _look(voice: Voice, folder: Path) -> data.Pictures:
+    pictures = data.inspect(folder)
+    counts = ", ".join(f"{count} {name}" for name, count in pictures.classes.items())
+    voice.say(f"{folder}: {counts}.")
+    if pictures.unreadable:
+        some = ", ".join(pictures.unreadable[:3]) + (" …" if len(pictures.unreadable) > 3 else "")
+        voice.say(
+            f"{len(pictures.unreadable)} files cannot be read and are left out: {some}.", style="yellow"
+        )
+    return pictures

@@ -1,0 +1,63 @@
+"""Writes the settings that the demo lays over the environment: what any user could choose."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from scones.demo.data import Pictures
+
+DRAWINGS = {"kind": "drawings", "per_class": 240, "seed": 7}
+FAST = {"epochs": 3, "patience": 0, "image_size": 64}
+"""Hyperparameters for tests: a model that is trained in seconds and is good at drawings only."""
+FAST_DRAWINGS = {"kind": "drawings", "per_class": 60, "seed": 7}
+FAST_ACCURACY = 0.6
+CPU = {"training": "ml.m7i.xlarge", "serving": "ml.m7i.large"}
+
+
+def routes(pictures: Pictures, known: Mapping[str, str]) -> dict[str, str]:
+    """Return where each class goes: as the environment says, else to a route of the class's own name."""
+    if set(pictures.classes) == set(known):
+        return dict(known)
+    return {name: known.get(name, name) for name in pictures.classes}
+
+
+def overlay(
+    classifier: str, known: Mapping[str, Any], pictures: Pictures | None, *, fast: bool
+) -> dict[str, Any]:
+    """Return the settings: this classifier alone, on CPUs, with the person's pictures or with drawings."""
+    chosen: dict[str, Any] = {
+        "data": FAST_DRAWINGS if fast else DRAWINGS,
+        "training": {"instance_type": CPU["training"], "gpu": False, "spot": False, "at_deploy": True},
+        "serving": {"instance_type": CPU["serving"], "gpu": False, "instance_count": 1, "bake_minutes": 0},
+    }
+    if pictures is not None:
+        chosen["data"] = {"kind": "folder", "path": str(pictures.path)}
+        chosen["routes"] = routes(pictures, known.get("routes", {}))
+    if fast:
+        chosen["training"]["hyperparameters"] = FAST
+        chosen["gate"] = {"minimum_accuracy": FAST_ACCURACY}
+    return {
+        "classifiers": [classifier],
+        "retention": "destroy",
+        "classifier": {classifier: chosen},
+    }
+
+
+def write(settings: Mapping[str, Any], path: Path) -> None:
+    """Write settings as TOML."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(_table(settings, ())) + "\n", encoding="utf-8")
+
+
+def _table(values: Mapping[str, Any], where: tuple[str, ...]) -> list[str]:
+    # A JSON string is a TOML basic string, and JSON's numbers, booleans and lists are TOML's.
+    plain = {key: value for key, value in values.items() if not isinstance(value, Mapping)}
+    lines = [f"[{'.'.join(map(json.dumps, where))}]"] if where and plain else []
+    lines += [f"{json.dumps(key)} = {json.dumps(value, ensure_ascii=False)}" for key, value in plain.items()]
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            lines += _table(value, (*where, key))
+    return lines
