@@ -71,3 +71,17 @@ class CleanupError(SconesError):
 
 class ServiceBusyError(SconesError):
     """An AWS service did not answer, or asked to be asked later."""
+
+
+class DispatchError(SconesError):
+    """An execution ended otherwise than well.
+
+    Parameters
+    ----------
+    error, cause
+        Of the execution.
+    """
+
+    def __init__(self, error: str, cause: str) -> None:
+        super().__init__(f"The execution ended with {error}: {cause}")
+        self.error, self.cause = error, cause

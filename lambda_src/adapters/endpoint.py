@@ -6,10 +6,10 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import ClientError, ConnectionError, HTTPClientError
+from botocore.exceptions import ClientError, HTTPClientError
 
 from lambda_src.adapters.clients import client
-from lambda_src.errors import AnswerError, EndpointBusyError, EndpointUnavailableError, InvalidImageError
+from lambda_src.errors import EndpointAnswerError, EndpointBusyError, EndpointUnavailableError, InvalidImageError
 
 BAD_IMAGE = (400, 413, 415)
 BUSY = (429, 503, 504)
@@ -36,7 +36,7 @@ class Endpoint:
 
         Raises
         ------
-        InvalidImageError, EndpointBusyError, EndpointUnavailableError, AnswerError
+        InvalidImageError, EndpointBusyError, EndpointUnavailableError, EndpointAnswerError
         """
         runtime = self.runtime or client("sagemaker-runtime", read_timeout=61, attempts=2)
         try:
@@ -50,12 +50,12 @@ class Endpoint:
             parsed = json.loads(answer["Body"].read())
         except ClientError as error:
             raise self._error(error) from error
-        except (ConnectionError, HTTPClientError) as error:
+        except HTTPClientError as error:
             raise EndpointUnavailableError(f"The endpoint {self.name} cannot be reached: {error}.") from error
         except ValueError as error:
-            raise AnswerError(f"The endpoint {self.name} did not answer in JSON: {error}.") from error
+            raise EndpointAnswerError(f"The endpoint {self.name} did not answer in JSON: {error}.") from error
         if not isinstance(parsed, dict):
-            raise AnswerError(f"The endpoint {self.name} answered a {type(parsed).__name__}, not an object.")
+            raise EndpointAnswerError(f"The endpoint {self.name} answered a {type(parsed).__name__}, not an object.")
         return parsed
 
     def _error(self, error: ClientError) -> Exception:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 import os
 from typing import Any
 
@@ -17,7 +16,7 @@ from lambda_src.environment import ClassifyImageEnvironment
 def _classifier() -> Classifier:
     environment = ClassifyImageEnvironment.from_environ(os.environ)
     endpoint = Endpoint(environment.endpoint_name)
-    return Classifier(Objects(), endpoint, json.loads(environment.routes), environment.max_bytes)
+    return Classifier(Objects(), endpoint, environment.routes, environment.max_bytes)
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from lambda_src.adapters.endpoint import Endpoint
 from lambda_src.adapters.objects import Objects
-from lambda_src.errors import AnswerError, InvalidImageError
+from lambda_src.errors import EndpointAnswerError, InvalidImageError
 
 NEEDED = ("class", "confidence", "probabilities", "confident", "threshold", "model_version")
 PASSED = (*NEEDED, "image", "embedding")
@@ -47,7 +47,7 @@ class Classifier:
         ------
         InvalidImageError
             When it is empty, too large, or no image.
-        ObjectMissingError, EndpointBusyError, EndpointUnavailableError, AnswerError
+        ObjectMissingError, EndpointBusyError, EndpointUnavailableError, EndpointAnswerError
         """
         started = time.monotonic()
         bucket, key, version_id = event["bucket"], event["key"], event["version_id"]
@@ -62,9 +62,9 @@ class Classifier:
         answer = self.endpoint.classify(content, identifier)
         missing = [name for name in NEEDED if name not in answer]
         if missing:
-            raise AnswerError(f"The endpoint's answer lacks {', '.join(missing)}.")
+            raise EndpointAnswerError(f"The endpoint's answer lacks {', '.join(missing)}.")
         if answer["class"] not in self.routes:
-            raise AnswerError(f"The endpoint answered the class {answer['class']!r}, which has no route.")
+            raise EndpointAnswerError(f"The endpoint answered the class {answer['class']!r}, which has no route.")
         return {
             "decision_id": identifier,
             "bucket": bucket,

@@ -71,8 +71,8 @@ class Dispatcher:
                 self.workflow.give_up(body, type(error).__name__, str(error))
                 return None
             except DispatchError as error:
-                name, cause = error.args
-                logger.warning(
+                name, cause = error.error, error.cause
+                logger().warning(
                     "execution failed", extra={"error": name, "cause": cause, "receives": receives}
                 )
                 if receives < self.max_receives:
@@ -81,5 +81,5 @@ class Dispatcher:
                 return None
         except Exception:
             # Whatever happens to one message, the others of the batch are answered for.
-            logger.exception("dispatch failed")
+            logger().exception("dispatch failed")
             return str(record["messageId"])

@@ -14,7 +14,7 @@ from typing import Any
 
 from lambda_src.adapters.objects import Objects, split
 from lambda_src.environment import PackageModelEnvironment
-from lambda_src.errors import ArchiveError
+from lambda_src.errors import UnsafeArchiveError
 
 MODEL = "model.json"
 NEEDED = ("model.safetensors", MODEL, "config.yaml", "code/serving/app.py")
@@ -25,7 +25,7 @@ def members(archive: bytes, what: str) -> dict[str, bytes]:
 
     Raises
     ------
-    ArchiveError
+    UnsafeArchiveError
         When it is no archive, or a name leaves it.
     """
     found: dict[str, bytes] = {}
@@ -34,12 +34,12 @@ def members(archive: bytes, what: str) -> dict[str, bytes]:
             for entry in opened:
                 path = PurePosixPath(entry.name)
                 if path.is_absolute() or ".." in path.parts:
-                    raise ArchiveError(f"The {what} holds {entry.name}, which leads out of it.")
+                    raise UnsafeArchiveError(f"The {what} holds {entry.name}, which leads out of it.")
                 content = opened.extractfile(entry) if entry.isfile() else None
                 if content is not None:
                     found[str(path)] = content.read()
     except (tarfile.TarError, EOFError, OSError) as error:
-        raise ArchiveError(f"The {what} is no .tar.gz archive: {error}.") from error
+        raise UnsafeArchiveError(f"The {what} is no .tar.gz archive: {error}.") from error
     return found
 
 
@@ -64,14 +64,14 @@ def package(
 
     Raises
     ------
-    ArchiveError, ObjectMissingError
+    UnsafeArchiveError, ObjectMissingError
     """
     files = members(objects.read(*split(artifact)), "training artifact")
     code = objects.read(environment.serving_code_bucket, environment.serving_code_key)
     files |= members(code, "serving code")
     missing = [name for name in NEEDED if name not in files]
     if missing:
-        raise ArchiveError(f"The serving archive would lack {', '.join(missing)}.")
+        raise UnsafeArchiveError(f"The serving archive would lack {', '.join(missing)}.")
     model = {**json.loads(files[MODEL]), "model_version": run}
     files[MODEL] = json.dumps(model, indent=2, sort_keys=True).encode()
     archive = pack(files)

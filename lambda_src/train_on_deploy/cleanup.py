@@ -15,7 +15,7 @@ def clean(training: Training, leavings: Leavings) -> bool:
     """
     found = sweep(training, leavings)
     if found:
-        logger.info("swept", extra={"found": found})
+        logger().info("swept", extra={"found": found})
         return False
     return not sweep(training, leavings)
 
