@@ -1,0 +1,1 @@
+"""What runs in the endpoint: a Ray Serve application around an engine that needs no Ray."""
