@@ -90,8 +90,22 @@ def _free_port() -> int:
         return port
 
 
-def _unpack(definition: Mapping[str, Any], root: Path) -> Path:
-    primary = definition["PrimaryContainer"]
+def _container(definition: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a model's one container, whose image must be AWS's Ray image."""
+    containers = [definition["PrimaryContainer"]] if "PrimaryContainer" in definition else []
+    containers = containers or definition.get("Containers", [])
+    image = containers[0].get("Image", "") if len(containers) == 1 else ""
+    if image.rsplit("/", 1)[-1].partition(":")[0] != "ray":
+        raise JobFailedError(
+            f"ClientError: the local SageMaker serves one container of the ray image, not {image or 'this'}."
+        )
+    if "ModelDataUrl" not in containers[0]:
+        raise JobFailedError("ClientError: the model has no ModelDataUrl.")
+    only: Mapping[str, Any] = containers[0]
+    return only
+
+
+def _unpack(primary: Mapping[str, Any], root: Path) -> Path:
     folder = root / "model"
     folder.mkdir()
     bucket, key = storage.split(primary["ModelDataUrl"])
@@ -116,8 +130,10 @@ def start(
     root: Path,
     log: LogStream,
     stop: threading.Event,
+    *,
+    limit: float = START_SECONDS,
 ) -> Container:
-    """Start the container of a model and wait until it is healthy.
+    """Start the container of a model and wait, `limit` seconds at most, until it is healthy.
 
     Raises
     ------
@@ -126,12 +142,13 @@ def start(
     jobs.JobStoppedError
         When `stop` was set meanwhile.
     """
-    model = _unpack(definition, root)
+    primary = _container(definition)
+    model = _unpack(primary, root)
     port, ray_port, identity = _free_port(), _free_port(), uuid.uuid4().hex[:12]
     config = yaml.safe_load((model / "config.yaml").read_text())
     config["http_options"] = {**config.get("http_options", {}), "host": "127.0.0.1", "port": ray_port}
     (root / "config.yaml").write_text(yaml.safe_dump(config))
-    given = {**definition["PrimaryContainer"].get("Environment", {}), **extra}
+    given = {**primary.get("Environment", {}), **extra}
     backend = urlsplit(given.get("RAYSERVE_BACKEND_URL", "http://127.0.0.1:8000"))
     ray_folder = Path(tempfile.mkdtemp(prefix="r", dir=os.environ.get("LOCALCLOUD_WORK")))
     variables = jobs.environment(
@@ -157,7 +174,7 @@ def start(
             _spawn([sys.executable, *map(str, command)], variables, root, log)
             for command in ([here / "serve_main.py", root / "config.yaml"], [here / "adapter.py"])
         ]
-        _wait(container, processes, log, stop)
+        _wait(container, processes, log, stop, limit)
     except BaseException:
         container.stop()
         raise
@@ -190,9 +207,13 @@ def _spawn(
 
 
 def _wait(
-    container: Container, processes: Sequence[subprocess.Popen[str]], log: LogStream, stop: threading.Event
+    container: Container,
+    processes: Sequence[subprocess.Popen[str]],
+    log: LogStream,
+    stop: threading.Event,
+    limit: float,
 ) -> None:
-    deadline = time.monotonic() + START_SECONDS
+    deadline = time.monotonic() + limit
     while not container.healthy():
         if stop.wait(0.25):
             raise jobs.JobStoppedError

@@ -59,7 +59,7 @@ def live_work() -> list[str]:
 
 def shutdown() -> None:
     """End every job and every endpoint's containers."""
-    from localcloud.sagemaker import jobs  # noqa: PLC0415
+    from localcloud.sagemaker import endpoints, jobs  # noqa: PLC0415
     from localcloud.sagemaker.store import KINDS, STORE  # noqa: PLC0415
 
     for kind in KINDS.values():
@@ -68,5 +68,4 @@ def shutdown() -> None:
                 jobs.stop(record)
             record.stop.set()
     for record in STORE.all(KINDS["Endpoint"]):
-        for fleet in record.private.pop("fleets", []):
-            fleet.stop()
+        endpoints.end(record)

@@ -292,33 +292,54 @@ def test_an_endpoint_fails_with_its_last_line_when_the_archive_has_no_applicatio
     sagemaker.delete_endpoint(EndpointName=name)
 
 
+@pytest.fixture
+def transformed(
+    sagemaker: Any, model: Callable[[str], str], put: Callable[[str, bytes], str], bucket: str
+) -> Callable[[dict[str, bytes]], dict[str, Any]]:
+    """Return a function that runs a transform job over objects and gives its description."""
+
+    def transforming(objects: dict[str, bytes]) -> dict[str, Any]:
+        name = unique("xform")
+        for key, body in objects.items():
+            put(f"{name}/in/{key}", body)
+        source = {"S3DataType": "S3Prefix", "S3Uri": f"s3://{bucket}/{name}/in/"}
+        sagemaker.create_transform_job(
+            TransformJobName=name,
+            ModelName=model("batch"),
+            MaxConcurrentTransforms=2,
+            ModelClientConfig={"InvocationsMaxRetries": 1},
+            TransformInput={"DataSource": {"S3DataSource": source}, "ContentType": "image/png"},
+            TransformOutput={"S3OutputPath": f"s3://{bucket}/{name}/out"},
+            TransformResources={"InstanceType": "ml.m5.large", "InstanceCount": 1},
+        )
+        ended: dict[str, Any] = wait(
+            lambda: sagemaker.describe_transform_job(TransformJobName=name),
+            lambda seen: seen["TransformJobStatus"] in ("Completed", "Failed", "Stopped"),
+            120.0,
+        )
+        return ended
+
+    return transforming
+
+
 def test_every_object_is_answered_when_a_transform_job_runs(
-    sagemaker: Any,
-    model: Callable[[str], str],
-    put: Callable[[str, bytes], str],
+    cloud: Instance,
+    transformed: Callable[[dict[str, bytes]], dict[str, Any]],
     fetch: Callable[[str], bytes],
-    bucket: str,
 ) -> None:
-    name = unique("xform")
-    keys = [f"class-{number % 2}/file {number}.png" for number in range(5)]
-    for key in keys:
-        put(f"{name}/in/{key}", key.encode())
-    source = {"S3DataType": "S3Prefix", "S3Uri": f"s3://{bucket}/{name}/in/"}
-    request = {
-        "TransformJobName": name,
-        "ModelName": model("batch"),
-        "MaxConcurrentTransforms": 2,
-        "TransformInput": {"DataSource": {"S3DataSource": source}, "ContentType": "image/png"},
-        "TransformOutput": {"S3OutputPath": f"s3://{bucket}/{name}/out"},
-        "TransformResources": {"InstanceType": "ml.m5.large", "InstanceCount": 1},
-    }
-    sagemaker.create_transform_job(**request)
-    ended = wait(
-        lambda: sagemaker.describe_transform_job(TransformJobName=name),
-        lambda seen: seen["TransformJobStatus"] in ("Completed", "Failed", "Stopped"),
-        120.0,
-    )
+    objects = {f"class-{number % 2}/file {number}.png": b"x" * number for number in range(1, 6)}
+    ended = transformed(objects)
     assert ended["TransformJobStatus"] == "Completed", ended.get("FailureReason")
-    for key in keys:
-        answer = json.loads(fetch(f"s3://{bucket}/{name}/out/{key}.out"))
-        assert (answer["version"], answer["size"]) == ("batch", len(key))
+    for key, body in objects.items():
+        answer = json.loads(fetch(f"{ended['TransformOutput']['S3OutputPath']}/{key}.out"))
+        assert (answer["version"], answer["size"]) == ("batch", len(body))
+    assert not [each for each in belonging(cloud.identity) if "ray" in each.name()]
+
+
+def test_a_transform_job_fails_with_the_answer_when_one_object_is_refused(
+    transformed: Callable[[dict[str, bytes]], dict[str, Any]],
+) -> None:
+    ended = transformed({"good.png": b"good", "poor.png": b"bad"})
+    assert ended["TransformJobStatus"] == "Failed"
+    assert "poor.png: 400" in ended["FailureReason"]
+    assert "Not an image." in ended["FailureReason"]
