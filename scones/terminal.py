@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -56,7 +57,7 @@ def print_decisions(decisions: Sequence[Decision]) -> None:
             *("" if each.confidence is None else f"{each.confidence:.4f}", each.route or ""),
             "" if each.milliseconds is None else f"{each.milliseconds:.0f}",
         )
-        RESULT.print(Text("\t".join(cells)), soft_wrap=True)
+        typer.echo("\t".join(cells))
 
 
 @contextmanager
