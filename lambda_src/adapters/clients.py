@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import functools
+import threading
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from botocore.config import Config
 
+_MAKING = threading.RLock()
+"""boto3's default session must not be used by two threads at once; the clients it makes may."""
 
-@functools.cache
+
 def client(service: str, *, read_timeout: int = 30, attempts: int = 4, connections: int = 16) -> Any:
-    """Return the client of a service.
+    """Return the client of a service, the same one each time.
 
     Parameters
     ----------
@@ -24,11 +27,17 @@ def client(service: str, *, read_timeout: int = 30, attempts: int = 4, connectio
     connections
         How many may be open at once.
     """
-    import boto3  # noqa: PLC0415
+    with _MAKING:
+        return _make(service, read_timeout, attempts, connections)
+
+
+@functools.cache
+def _make(service: str, read_timeout: int, attempts: int, connections: int) -> Any:
+    import boto3  # noqa: PLC0415  # costs a tenth of a second or more; what makes no call does not pay it
     from botocore.config import Config  # noqa: PLC0415
 
     config: Config = Config(
-        connect_timeout=5,
+        connect_timeout=3,
         read_timeout=read_timeout,
         max_pool_connections=connections,
         retries={"total_max_attempts": attempts, "mode": "standard"},

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import ClientError, HTTPClientError, ReadTimeoutError
+from botocore.exceptions import ConnectionError as UnreachableError
 
 from lambda_src.adapters.clients import client
-from lambda_src.errors import EndpointAnswerError, EndpointBusyError, EndpointUnavailableError, InvalidImageError
+from lambda_src.errors import (
+    EndpointAnswerError,
+    EndpointBusyError,
+    EndpointUnavailableError,
+    InvalidImageError,
+)
+
+if TYPE_CHECKING:
+    from types_boto3_sagemaker_runtime import SageMakerRuntimeClient
 
 BAD_IMAGE = (400, 413, 415)
 BUSY = (429, 503, 504)
 BUSY_CODES = ("ThrottlingException", "ServiceUnavailable", "ModelNotReadyException")
+READ_SECONDS = 55
+"""SageMaker itself gives up at 60 s, and what called must have time left to say so."""
+SENTENCE_LIMIT = 500
 
 
 @dataclass(frozen=True)
@@ -29,7 +42,7 @@ class Endpoint:
     """
 
     name: str
-    runtime: Any = None
+    runtime: SageMakerRuntimeClient | None = None
 
     def classify(self, image: bytes, inference_id: str) -> dict[str, Any]:
         """Return the endpoint's answer for one image.
@@ -38,7 +51,8 @@ class Endpoint:
         ------
         InvalidImageError, EndpointBusyError, EndpointUnavailableError, EndpointAnswerError
         """
-        runtime = self.runtime or client("sagemaker-runtime", read_timeout=61, attempts=2)
+        # One attempt: the workflow retries, with a back-off that an overloaded endpoint can recover in.
+        runtime = self.runtime or client("sagemaker-runtime", read_timeout=READ_SECONDS, attempts=1)
         try:
             answer = runtime.invoke_endpoint(
                 EndpointName=self.name,
@@ -50,27 +64,36 @@ class Endpoint:
             parsed = json.loads(answer["Body"].read())
         except ClientError as error:
             raise self._error(error) from error
-        except HTTPClientError as error:
+        except ReadTimeoutError as error:
+            raise EndpointBusyError(
+                f"The endpoint {self.name} did not answer in {READ_SECONDS} s."
+            ) from error
+        except (HTTPClientError, UnreachableError) as error:
             raise EndpointUnavailableError(f"The endpoint {self.name} cannot be reached: {error}.") from error
         except ValueError as error:
             raise EndpointAnswerError(f"The endpoint {self.name} did not answer in JSON: {error}.") from error
         if not isinstance(parsed, dict):
-            raise EndpointAnswerError(f"The endpoint {self.name} answered a {type(parsed).__name__}, not an object.")
+            raise EndpointAnswerError(
+                f"The endpoint {self.name} answered a {type(parsed).__name__}, not an object."
+            )
         return parsed
 
     def _error(self, error: ClientError) -> Exception:
-        status = error.response.get("OriginalStatusCode")
-        said = str(error.response.get("OriginalMessage", error.response["Error"].get("Message", "")))
+        # The container's own status and words: present in `ModelError` alone.
+        answer: dict[str, Any] = dict(error.response)
+        code = error.response["Error"]["Code"]
+        status = answer.get("OriginalStatusCode")
+        said = _sentence(str(answer.get("OriginalMessage") or error.response["Error"].get("Message", code)))
         if status in BAD_IMAGE:
-            return InvalidImageError(_sentence(said))
-        if status in BUSY or error.response["Error"]["Code"] in BUSY_CODES:
-            return EndpointBusyError(f"The endpoint {self.name} is busy: {_sentence(said)}")
-        return EndpointUnavailableError(f"The endpoint {self.name} cannot answer: {_sentence(said)}")
+            return InvalidImageError(said)
+        if status in BUSY or code in BUSY_CODES:
+            return EndpointBusyError(f"The endpoint {self.name} is busy: {said}")
+        return EndpointUnavailableError(f"The endpoint {self.name} cannot answer ({status or code}): {said}")
 
 
 def _sentence(said: str) -> str:
     """Return the message of the application's error, or what there is instead."""
-    try:
-        return str(json.loads(said)["message"])
-    except (ValueError, KeyError, TypeError):
-        return said
+    # Not the application's JSON: SageMaker's own words, or a proxy's page.
+    with contextlib.suppress(ValueError, KeyError, TypeError):
+        said = str(json.loads(said)["message"])
+    return " ".join(said.split())[:SENTENCE_LIMIT]

@@ -1,139 +1,160 @@
-"""What the training workflow makes in SageMaker, found again by name prefix and confirmed by tag."""
+"""What the training workflow makes in SageMaker, found again by name and confirmed by tag."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from itertools import islice
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from lambda_src.adapters.clients import client
+from lambda_src.adapters.faults import code, passing_faults
+from lambda_src.errors import CleanupError
+from lambda_src.observability import logger
 
-TAG = "scones:deployment"
-GONE = ("Could not find", "not found", "does not exist")
-BUSY = ("Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting")
-JOBS = ("TrainingJob", "ProcessingJob", "TransformJob")
+if TYPE_CHECKING:
+    from types_boto3_sagemaker import SageMakerClient
+
+UNSETTLED = ("Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting")
+HARMLESS = ("ConflictException", "ResourceInUse", "ResourceNotFound", "ValidationException")
+"""Gone already, or settling still: SageMaker says both with the same name, and the next listing knows."""
+MOST = 100
+"""Of one kind in one sweep, so that a sweep ends well within the function's time-out."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How SageMaker's operations on one kind of thing are spelt."""
+
+    word: str
+    title: str
+    listed: str
+
+
+TRAINING = Kind("training_job", "TrainingJob", "TrainingJobSummaries")
+PROCESSING = Kind("processing_job", "ProcessingJob", "ProcessingJobSummaries")
+TRANSFORM = Kind("transform_job", "TransformJob", "TransformJobSummaries")
+ENDPOINT = Kind("endpoint", "Endpoint", "Endpoints")
+CONFIGURATION = Kind("endpoint_config", "EndpointConfig", "EndpointConfigs")
+MODEL = Kind("model", "Model", "Models")
 
 
 @dataclass(frozen=True)
 class Leavings:
     """Lists and removes, idempotently; every method names what it found.
 
+    Each raises `CleanupError` for what cannot be removed, and `ServiceBusyError` where another try may help.
+
     Parameters
     ----------
     prefix
         What the names begin with.
-    deployment
-        Value of the tag that confirms them: a prefix alone might be another deployment's.
+    tags
+        What tags must not contradict: a name alone might be another deployment's.
     group_name
         The model package group.
+    sagemaker
+        A boto3 client; one is made when it is left out.
     """
 
     prefix: str
-    deployment: str
+    tags: dict[str, str]
     group_name: str
-    sagemaker: Any = None
+    sagemaker: SageMakerClient | None = None
 
     def _client(self) -> Any:
+        # Untyped, because the operations of six kinds are called by composed names.
         return self.sagemaker or client("sagemaker")
 
-    def _named(
-        self, operation: str, entries: str, name: str, arn: str, **filters: str
-    ) -> Iterator[dict[str, Any]]:
-        pages = self._client().get_paginator(operation).paginate(NameContains=self.prefix, **filters)
-        for page in pages:
-            for entry in page[entries]:
-                own = entry[name] == self.prefix or entry[name].startswith(f"{self.prefix}-")
-                if own and self._tagged(entry[arn]):
-                    yield entry
+    def _ours(self, kind: Kind, **filters: str) -> list[dict[str, Any]]:
+        """List what is ours, whole before anything is deleted: pages shift under deletions."""
+        return list(islice(self._matching(kind, **filters), MOST))
 
-    def _tagged(self, arn: str) -> bool:
-        found: list[dict[str, str]] = []
-        _unless_gone(lambda: found.extend(self._client().list_tags(ResourceArn=arn)["Tags"]))
-        return any(tag["Key"] == TAG and tag["Value"] == self.deployment for tag in found)
+    def _matching(self, kind: Kind, **filters: str) -> Iterator[dict[str, Any]]:
+        # The endpoint's name is the prefix; all else is named by step, run and attempt.
+        name = re.compile(rf"{re.escape(self.prefix)}((-[a-z]+)?-[0-9a-f]{{12}}(-[0-9]+)?)?")
+        with passing_faults():
+            pages = self._client().get_paginator(f"list_{kind.word}s")
+            for page in pages.paginate(NameContains=self.prefix, **filters):
+                for entry in page[kind.listed]:
+                    if name.fullmatch(entry[f"{kind.title}Name"]) and self._agrees(entry[f"{kind.title}Arn"]):
+                        yield entry
+
+    def _agrees(self, arn: str) -> bool:
+        try:
+            listed = self._client().list_tags(ResourceArn=arn)["Tags"]
+        except ClientError as error:
+            if code(error) in HARMLESS:
+                return True  # gone between listing and asking, or of a kind that has no tags
+            raise
+        found = {tag["Key"]: tag["Value"] for tag in listed}
+        return all(found.get(key, value) == value for key, value in self.tags.items())
 
     def stop_jobs(self) -> list[str]:
         """Stop the jobs that run. Their records stay: SageMaker deletes none."""
         found = []
-        for job in JOBS:
-            snake = {"TrainingJob": "training_job", "ProcessingJob": "processing_job"}.get(
-                job, "transform_job"
-            )
+        for kind in (TRAINING, PROCESSING, TRANSFORM):
             for status in ("InProgress", "Stopping"):
-                entries = self._named(
-                    f"list_{snake}s", f"{job}Summaries", f"{job}Name", f"{job}Arn", StatusEquals=status
-                )
-                for entry in entries:
-                    found.append(f"{snake} {entry[f'{job}Name']}")
+                for entry in self._ours(kind, StatusEquals=status):
+                    name = entry[f"{kind.title}Name"]
+                    found.append(f"{kind.word} {name}")
                     if status == "InProgress":
-                        stop = getattr(self._client(), f"stop_{snake}")
-                        _unless_gone(
-                            lambda stop=stop, entry=entry, job=job: stop(
-                                **{f"{job}Name": entry[f"{job}Name"]}
-                            )
-                        )
+                        self._remove(f"stop_{kind.word}", f"{kind.title}Name", name)
         return found
 
     def delete_endpoints(self) -> list[str]:
-        """Delete endpoints that have settled, and name those that have not, too."""
-        found = []
-        for entry in self._named("list_endpoints", "Endpoints", "EndpointName", "EndpointArn"):
-            found.append(f"endpoint {entry['EndpointName']}")
-            if entry["EndpointStatus"] not in BUSY:
-                _unless_gone(
-                    lambda name=entry["EndpointName"]: self._client().delete_endpoint(EndpointName=name)
-                )
-        return found
+        """Delete endpoints that have settled; name those that have not, too."""
+        entries = self._ours(ENDPOINT)
+        for entry in entries:
+            if entry["EndpointStatus"] not in UNSETTLED:
+                self._remove("delete_endpoint", "EndpointName", entry["EndpointName"])
+        return [f"endpoint {entry['EndpointName']} ({entry['EndpointStatus']})" for entry in entries]
 
     def delete_configurations(self) -> list[str]:
         """Delete endpoint configurations."""
-        found = []
-        entries = self._named(
-            "list_endpoint_configs", "EndpointConfigs", "EndpointConfigName", "EndpointConfigArn"
-        )
-        for name in [entry["EndpointConfigName"] for entry in entries]:
-            found.append(f"endpoint_config {name}")
-            _unless_gone(lambda name=name: self._client().delete_endpoint_config(EndpointConfigName=name))
-        return found
+        return self._delete_all(CONFIGURATION)
 
     def delete_models(self) -> list[str]:
         """Delete models."""
-        found = []
-        for name in [
-            entry["ModelName"] for entry in self._named("list_models", "Models", "ModelName", "ModelArn")
-        ]:
-            found.append(f"model {name}")
-            _unless_gone(lambda name=name: self._client().delete_model(ModelName=name))
-        return found
+        return self._delete_all(MODEL)
+
+    def _delete_all(self, kind: Kind) -> list[str]:
+        names = [entry[f"{kind.title}Name"] for entry in self._ours(kind)]
+        for name in names:
+            self._remove(f"delete_{kind.word}", f"{kind.title}Name", name)
+        return [f"{kind.word} {name}" for name in names]
 
     def delete_packages(self) -> list[str]:
         """Delete the versions in the group, which is this deployment's alone; the stack deletes the group."""
-        arns: list[str] = []
-
-        def listing() -> None:
-            pages = (
-                self._client()
-                .get_paginator("list_model_packages")
-                .paginate(ModelPackageGroupName=self.group_name)
-            )
-            arns.extend(
-                entry["ModelPackageArn"] for page in pages for entry in page["ModelPackageSummaryList"]
-            )
-
-        _unless_gone(listing)
+        with passing_faults():
+            try:
+                pages = self._client().get_paginator("list_model_packages")
+                listed = (
+                    entry["ModelPackageArn"]
+                    for page in pages.paginate(ModelPackageGroupName=self.group_name)
+                    for entry in page["ModelPackageSummaryList"]
+                )
+                arns = list(islice(listed, MOST))
+            except ClientError as error:
+                if code(error) in HARMLESS:
+                    return []  # there is no such group
+                raise
         for arn in arns:
-            _unless_gone(lambda arn=arn: self._client().delete_model_package(ModelPackageName=arn))
+            self._remove("delete_model_package", "ModelPackageName", arn)
         return [f"model_package {arn}" for arn in arns]
 
-
-def _unless_gone(call: Callable[[], object]) -> None:
-    """Make a call whose object may have gone, or may be settling."""
-    try:
-        call()
-    except ClientError as error:
-        message = error.response["Error"].get("Message", "")
-        code = error.response["Error"]["Code"]
-        settling = code == "ValidationException" and "in-progress" in message
-        if not settling and code != "ResourceNotFound" and not any(sign in message for sign in GONE):
-            raise
+    def _remove(self, operation: str, parameter: str, name: str) -> None:
+        call: Callable[..., object] = getattr(self._client(), operation)
+        with passing_faults():
+            try:
+                call(**{parameter: name})
+            except ClientError as error:
+                if code(error) in HARMLESS:
+                    logger().info("left for the next sweep", extra={"target": name, "reason": str(error)})
+                elif code(error).startswith("AccessDenied"):
+                    raise CleanupError(f"{name} cannot be removed: {error}.") from error
+                else:
+                    raise

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from botocore.exceptions import ClientError
 
 from lambda_src.adapters.clients import client
-from lambda_src.errors import ObjectMissingError
+from lambda_src.errors import InvalidEventError, ObjectMissingError
+
+if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
 
 MISSING = ("NoSuchKey", "NoSuchVersion", "NoSuchBucket", "404", "MethodNotAllowed", "405")
 
@@ -25,10 +27,11 @@ class Objects:
         A boto3 client; one is made when it is left out.
     """
 
-    s3: Any = None
+    s3: S3Client | None = None
 
-    def _client(self) -> Any:
-        return self.s3 or client("s3")
+    def _client(self) -> S3Client:
+        made: S3Client = self.s3 or client("s3", read_timeout=20, attempts=3)
+        return made
 
     def read(
         self, bucket: str, key: str, version_id: str | None = None, *, limit: int | None = None
@@ -39,22 +42,35 @@ class Objects:
         ------
         ObjectMissingError
         """
-        version = {"VersionId": version_id} if version_id else {}
+        request: dict[str, Any] = {"Bucket": bucket, "Key": key}
+        if version_id:
+            request["VersionId"] = version_id
         try:
-            body = self._client().get_object(Bucket=bucket, Key=key, **version)["Body"]
+            body = self._client().get_object(**request)["Body"]
         except ClientError as error:
             if error.response["Error"]["Code"] in MISSING:
-                raise ObjectMissingError(f"The object s3://{bucket}/{key} is gone.") from error
+                version = f" in version {version_id}" if version_id else ""
+                raise ObjectMissingError(f"There is no object s3://{bucket}/{key}{version}.") from error
             raise
-        content: bytes = body.read() if limit is None else body.read(limit + 1)
-        return content
+        try:
+            return body.read() if limit is None else body.read(limit + 1)
+        finally:
+            body.close()
 
-    def write(self, bucket: str, key: str, path: Path) -> None:
-        """Send a file to an object."""
-        self._client().upload_file(str(path), bucket, key)
+    def write(self, bucket: str, key: str, content: bytes) -> None:
+        """Put an object."""
+        self._client().put_object(Bucket=bucket, Key=key, Body=content)
 
 
 def split(uri: str) -> tuple[str, str]:
-    """Split an S3 URI into bucket and key."""
+    """Split an S3 URI into bucket and key.
+
+    Raises
+    ------
+    InvalidEventError
+    """
     parts = urlsplit(uri, allow_fragments=False)
-    return parts.netloc, parts.path.lstrip("/")
+    if parts.scheme != "s3" or not parts.netloc:
+        raise InvalidEventError(f"{uri!r} is no S3 URI; s3://bucket/key is wanted.")
+    # Whole, not `parts.path`: a key may hold a question mark.
+    return parts.netloc, uri.removeprefix(f"s3://{parts.netloc}").removeprefix("/")

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from lambda_src.adapters.endpoint import Endpoint
 from lambda_src.adapters.objects import Objects
-from lambda_src.errors import EndpointAnswerError, InvalidImageError
+from lambda_src.errors import EndpointAnswerError, InvalidEventError, InvalidImageError
 
-NEEDED = ("class", "confidence", "probabilities", "confident", "threshold", "model_version")
-PASSED = (*NEEDED, "image", "embedding")
+SHAPE: Mapping[str, type | tuple[type, ...]] = {
+    "class": str,
+    "confidence": (int, float),
+    "probabilities": dict,
+    "confident": bool,
+    "threshold": (int, float),
+    "model_version": str,
+    "image": dict,
+    "embedding": list,
+}
 
 
 def decision_id(bucket: str, key: str, version_id: str) -> str:
@@ -33,12 +41,15 @@ class Classifier:
         Class to route.
     max_bytes
         Size limit of one image.
+    clock
+        Seconds, monotonic.
     """
 
     objects: Objects
     endpoint: Endpoint
     routes: Mapping[str, str]
     max_bytes: int
+    clock: Callable[[], float] = time.monotonic
 
     def classify(self, event: Mapping[str, Any]) -> dict[str, Any]:
         """Return the decision's facts for one object version.
@@ -47,34 +58,45 @@ class Classifier:
         ------
         InvalidImageError
             When it is empty, too large, or no image.
-        ObjectMissingError, EndpointBusyError, EndpointUnavailableError, EndpointAnswerError
+        InvalidEventError, ObjectMissingError, EndpointBusyError, EndpointUnavailableError,
+        EndpointAnswerError
         """
-        started = time.monotonic()
-        bucket, key, version_id = event["bucket"], event["key"], event["version_id"]
-        if event.get("size", 0) > self.max_bytes:
-            raise InvalidImageError(self._too_large(event["size"]))
+        started = self.clock()
+        try:
+            bucket, key, version_id = event["bucket"], event["key"], event["version_id"]
+            size = int(event["size"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise InvalidEventError(
+                f"The event must have bucket, key, version_id and size ({error!r})."
+            ) from error
+        self._check(size)
         content = self.objects.read(bucket, key, version_id, limit=self.max_bytes)
-        if len(content) > self.max_bytes:
-            raise InvalidImageError(self._too_large(len(content)))
-        if not content:
-            raise InvalidImageError("The object is empty.")
+        self._check(len(content))
         identifier = decision_id(bucket, key, version_id)
-        answer = self.endpoint.classify(content, identifier)
-        missing = [name for name in NEEDED if name not in answer]
-        if missing:
-            raise EndpointAnswerError(f"The endpoint's answer lacks {', '.join(missing)}.")
-        if answer["class"] not in self.routes:
-            raise EndpointAnswerError(f"The endpoint answered the class {answer['class']!r}, which has no route.")
+        answer = self._checked(self.endpoint.classify(content, identifier))
         return {
             "decision_id": identifier,
             "bucket": bucket,
             "key": key,
             "version_id": version_id,
-            **{name: answer.get(name) for name in PASSED},
+            **{name: answer[name] for name in SHAPE},
             "route": self.routes[answer["class"]],
             "inference_id": identifier,
-            "milliseconds": round((time.monotonic() - started) * 1000, 1),
+            "milliseconds": round((self.clock() - started) * 1000),
         }
 
-    def _too_large(self, size: int) -> str:
-        return f"The object has {size} bytes; at most {self.max_bytes} are classified."
+    def _check(self, size: int) -> None:
+        if size == 0:
+            raise InvalidImageError("The object is empty.")
+        if size > self.max_bytes:
+            raise InvalidImageError(f"The object is larger than the limit of {self.max_bytes} bytes.")
+
+    def _checked(self, answer: Mapping[str, Any]) -> Mapping[str, Any]:
+        if wrong := [name for name, kind in SHAPE.items() if not isinstance(answer.get(name), kind)]:
+            raise EndpointAnswerError(f"The endpoint's answer lacks a usable {', '.join(wrong)}.")
+        if answer["class"] not in self.routes:
+            raise EndpointAnswerError(
+                f"The endpoint answered the class {answer['class']!r}, which has no route; "
+                f"routes exist for {', '.join(self.routes)}."
+            )
+        return answer

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +14,7 @@ from lambda_src.observability import logger
 
 
 def pointer(body: str) -> dict[str, Any]:
-    """Return what an `Object Created` event points at.
+    """Return what an `Object Created` event points at; its key comes as it is, not URL-encoded.
 
     Raises
     ------
@@ -23,17 +23,24 @@ def pointer(body: str) -> dict[str, Any]:
     try:
         detail = json.loads(body)["detail"]
         target = detail["object"]
-        return {
+        found = {
             "bucket": detail["bucket"]["name"],
             "key": target["key"],
             "version_id": target["version-id"],
-            "size": int(target.get("size", 0)),
+            "size": int(target["size"]),
             "etag": target.get("etag", ""),
         }
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise MalformedMessageError(
-            f"The message is no S3 event of a versioned bucket: {error!r}."
+            f"The message is not an 'Object Created' event of a versioned bucket ({error!r})."
         ) from error
+    if empty := [name for name in ("bucket", "key", "version_id") if not _is_text(found[name])]:
+        raise MalformedMessageError(f"The message's {', '.join(empty)} must be text that is not empty.")
+    return found
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value)
 
 
 @dataclass(frozen=True)
@@ -54,32 +61,46 @@ class Dispatcher:
     max_receives: int
     concurrency: int
 
-    def dispatch(self, records: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    def dispatch(self, records: Sequence[Mapping[str, Any]]) -> dict[str, list[dict[str, str]]]:
         """Run every record and return those to receive again."""
-        with ThreadPoolExecutor(min(self.concurrency, max(1, len(records)))) as pool:
-            failed = [identifier for identifier in pool.map(self._one, records) if identifier]
-        return {"batchItemFailures": [{"itemIdentifier": identifier} for identifier in failed]}
+        with ThreadPoolExecutor(max(1, min(self.concurrency, len(records)))) as pool:
+            handled = list(pool.map(self._handle, records))
+        return {
+            "batchItemFailures": [
+                {"itemIdentifier": record["messageId"]}
+                for record, well in zip(records, handled, strict=True)
+                if not well
+            ]
+        }
 
-    def _one(self, record: dict[str, Any]) -> str | None:
+    def _handle(self, record: Mapping[str, Any]) -> bool:
+        """Run one record and say whether the queue may forget it; whatever happens, the others go on."""
         body = record["body"]
-        receives = int(record.get("attributes", {}).get("ApproximateReceiveCount", "1"))
+        receives = int(record["attributes"]["ApproximateReceiveCount"])
         try:
-            try:
-                self.workflow.run(pointer(body))
-                return None
-            except MalformedMessageError as error:
-                self.workflow.give_up(body, type(error).__name__, str(error))
-                return None
-            except DispatchError as error:
-                name, cause = error.error, error.cause
-                logger().warning(
-                    "execution failed", extra={"error": name, "cause": cause, "receives": receives}
-                )
-                if receives < self.max_receives:
-                    return str(record["messageId"])
-                self.workflow.give_up(body, name, cause)
-                return None
-        except Exception:
-            # Whatever happens to one message, the others of the batch are answered for.
-            logger().exception("dispatch failed")
-            return str(record["messageId"])
+            self.workflow.run(pointer(body))
+        except MalformedMessageError as error:
+            return self._give_up(record, type(error).__name__, str(error))
+        except DispatchError as error:
+            name, cause = error.error, error.cause
+        except Exception as error:  # throttled, unreachable, forbidden: all of them wait in the queue
+            logger().exception("execution not started")
+            name, cause = type(error).__name__, str(error)
+        else:
+            return True
+        logger().warning(
+            "execution failed",
+            extra={"message_id": record["messageId"], "error": name, "cause": cause, "receives": receives},
+        )
+        return receives >= self.max_receives and self._give_up(record, name, cause)
+
+    def _give_up(self, record: Mapping[str, Any], name: str, cause: str) -> bool:
+        try:
+            self.workflow.give_up(record["body"], name, cause)
+        except Exception:  # the queue's own redrive is the last resort
+            logger().exception("dead letter not sent", extra={"message_id": record["messageId"]})
+            return False
+        logger().error(
+            "message given up", extra={"message_id": record["messageId"], "error": name, "cause": cause}
+        )
+        return True

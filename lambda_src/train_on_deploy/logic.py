@@ -8,10 +8,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from lambda_src.adapters.training import Training
-from lambda_src.errors import TrainingFailedError, TrainingRejectedError
+from lambda_src.errors import ServiceBusyError, TrainingFailedError, TrainingRejectedError
+from lambda_src.observability import logger
 
 REASON_LIMIT = 900
-"""CloudFormation shows about a thousand characters."""
+"""Characters: CloudFormation takes 4 KiB in all, and shows about a thousand."""
+UNDER_WAY = ("RUNNING", "PENDING_REDRIVE")
+REASONS = ("ExitMessage", "FailureReason", "errorMessage")
+"""Where a processing job, any job, and a function say why they failed; the job's own words first."""
+JOBS = ("TrainingJobName", "ProcessingJobName", "TransformJobName")
 
 
 def where_to_start(properties: Mapping[str, Any], champion: Mapping[str, str]) -> str | None:
@@ -25,26 +30,38 @@ def where_to_start(properties: Mapping[str, Any], champion: Mapping[str, str]) -
     return None
 
 
-def on_event(event: Mapping[str, Any], prefix: str, training: Training) -> dict[str, Any]:
-    """Start the workflow where it must run; nothing here may fail once it has started.
+def execution_name(request_id: str, properties: Mapping[str, Any]) -> str:
+    """Return a name that is the same at every delivery of one request, and new at the next."""
+    seed = "\n".join((request_id, properties["TrainingFingerprint"], properties["ServingFingerprint"]))
+    return f"deploy-{hashlib.sha256(seed.encode()).hexdigest()[:32]}"
 
-    The physical ID never changes: CloudFormation would delete the "old" resource after an update.
+
+def on_event(event: Mapping[str, Any], prefix: str, training: Training) -> dict[str, Any]:
+    """Start the workflow where it must run.
+
+    The physical ID never changes: CloudFormation would delete the "old" resource after an update. A start
+    that fails is reported by `is_complete`: it may have started after all, and where this call throws, the
+    later delete never reaches this code.
     """
     answer: dict[str, Any] = {"PhysicalResourceId": prefix, "Data": {"ExecutionArn": ""}}
     if event["RequestType"] == "Delete":
         return answer
     properties = event["ResourceProperties"]
     start = where_to_start(properties, training.champion())
-    if start is not None:
-        seed = "\n".join(
-            (event["RequestId"], properties["TrainingFingerprint"], properties["ServingFingerprint"])
-        )
-        name = f"deploy-{hashlib.sha256(seed.encode()).hexdigest()[:32]}"
-        answer["Data"]["ExecutionArn"] = training.start(name, {"start": start, "reason": "deploy"})
+    if start is None:
+        logger().info("nothing to train", extra={"at_deploy": properties["AtDeploy"]})
+        return answer
+    name = execution_name(event["RequestId"], properties)
+    answer["Data"]["ExecutionArn"] = training.execution_arn(name)
+    try:
+        training.start(name, {"start": start, "reason": "deploy"})
+    except Exception as error:
+        logger().exception("start failed")
+        answer["Data"]["StartError"] = _sentence(str(error))
     return answer
 
 
-def is_complete(event: Mapping[str, Any], training: Training) -> dict[str, Any]:
+def is_complete(event: Mapping[str, Any], training: Training) -> dict[str, bool]:
     """Say whether the training of a create or update has ended.
 
     Raises
@@ -52,35 +69,59 @@ def is_complete(event: Mapping[str, Any], training: Training) -> dict[str, Any]:
     TrainingFailedError, TrainingRejectedError
         With the reason that a person at the terminal needs.
     """
-    execution = event.get("Data", {}).get("ExecutionArn")
+    data = event.get("Data") or {}
+    execution = data.get("ExecutionArn")
     if not execution:
         return {"IsComplete": True}
-    described = training.describe(execution)
-    status = described["status"]
-    if status == "RUNNING":
+    try:
+        described = training.describe(execution)
+        champion = training.champion()
+    except ServiceBusyError:
+        logger().warning("asking again later", exc_info=True)
         return {"IsComplete": False}
-    if status != "SUCCEEDED":
-        raise TrainingFailedError(reason(described))
-    output = json.loads(described.get("output") or "{}")
-    if output.get("status") == "rejected" and not training.champion():
-        raise TrainingRejectedError(
-            f"The model was rejected: {output.get('reason')} (report: {output.get('evaluation_uri')})"[
-                :REASON_LIMIT
-            ]
-        )
+    if described is None:
+        if data.get("StartError"):
+            raise TrainingFailedError(f"The training could not be started: {data['StartError']}")
+        return {"IsComplete": False}  # descriptions follow starts with a delay
+    if described["status"] in UNDER_WAY:
+        return {"IsComplete": False}
+    if described["status"] != "SUCCEEDED":
+        raise TrainingFailedError(failure(described))
+    _judge(json.loads(described.get("output") or "{}"), execution, has_champion=bool(champion))
     return {"IsComplete": True}
 
 
-def reason(described: Mapping[str, Any]) -> str:
-    """Return why an execution failed: the job's own reason where it has one."""
-    cause = described.get("cause") or ""
+def _judge(output: Mapping[str, Any], execution: str, *, has_champion: bool) -> None:
+    """Accept a run's outcome, or raise."""
+    status = output.get("status")
+    if status == "rejected":
+        reason = _sentence(str(output.get("reason") or "no reason was given")).rstrip(".")
+        said = f"The model was rejected: {reason}. The report is {output.get('evaluation_uri')}."
+        if not has_champion:
+            raise TrainingRejectedError(said)
+        logger().warning(said)  # the champion stays, and the deployment is sound
+    elif status not in ("promoted", "unchanged"):
+        raise TrainingFailedError(f"The execution {execution} ended with the unknown status {status!r}.")
+
+
+def failure(described: Mapping[str, Any]) -> str:
+    """Return in one sentence why an execution failed: the job's own reason where there is one."""
+    error, cause = described.get("error") or "", described.get("cause") or ""
+    job = ""
     try:
-        parsed = json.loads(cause)
+        details = json.loads(cause)
     except ValueError:
-        parsed = {}
-    if isinstance(parsed, dict):
-        cause = (
-            parsed.get("FailureReason") or parsed.get("ExitMessage") or parsed.get("errorMessage") or cause
-        )
-    said = cause or described["status"]
-    return f"Training failed: {described.get('error') or described['status']}: {said}"[:REASON_LIMIT]
+        details = None
+    if isinstance(details, dict):
+        cause = next((details[name] for name in REASONS if details.get(name)), cause)
+        job = next((f" in {details[name]}" for name in JOBS if details.get(name)), "")
+        error = details.get("errorType", error)
+    ended = str(described["status"]).lower().replace("_", " ")
+    said = _sentence(str(cause)) or f"the execution {described.get('executionArn', '')} {ended}"
+    # Step Functions' own names say nothing that a person could use.
+    kind = "" if not error or error.startswith("States.TaskFailed") else f"{error}: "
+    return f"Training failed{job}: {kind}{said}"
+
+
+def _sentence(text: str) -> str:
+    return " ".join(text.split())[:REASON_LIMIT]
