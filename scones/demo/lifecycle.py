@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from collections.abc import Iterator, Sequence
@@ -9,16 +10,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
+import psutil
 import typer
 
 from localcloud.errors import LocalCloudError
 from localcloud.instance import Instance
+from localcloud.processes import MARKER
 from scones.commands import INTERRUPTED
 from scones.demo import data, overlay
 from scones.demo.session import ENV, RESULTS, Session, free_directory
 from scones.demo.voice import Voice
 from scones.errors import SconesError, sentence
 from scones.target import LOCAL, ROOT
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager
@@ -75,7 +80,7 @@ def end(session: Session | None, *, keep_log: bool = True) -> None:
     """End a local cloud without being interrupted a second time."""
     if session is None or not session.instance.directory.exists():
         return
-    before = {each: signal.signal(each, signal.SIG_IGN) for each in (signal.SIGINT, signal.SIGTERM)}
+    before = {each: signal.signal(each, signal.SIG_IGN) for each in SIGNALS}
     try:
         session.stop(keep_log=keep_log)
     finally:
@@ -85,17 +90,37 @@ def end(session: Session | None, *, keep_log: bool = True) -> None:
 
 @contextmanager
 def terminating() -> Iterator[None]:
-    """Treat SIGTERM and SIGHUP as Ctrl-C."""
+    """Treat SIGTERM and SIGHUP as Ctrl-C, and let none of them leave the CDK CLI's processes behind."""
+    tools: list[psutil.Process] = []
 
     def interrupt(number: int, frame: FrameType | None) -> None:
+        # Now, because the `node` that Python's wheel installs is a wrapper: once it has ended, what it
+        # started is no longer found below this process.
+        tools.extend(_tools())
+        for each in tools:
+            with contextlib.suppress(psutil.Error):
+                each.terminate()
         raise KeyboardInterrupt
 
-    before = {each: signal.signal(each, interrupt) for each in (signal.SIGTERM, signal.SIGHUP)}
+    before = {each: signal.signal(each, interrupt) for each in SIGNALS}
     try:
         yield
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)
+        for process in psutil.wait_procs(tools, timeout=5)[1]:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+
+
+def _tools() -> list[psutil.Process]:
+    """List what this process has started, without the local cloud, which `Instance.stop` ends in order."""
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            if MARKER not in process.environ():
+                found.append(process)
+    return found
 
 
 def _look(voice: Voice, folder: Path) -> data.Pictures:

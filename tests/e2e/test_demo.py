@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,8 +23,24 @@ LIMIT = 540
 COMMAND = [sys.executable, "-m", "scones.demo"]
 
 
-def clouds() -> set[str]:
-    """Return the identities of the local clouds that have a process."""
+RUN = "SCONES_TEST_RUN"
+
+
+def belonging(run: str, clouds: set[str]) -> list[str]:
+    """Return the processes of a run: its tools inherit a variable, its local cloud has a mark of its own."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            environment = process.environ()
+            if environment.get(RUN) == run or environment.get(MARKER) in clouds:
+                found.append(f"{process.pid} {' '.join(process.cmdline())}")
+        except psutil.Error:
+            continue
+    return found
+
+
+def clouds_now() -> set[str]:
+    """Return the marks of the local clouds that have a process."""
     found = set()
     for process in psutil.process_iter():
         try:
@@ -34,12 +51,14 @@ def clouds() -> set[str]:
 
 
 @pytest.fixture
-def _nothing_stays() -> Iterator[None]:
+def _nothing_stays(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Other clouds may run beside this one, so only those that are new and stay are told."""
-    before = clouds()
+    run, before = uuid.uuid4().hex, clouds_now()
+    monkeypatch.setenv(RUN, run)
     yield
-    deadline = time.monotonic() + 15
-    while (left := clouds() - before) and time.monotonic() < deadline:
+    monkeypatch.delenv(RUN)
+    deadline = time.monotonic() + 10
+    while (left := belonging(run, clouds_now() - before)) and time.monotonic() < deadline:
         time.sleep(0.5)
     assert not left
 
