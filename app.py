@@ -8,10 +8,8 @@ from pathlib import Path
 
 import aws_cdk as cdk
 
-from stacks.classification_stack import ClassificationStack
-from stacks.data_stack import DataStack
+from stacks.deployment import deployment
 from stacks.settings import SettingsError, load
-from stacks.training_stack import TrainingStack
 
 
 def main() -> None:
@@ -24,17 +22,7 @@ def main() -> None:
         name=app.node.try_get_context("name"),
         overlay=Path(overlay) if overlay else None,
     )
-    data = DataStack(app, f"{settings.deployment}-data", settings=settings)
-    for name in settings.chosen():
-        prefix = settings.prefix(name)
-        training = TrainingStack(app, f"{prefix}-training", settings=settings, classifier=name, data=data)
-        training.add_dependency(data)
-        classification = ClassificationStack(
-            app, f"{prefix}-classification", settings=settings, classifier=name, data=data
-        )
-        classification.add_dependency(training)
-    for key, value in settings.tags.items():
-        cdk.Tags.of(app).add(key, value)
+    deployment(app, settings)
     app.synth()
 
 

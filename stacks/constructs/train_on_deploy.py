@@ -57,7 +57,7 @@ class TrainOnDeploy(Construct):
         for handler in handlers:
             table.grant_read_data(handler.function)
             machine.grant_start_execution(handler.function)
-            machine.grant_read(handler.function)
+            machine.grant(handler.function, "states:ListExecutions")
             machine.grant_execution(handler.function, "states:StopExecution", "states:DescribeExecution")
             for statement in _cleaning(context):
                 handler.role.add_to_policy(statement)

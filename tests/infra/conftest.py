@@ -1,0 +1,82 @@
+"""Synthesizes each environment once; every test reads the same templates."""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aws_cdk as cdk
+import pytest
+import pytest_socket
+from stacks.deployment import deployment
+from stacks.settings import load
+
+ROOT = Path(__file__).parents[2]
+ENVIRONMENTS = ("dev", "prod")
+
+
+@dataclass(frozen=True)
+class Synthesized:
+    """The templates of one environment, by the last part of their stacks' names."""
+
+    env: str
+    templates: dict[str, dict[str, Any]]
+
+    def resources(self, kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield the resources of a type, in any stack, with their logical IDs."""
+        for template in self.templates.values():
+            for name, resource in template["Resources"].items():
+                if resource["Type"] == kind:
+                    yield name, resource
+
+    def statements(self) -> Iterator[dict[str, Any]]:
+        """Yield every statement of every identity policy."""
+        for _, policy in self.resources("AWS::IAM::Policy"):
+            yield from policy["Properties"]["PolicyDocument"]["Statement"]
+
+    def machine(self, stack: str) -> dict[str, Any]:
+        """Return the definition of a stack's own state machine, with references as `REF`."""
+        for resource in self.templates[stack]["Resources"].values():
+            if resource["Type"] == "AWS::StepFunctions::StateMachine":
+                definition = resource["Properties"]["DefinitionString"]
+                text = definition if isinstance(definition, str) else _joined(definition)
+                parsed: dict[str, Any] = json.loads(text)
+                if parsed.get("QueryLanguage") == "JSONata":
+                    return parsed
+        raise LookupError(stack)
+
+
+def _joined(definition: dict[str, Any]) -> str:
+    return "".join(part if isinstance(part, str) else "REF" for part in definition["Fn::Join"][1])
+
+
+@functools.cache
+def synthesize(env: str) -> Synthesized:
+    """Synthesize one environment as the CLI would."""
+    context = json.loads((ROOT / "cdk.json").read_text())["context"]
+    app = cdk.App(context=context)
+    deployment(app, load(ROOT / "environments", env))
+    assembly = app.synth()
+    templates = {
+        re.sub(r"^.*-", "", stack.stack_name): stack.template for stack in assembly.stacks
+    }
+    return Synthesized(env, templates)
+
+
+@pytest.fixture(params=ENVIRONMENTS)
+def synthesized(request: pytest.FixtureRequest) -> Synthesized:
+    """Each environment in turn."""
+    return synthesize(request.param)
+
+
+@pytest.fixture(autouse=True)
+def _no_network() -> Iterator[None]:
+    # jsii talks to Node through pipes, so nothing here needs a socket.
+    pytest_socket.disable_socket(allow_unix_socket=True)
+    yield
+    pytest_socket.enable_socket()

@@ -1,0 +1,95 @@
+"""The training state machine as it is deployed."""
+
+from __future__ import annotations
+
+import json
+
+from stacks.images import GPU_INFERENCE_AMI
+
+from tests.infra.conftest import Synthesized, synthesize
+
+ENDING = {"ReleaseLockAfterFailure", "NotifyFailure"}
+
+
+def test_every_task_has_a_timeout_retries_and_a_catch(synthesized: Synthesized) -> None:
+    states = synthesized.machine("training")["States"]
+    tasks = {name: state for name, state in states.items() if state["Type"] == "Task"}
+    assert len(tasks) > 20
+    for name, state in tasks.items():
+        assert state.get("TimeoutSeconds"), name
+        assert state.get("Retry"), name
+        assert [each for each in state["Catch"] if each["ErrorEquals"] == ["States.ALL"]], name
+
+
+def test_every_failure_leads_to_the_one_failure_path(synthesized: Synthesized) -> None:
+    states = synthesized.machine("training")["States"]
+    for name, state in states.items():
+        for catch in state.get("Catch", []):
+            if catch["ErrorEquals"] == ["States.ALL"] and name not in ENDING:
+                assert catch["Next"] == "ReleaseLockAfterFailure", name
+
+
+def test_every_state_can_be_reached(synthesized: Synthesized) -> None:
+    machine = synthesized.machine("training")
+    seen, todo = set(), [machine["StartAt"]]
+    while todo:
+        name = todo.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        state = machine["States"][name]
+        todo += [state[key] for key in ("Next", "Default") if key in state]
+        todo += [each["Next"] for each in [*state.get("Catch", []), *state.get("Choices", [])]]
+    assert seen == set(machine["States"])
+
+
+def test_training_is_isolated_and_resumable(synthesized: Synthesized) -> None:
+    arguments = synthesized.machine("training")["States"]["Train"]["Arguments"]
+    assert arguments["EnableNetworkIsolation"] is True
+    assert arguments["CheckpointConfig"]["S3Uri"]
+    assert arguments["EnableManagedSpotTraining"] is (synthesized.env == "prod")
+
+
+def test_prod_trains_and_serves_on_gpus_and_dev_does_not() -> None:
+    for env, gpu in (("dev", False), ("prod", True)):
+        states = synthesize(env).machine("training")["States"]
+        variant = states["CreateEndpointConfig"]["Arguments"]["ProductionVariants"][0]
+        train = states["Train"]["Arguments"]
+        assert (variant.get("InferenceAmiVersion") == GPU_INFERENCE_AMI) is gpu
+        assert variant["InstanceType"].startswith("ml.g5") is gpu
+        assert ("cu133" in train["AlgorithmSpecification"]["TrainingImage"]) is gpu
+        # Local NVMe takes no key.
+        assert ("VolumeKmsKeyId" in train["ResourceConfig"]) is not gpu
+
+
+def test_prod_rolls_out_by_canary_with_alarms() -> None:
+    deployment = synthesize("prod").machine("training")["States"]["UpdateEndpoint"]["Arguments"]["DeploymentConfig"]
+    routing = deployment["BlueGreenUpdatePolicy"]["TrafficRoutingConfiguration"]
+    assert routing["Type"] == "CANARY"
+    assert len(deployment["AutoRollbackConfiguration"]["Alarms"]) == 2
+
+
+def test_guard_alarms_are_quiet_without_data(synthesized: Synthesized) -> None:
+    alarms = [alarm["Properties"] for _, alarm in synthesized.resources("AWS::CloudWatch::Alarm")]
+    assert len(alarms) == 2
+    assert {alarm["TreatMissingData"] for alarm in alarms} == {"notBreaching"}
+    assert all(alarm["AlarmDescription"] for alarm in alarms)
+
+
+def test_the_custom_resource_comes_after_every_role_and_policy(synthesized: Synthesized) -> None:
+    template = synthesized.templates["training"]
+    (resource,) = [each for each in template["Resources"].values() if each["Type"] == "Custom::TrainOnDeploy"]
+    provider = ("Provider", "AlertsPolicy")
+    for name, each in template["Resources"].items():
+        if each["Type"] in ("AWS::IAM::Policy", "AWS::IAM::Role") and not any(part in name for part in provider):
+            assert name in resource["DependsOn"], name
+
+
+def test_the_classification_machine_is_express_and_records_once(synthesized: Synthesized) -> None:
+    machine = synthesized.machine("classification")
+    record = machine["States"]["Record"]
+    assert record["Arguments"]["ConditionExpression"] == "attribute_not_exists(#object)"
+    assert {"ErrorEquals": ["DynamoDB.ConditionalCheckFailedException"], "Next": "ReadTags"} in record["Catch"]
+    kinds = [each["Properties"].get("StateMachineType") for _, each in synthesized.resources("AWS::StepFunctions::StateMachine")]
+    assert "EXPRESS" in kinds
+    assert "base64" not in json.dumps(machine)
