@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import json
+import threading
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from botocore.stub import ANY, Stubber
+
+from lambda_src.adapters.workflow import Workflow
+from lambda_src.dispatcher.logic import Dispatcher, pointer
+from lambda_src.errors import DispatchError, MalformedMessageError
+
+MACHINE = "arn:aws:states:eu-central-1:123456789012:stateMachine:classify"
+DEAD = "https://sqs.eu-central-1.amazonaws.com/123456789012/dead"
+KEY = "vehicles/été 100%+1/バイク.png"
+
+
+def message(key: str = KEY, **overrides: Any) -> str:
+    target = {"key": key, "size": 12, "etag": "e", "version-id": "v1", **overrides}
+    return json.dumps(
+        {"detail-type": "Object Created", "detail": {"bucket": {"name": "inbound"}, "object": target}}
+    )
+
+
+def record(identifier: str, body: str, receives: int = 1) -> dict[str, Any]:
+    return {"messageId": identifier, "body": body, "attributes": {"ApproximateReceiveCount": str(receives)}}
+
+
+def ended(status: str, **more: str) -> dict[str, Any]:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    return {"executionArn": f"{MACHINE}:x", "startDate": now, "stopDate": now, "status": status, **more}
+
+
+@pytest.fixture
+def states(stub: Any) -> Stubber:
+    return stub("stepfunctions")  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+def sqs(stub: Any) -> Stubber:
+    return stub("sqs")  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+def dispatcher(states: Stubber, sqs: Stubber) -> Dispatcher:
+    return Dispatcher(Workflow(MACHINE, DEAD, states.client, sqs.client), max_receives=4, concurrency=1)
+
+
+def letter(error: str, cause: Any = ANY, body: str | None = None) -> dict[str, Any]:
+    content = {"message": body or message(), "error": error, "cause": cause}
+    return {"QueueUrl": DEAD, "MessageBody": json.dumps(content, ensure_ascii=False)}
+
+
+def test_execution_gets_the_key_as_it_is_when_it_has_odd_letters(
+    dispatcher: Dispatcher, states: Stubber
+) -> None:
+    expected = {"bucket": "inbound", "key": KEY, "version_id": "v1", "size": 12, "etag": "e"}
+    states.add_response(
+        "start_sync_execution",
+        ended("SUCCEEDED", output="{}"),
+        {"stateMachineArn": MACHINE, "input": json.dumps(expected, ensure_ascii=False)},
+    )
+    assert dispatcher.dispatch([record("a", message())]) == {"batchItemFailures": []}
+
+
+@pytest.mark.parametrize("status", ["FAILED", "TIMED_OUT"])
+def test_only_the_failed_message_returns_when_one_of_a_batch_fails(
+    dispatcher: Dispatcher, states: Stubber, status: str
+) -> None:
+    states.add_response("start_sync_execution", ended("SUCCEEDED"), {"stateMachineArn": ANY, "input": ANY})
+    states.add_response("start_sync_execution", ended(status), {"stateMachineArn": ANY, "input": ANY})
+    answer = dispatcher.dispatch([record("a", message()), record("b", message(), receives=3)])
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "b"}]}
+
+
+def test_dead_letter_carries_the_cause_when_the_last_receive_fails(
+    dispatcher: Dispatcher, states: Stubber, sqs: Stubber
+) -> None:
+    states.add_response("start_sync_execution", ended("FAILED", error="EndpointBusyError", cause="busy"))
+    sqs.add_response("send_message", {}, letter("EndpointBusyError", "busy"))
+    assert dispatcher.dispatch([record("a", message(), receives=4)]) == {"batchItemFailures": []}
+
+
+def test_message_stays_when_the_dead_letter_cannot_be_sent(
+    dispatcher: Dispatcher, states: Stubber, sqs: Stubber
+) -> None:
+    states.add_client_error("start_sync_execution", "ThrottlingException")
+    sqs.add_client_error("send_message", "AccessDenied")
+    assert dispatcher.dispatch([record("a", message(), receives=9)]) == {
+        "batchItemFailures": [{"itemIdentifier": "a"}]
+    }
+
+
+def test_message_returns_when_the_execution_cannot_start(dispatcher: Dispatcher, states: Stubber) -> None:
+    states.add_client_error("start_sync_execution", "ThrottlingException")
+    assert dispatcher.dispatch([record("a", message())]) == {"batchItemFailures": [{"itemIdentifier": "a"}]}
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["", "[]", '"text"', "{}", '{"detail": {}}', '{"detail": null}', message(key=""), message(size="many")],
+)
+def test_message_is_a_dead_letter_at_once_when_malformed(
+    dispatcher: Dispatcher, sqs: Stubber, body: str
+) -> None:
+    sqs.add_response("send_message", {}, {"QueueUrl": DEAD, "MessageBody": ANY})
+    assert dispatcher.dispatch([record("a", body)]) == {"batchItemFailures": []}
+    with pytest.raises(MalformedMessageError):
+        pointer(body)
+
+
+def test_executions_run_side_by_side_but_bounded_when_the_batch_is_larger() -> None:
+    class Counting(Workflow):
+        under_way = most = 0
+        lock = threading.Lock()
+        both = threading.Barrier(2, timeout=5)
+
+        def run(self, request: Any) -> None:
+            with self.lock:
+                Counting.under_way += 1
+                Counting.most = max(Counting.most, Counting.under_way)
+            self.both.wait()
+            with self.lock:
+                Counting.under_way -= 1
+            if request["key"] == "vehicles/3":
+                raise DispatchError("FAILED", "")
+
+    records = [record(str(at), message(key=f"vehicles/{at}")) for at in range(6)]
+    answer = Dispatcher(Counting(MACHINE, DEAD), 4, 2).dispatch(records)
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "3"}]}
+    assert Counting.most == 2
