@@ -18,7 +18,8 @@ from classifier.image_statistics import ImageStatistics, measure
 MEAN = (0.5, 0.5, 0.5)
 STD = (0.5, 0.5, 0.5)
 # Formats decoded inside Pillow. EPS would start Ghostscript, and others read files by name.
-FORMATS = ("BMP", "GIF", "JPEG", "MPO", "PNG", "PPM", "TIFF", "WEBP")
+# JPEG's decoder reads MPO files too; a name without a decoder of its own makes Pillow refuse everything.
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 BACKGROUND = (255, 255, 255)
 _SIXTEEN_BITS = 65535.0
 
