@@ -162,6 +162,8 @@ def start(
             "PYTHONPATH": os.pathsep.join((str(model), str(model / "code"))),
             "RAY_TMPDIR": str(ray_folder),
             "RAY_USAGE_STATS_ENABLED": "0",
+            # Without a cluster of machines Ray listens on loopback; only a replica's own port stays open.
+            "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
             "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
             MARKER: identity,
         },

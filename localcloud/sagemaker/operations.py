@@ -13,7 +13,8 @@ Operation = Callable[[dict[str, Any]], dict[str, Any] | None]
 
 
 def _describe(kind: Kind) -> Operation:
-    return lambda request: STORE.get(kind, request[kind.key]).shown
+    # A copy, because a job's thread may add to it while the answer is written.
+    return lambda request: dict(STORE.get(kind, request[kind.key]).shown)
 
 
 def _listed(kind: Kind, request: dict[str, Any]) -> list[Record]:
