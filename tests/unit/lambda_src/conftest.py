@@ -10,7 +10,8 @@ from typing import Any
 import boto3
 import pytest
 from botocore.response import StreamingBody
-from botocore.stub import Stubber
+
+from tests.unit.lambda_src.stubs import Stubber
 
 Stub = Callable[[str], Stubber]
 _SESSION = boto3.Session("test", "test", region_name="eu-central-1")

@@ -4,7 +4,6 @@ import json
 from typing import Any
 
 import pytest
-from botocore.stub import Stubber
 
 from lambda_src.adapters.endpoint import Endpoint
 from lambda_src.adapters.objects import Objects
@@ -17,6 +16,7 @@ from lambda_src.errors import (
     InvalidImageError,
     ObjectMissingError,
 )
+from tests.unit.lambda_src.stubs import Stubber
 
 KEY = "vehicles/a b+c.png"
 EVENT = {"bucket": "inbound", "key": KEY, "version_id": "v1", "size": 5, "etag": "e"}
@@ -117,7 +117,7 @@ def test_image_is_invalid_when_the_event_told_another_size(
 @pytest.mark.parametrize("code", ["NoSuchKey", "NoSuchVersion"])
 def test_object_is_missing_when_the_version_is_gone(classifier: Classifier, s3: Stubber, code: str) -> None:
     s3.add_client_error("get_object", code, http_status_code=404)
-    with pytest.raises(ObjectMissingError, match="There is no object s3://inbound/.* in version v1"):
+    with pytest.raises(ObjectMissingError, match=r"There is no object s3://inbound/.* in version v1"):
         classifier.classify(EVENT)
 
 

@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from botocore.stub import ANY, Stubber
+from botocore.stub import ANY
 
 from lambda_src.adapters.workflow import Workflow
 from lambda_src.dispatcher.logic import Dispatcher, pointer
 from lambda_src.errors import DispatchError, MalformedMessageError
+from tests.unit.lambda_src.stubs import Stubber
 
 MACHINE = "arn:aws:states:eu-central-1:123456789012:stateMachine:classify"
 DEAD = "https://sqs.eu-central-1.amazonaws.com/123456789012/dead"
