@@ -9,7 +9,7 @@ import time
 from typing import Any
 
 from localcloud.containers import ray_serve
-from localcloud.sagemaker import jobs
+from localcloud.sagemaker import jobs, rules
 from localcloud.sagemaker.errors import JobFailedError, ValidationError
 from localcloud.sagemaker.fleets import Fleet, variants
 from localcloud.sagemaker.metrics import METRICS
@@ -23,9 +23,8 @@ CHANGING = ("Creating", "Updating", "RollingBack")
 
 
 def _create_config(request: dict[str, Any]) -> dict[str, Any]:
+    rules.endpoint_config(request)
     for variant in request["ProductionVariants"]:
-        if "ModelName" not in variant:
-            raise ValidationError("The local SageMaker serves variants that name a model: give ModelName.")
         STORE.get(MODEL, variant["ModelName"])
     return {CONFIG.arn: STORE.add(CONFIG, request).arn}
 

@@ -63,6 +63,13 @@ def _violations(value: Any, shape: Shape, path: str) -> Iterator[str]:
     elif isinstance(value, str):
         yield from _length(value, shape, path)
         yield from _text(value, shape, path)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        limit = shape.metadata.get("max")
+        if limit is not None and value > limit:
+            yield (
+                f"Value '{value}' at '{path[:-1]}' failed to satisfy constraint: Member must have value less "
+                f"than or equal to {limit}"
+            )
 
 
 def _length(value: Any, shape: Shape, path: str) -> Iterator[str]:

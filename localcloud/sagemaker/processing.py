@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from localcloud.sagemaker import jobs, storage
+from localcloud.sagemaker import jobs, rules, storage
 from localcloud.sagemaker.errors import JobFailedError
 from localcloud.sagemaker.logs import LogStream
 from localcloud.sagemaker.store import KINDS, STORE, Record, now
@@ -16,6 +16,7 @@ KIND = KINDS["ProcessingJob"]
 
 def create(request: dict[str, Any]) -> dict[str, Any]:
     """Start a processing job."""
+    rules.processing(request)
     record = STORE.add(KIND, request, ProcessingJobStatus="InProgress")
     jobs.start(record, _work)
     return {KIND.arn: record.arn}

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from localcloud.sagemaker import jobs, storage, toolkit
+from localcloud.sagemaker import jobs, rules, storage, toolkit
 from localcloud.sagemaker.errors import JobFailedError
 from localcloud.sagemaker.logs import LogStream
 from localcloud.sagemaker.store import KINDS, STORE, Record, now
@@ -18,6 +18,7 @@ KIND = KINDS["TrainingJob"]
 
 def create(request: dict[str, Any]) -> dict[str, Any]:
     """Start a training job."""
+    rules.training(request)
     record = STORE.add(
         KIND,
         request,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from localcloud.containers import ray_serve
-from localcloud.sagemaker import jobs, storage
+from localcloud.sagemaker import jobs, rules, storage
 from localcloud.sagemaker.errors import JobFailedError
 from localcloud.sagemaker.logs import LogStream
 from localcloud.sagemaker.store import KINDS, STORE, Record, now
@@ -20,6 +20,7 @@ MEGABYTE = 1024 * 1024
 
 def create(request: dict[str, Any]) -> dict[str, Any]:
     """Start a transform job of a model that exists."""
+    rules.transform(request)
     STORE.get(KINDS["Model"], request["ModelName"])
     record = STORE.add(KIND, request, TransformJobStatus="InProgress")
     jobs.start(record, _work)

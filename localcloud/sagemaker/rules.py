@@ -1,0 +1,107 @@
+"""What SageMaker refuses though its model allows it, and what only this SageMaker cannot do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from localcloud.sagemaker.errors import ValidationError
+
+LOCAL_STORAGE = re.compile(r"ml\.(g4dn|g5|g6|g6e|gr6|p3dn|p4de?|p5\w*|trn\w+|i\d\w*|[cmr]\d\w*d)\.")
+"""Instance types with local NVMe, encrypted by the instance itself."""
+
+
+def training(request: dict[str, Any]) -> None:
+    """Check a training job.
+
+    Raises
+    ------
+    ValidationError
+    """
+    _volume(request["ResourceConfig"], "VolumeKmsKeyId")
+    condition = request["StoppingCondition"]
+    longest, waited = condition.get("MaxRuntimeInSeconds", 86400), condition.get("MaxWaitTimeInSeconds")
+    if request.get("EnableManagedSpotTraining"):
+        if waited is None or waited < longest:
+            raise ValidationError(
+                "Invalid MaxWaitTimeInSeconds. It must be present and be greater than or equal to "
+                "MaxRuntimeInSeconds when EnableManagedSpotTraining is true"
+            )
+    elif waited is not None:
+        raise ValidationError("MaxWaitTimeInSeconds is only valid when EnableManagedSpotTraining is true")
+    channels = [channel["ChannelName"] for channel in request.get("InputDataConfig", [])]
+    if len(set(channels)) < len(channels):
+        raise ValidationError("Channel names must be unique within InputDataConfig.")
+    _prefixes(channel["DataSource"] for channel in request.get("InputDataConfig", []))
+
+
+def processing(request: dict[str, Any]) -> None:
+    """Check a processing job.
+
+    Raises
+    ------
+    ValidationError
+    """
+    _volume(request["ProcessingResources"]["ClusterConfig"], "VolumeKmsKeyId")
+    named = [
+        *(each["InputName"] for each in request.get("ProcessingInputs", [])),
+        *(each["OutputName"] for each in request.get("ProcessingOutputConfig", {}).get("Outputs", [])),
+    ]
+    if len(set(named)) < len(named):
+        raise ValidationError("Names of inputs and outputs must be unique within a processing job.")
+    for each in request.get("ProcessingInputs", []):
+        if "S3Input" not in each:
+            raise ValidationError(f"The local SageMaker reads S3 only: give S3Input to {each['InputName']}.")
+        if each["S3Input"].get("S3DataType", "S3Prefix") != "S3Prefix":
+            raise ValidationError("The local SageMaker reads prefixes only: give S3DataType S3Prefix.")
+
+
+def transform(request: dict[str, Any]) -> None:
+    """Check a transform job.
+
+    Raises
+    ------
+    ValidationError
+    """
+    _volume(request["TransformResources"], "VolumeKmsKeyId")
+    _prefixes([request["TransformInput"]["DataSource"]])
+    if request["TransformInput"].get("SplitType", "None") != "None":
+        raise ValidationError("The local SageMaker sends whole objects: give SplitType None.")
+
+
+def endpoint_config(request: dict[str, Any]) -> None:
+    """Check an endpoint configuration.
+
+    Raises
+    ------
+    ValidationError
+    """
+    names = [variant["VariantName"] for variant in request["ProductionVariants"]]
+    if len(set(names)) < len(names):
+        raise ValidationError("Variant names must be unique within an endpoint configuration.")
+    for variant in request["ProductionVariants"]:
+        if "ModelName" not in variant:
+            raise ValidationError("The local SageMaker serves variants that name a model: give ModelName.")
+        _volume(
+            {**variant, **({"KmsKeyId": request["KmsKeyId"]} if "KmsKeyId" in request else {})}, "KmsKeyId"
+        )
+
+
+def _volume(resources: dict[str, Any], key: str) -> None:
+    kind = str(resources.get("InstanceType", ""))
+    if key in resources and LOCAL_STORAGE.match(kind):
+        raise ValidationError(f"{key} is not supported for {kind}, which has local storage; leave it out.")
+
+
+def _prefixes(sources: Any) -> None:
+    for source in _s3(sources):
+        if source.get("S3DataType") != "S3Prefix":
+            raise ValidationError("The local SageMaker reads prefixes only: give S3DataType S3Prefix.")
+
+
+def _s3(sources: Any) -> Iterator[dict[str, Any]]:
+    for source in sources:
+        if "S3DataSource" not in source:
+            raise ValidationError("The local SageMaker reads S3 only: give S3DataSource.")
+        yield source["S3DataSource"]
