@@ -27,6 +27,8 @@ ACCOUNT = "000000000000"
 REGION = "us-east-1"
 STATE_FILE = "instance.json"
 START_SECONDS = 60.0
+SCALES = ("LOCALCLOUD_TIME_SCALE", "SFN_WAIT_SCALE")
+"""Variables that shorten the bake times of endpoints and the waits of state machines, for tests."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,7 @@ class Instance:
             MARKER: identity,
             **_aws_environment(chosen),
             **({"LOCALCLOUD_OWNER": str(owner_pid)} if owner_pid else {}),
+            **{name: os.environ[name] for name in SCALES if name in os.environ},
         }
         with (directory / "emulator.log").open("ab") as log:
             process = subprocess.Popen(

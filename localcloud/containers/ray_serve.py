@@ -77,7 +77,7 @@ def _request(
         return Answer(answer.status, dict(answer.getheaders()), answer.read())
     except TimeoutError:
         return Answer(504, {}, b'{"error": "the container did not answer in time"}')
-    except OSError as error:
+    except (OSError, http.client.HTTPException) as error:
         return Answer(503, {}, f'{{"error": "the container is away: {error}"}}'.encode())
     finally:
         connection.close()
