@@ -84,7 +84,7 @@ class TrainingWatch:
         if end is not None:
             self._save_evaluation(end.output)
             self.end = end
-            self._voice.detail(f"training workflow: {end.status}{f' ({end.reason})' if end.reason else ''}")
+            self._voice.detail(f"training workflow: {end.status} after {end.seconds:.0f} s")
 
     def _find(self) -> str | None:
         stack = self._target.stacks[1]
