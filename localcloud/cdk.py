@@ -15,7 +15,9 @@ from localcloud.instance import ACCOUNT, REGION, Instance
 Listener = Callable[[str], None]
 _COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _REASONS = (
-    re.compile(r"Received response status \[FAILED\] from custom resource\. Message returned: (?P<reason>.+)"),
+    re.compile(
+        r"Received response status \[FAILED\] from custom resource\. Message returned: (?P<reason>.+)"
+    ),
     re.compile(r"\b(?:CREATE|UPDATE|DELETE)_FAILED\b.*?\| (?P<reason>.+)"),
     re.compile(r"^(?:.*❌.*?failed: |error: |Error: )(?P<reason>.+)"),
 )

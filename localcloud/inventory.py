@@ -28,7 +28,13 @@ LISTS = (
     ("firehose:stream", "firehose", "list_delivery_streams", "DeliveryStreamNames", None),
     ("cloudformation:stack", "cloudformation", "describe_stacks", "Stacks", "StackName"),
     ("sagemaker:model", "sagemaker", "list_models", "Models", "ModelName"),
-    ("sagemaker:endpoint-config", "sagemaker", "list_endpoint_configs", "EndpointConfigs", "EndpointConfigName"),
+    (
+        "sagemaker:endpoint-config",
+        "sagemaker",
+        "list_endpoint_configs",
+        "EndpointConfigs",
+        "EndpointConfigName",
+    ),
     ("sagemaker:endpoint", "sagemaker", "list_endpoints", "Endpoints", "EndpointName"),
     (
         *("sagemaker:model-package-group", "sagemaker", "list_model_package_groups"),

@@ -6,6 +6,7 @@ children inherit an environment variable that names the instance, and are found 
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 import psutil
@@ -48,7 +49,5 @@ def end_all(value: str, *, marker: str = MARKER, grace: float = 3.0) -> None:
 
 
 def _signal(process: psutil.Process, *, kill: bool) -> None:
-    try:
+    with contextlib.suppress(psutil.Error):
         process.kill() if kill else process.terminate()
-    except psutil.Error:
-        pass

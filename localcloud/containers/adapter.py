@@ -53,8 +53,7 @@ async def ping(request: Request) -> Response:
 
 @asynccontextmanager
 async def _lifespan(app: Starlette) -> AsyncIterator[None]:
-    # Ray's proxy drops idle connections after 5 s; one that it drops as a request leaves would be a 503.
-    connector = aiohttp.TCPConnector(limit=CONNECTIONS, keepalive_timeout=4.0)
+    connector = aiohttp.TCPConnector(limit=CONNECTIONS)
     timeout = aiohttp.ClientTimeout(total=TIMEOUT)
     async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
         app.state.session = session

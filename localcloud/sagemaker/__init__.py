@@ -39,33 +39,3 @@ def _route_runtime(app: Any) -> None:
     for module in list(sys.modules.values()):
         if getattr(module, "detect_service", None) is detect:
             module.detect_service = detecting  # type: ignore[attr-defined]
-
-
-def live_work() -> list[str]:
-    """Name what runs: jobs that have not ended, and endpoints with a container."""
-    from localcloud.sagemaker import jobs  # noqa: PLC0415
-    from localcloud.sagemaker.store import KINDS, STORE  # noqa: PLC0415
-
-    running = [
-        f"sagemaker:{kind.segment}/{record.name}"
-        for kind in KINDS.values()
-        if kind.is_job
-        for record in STORE.all(kind)
-        if record.shown[kind.status] not in jobs.ENDED
-    ]
-    serving = [f"sagemaker:endpoint/{record.name}" for record in STORE.all(KINDS["Endpoint"])]
-    return running + serving
-
-
-def shutdown() -> None:
-    """End every job and every endpoint's containers."""
-    from localcloud.sagemaker import endpoints, jobs  # noqa: PLC0415
-    from localcloud.sagemaker.store import KINDS, STORE  # noqa: PLC0415
-
-    for kind in KINDS.values():
-        for record in STORE.all(kind):
-            if kind.is_job:
-                jobs.stop(record)
-            record.stop.set()
-    for record in STORE.all(KINDS["Endpoint"]):
-        endpoints.end(record)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
+from localcloud.sagemaker import rollout
+from localcloud.sagemaker.errors import JobFailedError
 from localcloud.sagemaker.rollout import steps
+from localcloud.sagemaker.store import KINDS, Record, Store
 
 
 def _policy(kind: str, size: tuple[str, int] | None = None, wait: int = 60, last: int = 30) -> dict[str, Any]:
@@ -33,3 +37,90 @@ def test_shares_and_waits_follow_the_policy_when_four_instances_are_replaced(
     policy: dict[str, Any], expected: list[tuple[float, float]]
 ) -> None:
     assert [(round(share, 6), seconds) for share, seconds in steps(policy, 4)] == expected
+
+
+@dataclass
+class FakeFleet:
+    config: str
+    instances: int = 2
+    stopped: bool = False
+
+    def stop(self) -> None:
+        self.stopped = True
+
+
+@dataclass
+class FakeAlarms:
+    """Answers like CloudWatch: nothing rings, an alarm rings, or the call itself fails."""
+
+    ringing: list[str] = field(default_factory=list)
+    fault: Exception | None = None
+    seen: list[Any] = field(default_factory=list)
+    record: Record | None = None
+
+    def describe_alarms(self, **_: Any) -> dict[str, Any]:
+        assert self.record is not None
+        self.seen.append(self.record.private["shift"])
+        if self.fault is not None:
+            raise self.fault
+        return {"MetricAlarms": [{"AlarmName": name} for name in self.ringing]}
+
+
+DEPLOYMENT = {
+    "BlueGreenUpdatePolicy": _policy("CANARY", ("INSTANCE_COUNT", 1), wait=0, last=0),
+    "AutoRollbackConfiguration": {"Alarms": [{"AlarmName": "errors"}]},
+}
+
+
+@pytest.fixture
+def alarms(monkeypatch: pytest.MonkeyPatch) -> FakeAlarms:
+    watched = FakeAlarms()
+    monkeypatch.setattr(rollout, "client", lambda _: watched)
+    monkeypatch.setattr(rollout, "launch", lambda _, config: FakeFleet(config.name))
+    return watched
+
+
+@pytest.fixture
+def serving(alarms: FakeAlarms) -> tuple[Record, Record, FakeFleet]:
+    """Return an endpoint with a fleet, the configuration that replaces it, and the fleet."""
+    store, blue = Store(), FakeFleet("one")
+    variant = {"VariantName": "AllTraffic", "ModelName": "two", "InitialInstanceCount": 2}
+    config = store.add(
+        KINDS["EndpointConfig"], {"EndpointConfigName": "two", "ProductionVariants": [variant]}
+    )
+    endpoint = store.add(KINDS["Endpoint"], {"EndpointName": "e", "EndpointConfigName": "one"})
+    endpoint.private["fleet"] = blue
+    alarms.record = endpoint
+    return endpoint, config, blue
+
+
+def test_the_new_fleet_has_all_traffic_when_no_alarm_rings(
+    alarms: FakeAlarms, serving: tuple[Record, Record, FakeFleet]
+) -> None:
+    endpoint, config, blue = serving
+    rollout.deploy(endpoint, config, DEPLOYMENT)
+    assert [share for _, share in alarms.seen] == [0.5, 1.0]
+    assert endpoint.private["fleet"].config == "two"
+    assert blue.stopped
+    assert endpoint.shown["EndpointConfigName"] == "two"
+    assert not {"shift", "PendingDeploymentSummary"} & {*endpoint.private, *endpoint.shown}
+
+
+@pytest.mark.parametrize(
+    ("ringing", "fault", "raised"), [(["errors"], None, JobFailedError), ([], OSError("away"), OSError)]
+)
+def test_the_old_fleet_keeps_all_traffic_when_the_watch_fails(
+    alarms: FakeAlarms,
+    serving: tuple[Record, Record, FakeFleet],
+    ringing: list[str],
+    fault: Exception | None,
+    raised: type[Exception],
+) -> None:
+    endpoint, config, blue = serving
+    alarms.ringing, alarms.fault = ringing, fault
+    with pytest.raises(raised):
+        rollout.deploy(endpoint, config, DEPLOYMENT)
+    green, share = alarms.seen[0]
+    assert (share, green.stopped, blue.stopped) == (0.5, True, False)
+    assert endpoint.private == {"fleet": blue}
+    assert endpoint.shown["EndpointConfigName"] == "one"
