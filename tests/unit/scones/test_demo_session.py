@@ -13,7 +13,6 @@ from rich.console import Console
 
 from localcloud.errors import CdkError, NotRunningError
 from localcloud.instance import Instance
-from scones.demo import session as sessions
 from scones.demo import watch as watches
 from scones.demo.results import fetch
 from scones.demo.session import Session, free_directory
@@ -179,7 +178,7 @@ def test_another_folder_is_taken_when_the_first_is_in_use(
             return
         raise NotRunningError
 
-    monkeypatch.setattr(sessions.Instance, "load", load)
+    monkeypatch.setattr(Instance, "load", load)
     assert free_directory(tmp_path, ("used", "free")) == tmp_path / "free"
     with pytest.raises(SconesError, match="used is in use"):
         free_directory(tmp_path, ("used",))
