@@ -89,7 +89,7 @@ class Hyperparameters:
         HyperparameterError
             Naming the key that is unknown or whose value is wrong.
         """
-        kinds = {field.name: type(field.default) for field in fields(cls)}
+        kinds: dict[str, type] = {field.name: type(getattr(cls, field.name)) for field in fields(cls)}
         typed: dict[str, object] = {}
         for key, text in values.items():
             name = key.replace("-", "_")

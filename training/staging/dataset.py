@@ -1,0 +1,249 @@
+"""A dataset version: checked pictures, their splits, and the manifest that describes them."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifier.errors import ClassifierError
+from classifier.preprocessing import Limits, open_rgb
+from training.errors import SourceError
+from training.staging.candidates import SPLITS, Candidate
+from training.staging.fingerprints import difference_hash, group_near, pixel_hash
+from training.staging.splitting import Item, assign
+
+FORMAT = 1
+MINIMUM_PER_CLASS = 8
+LIMITS = Limits(max_bytes=64 * 1024 * 1024)
+_EXTENSIONS = {"JPEG": ".jpg", "MPO": ".jpg", "TIFF": ".tif"}
+_REPORT_EVERY = 500
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One accepted picture; ``file`` is its path in the dataset: split, class and name."""
+
+    file: str
+    label: str
+    split: str
+    original: str
+    sha256: str
+    pixels: str
+    group: str
+    width: int
+    height: int
+    mode: str
+
+
+@dataclass(frozen=True)
+class Reject:
+    """A file that was set aside, and why."""
+
+    file: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """
+    What staging decided.
+
+    Parameters
+    ----------
+    version
+        First 16 hexadecimal digits of the hash of every picture's pixels, class and split.
+    duplicates
+        Files left out because another one of their class has the same pixels.
+    """
+
+    version: str
+    source: str
+    drawings: bool
+    classes: tuple[str, ...]
+    pictures: tuple[Picture, ...]
+    rejects: tuple[Reject, ...]
+    duplicates: int
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Pictures by class and split."""
+        counted = Counter((p.label, p.split) for p in self.pictures)
+        return {c: {s: counted[c, s] for s in SPLITS} for c in self.classes}
+
+    def manifest(self) -> dict[str, object]:
+        """Return the contents of manifest.json."""
+        return {
+            "format": FORMAT,
+            "version": self.version,
+            "source": self.source,
+            "drawings": self.drawings,
+            "classes": list(self.classes),
+            "counts": self.counts(),
+            "duplicates": self.duplicates,
+            "rejects": [vars(reject) for reject in self.rejects],
+            "images": [vars(picture) for picture in self.pictures],
+        }
+
+
+@dataclass(frozen=True)
+class _Checked:
+    candidate: Candidate
+    pixels: str
+    near: NDArray[np.uint8] | None
+    extension: str
+    width: int
+    height: int
+    mode: str
+
+
+def build_dataset(
+    source: str,
+    classes: Sequence[str],
+    candidates: Iterable[Candidate],
+    *,
+    drawings: bool = False,
+    log: Callable[[str], None] = print,
+) -> tuple[Dataset, dict[str, bytes]]:
+    """
+    Check every picture, group duplicates, split, and return the dataset with the bytes of each of its files.
+
+    Raises
+    ------
+    SourceError
+        When a class has too few usable pictures.
+    """
+    checked, rejects = _check(candidates, log)
+    kept, more, duplicates = _without_copies(checked)
+    rejects += more
+    groups = _groups(kept, near=not drawings)
+    splits = assign(
+        [Item(c.candidate.label, g, c.candidate.split) for c, g in zip(kept, groups, strict=True)]
+    )
+    pictures: list[Picture] = []
+    files: dict[str, bytes] = {}
+    for item, group, split in zip(kept, groups, splits, strict=True):
+        if item.candidate.split == "train" and split == "test":
+            rejects.append(
+                Reject(item.candidate.file, "it is nearly the same as a picture of the test split")
+            )
+            continue
+        picture = _picture(item, group, split)
+        pictures.append(picture)
+        files[picture.file] = item.candidate.data
+    pictures.sort(key=lambda p: p.file)
+    dataset = Dataset(
+        _version(classes, pictures),
+        source,
+        drawings,
+        tuple(classes),
+        tuple(pictures),
+        tuple(rejects),
+        duplicates,
+    )
+    _require_enough(dataset)
+    return dataset, files
+
+
+def _check(
+    candidates: Iterable[Candidate], log: Callable[[str], None]
+) -> tuple[list[_Checked], list[Reject]]:
+    checked: list[_Checked] = []
+    rejects: list[Reject] = []
+    for number, candidate in enumerate(candidates, start=1):
+        if number % _REPORT_EVERY == 0:
+            log(f"checked {number} files")
+        try:
+            image, kind, mode = open_rgb(candidate.data, LIMITS)
+        except ClassifierError as error:
+            rejects.append(Reject(candidate.file, str(error)))
+            continue
+        extension = _EXTENSIONS.get(kind, f".{kind.lower()}")
+        near = difference_hash(image)
+        checked.append(
+            _Checked(candidate, pixel_hash(image), near, extension, image.width, image.height, mode)
+        )
+    return checked, rejects
+
+
+def _without_copies(checked: Sequence[_Checked]) -> tuple[list[_Checked], list[Reject], int]:
+    """Keep one of each picture, that of the latest split; set aside pictures that two classes claim."""
+    labels: dict[str, set[str]] = {}
+    for item in checked:
+        labels.setdefault(item.pixels, set()).add(item.candidate.label)
+    rejects = []
+    best: dict[str, _Checked] = {}
+    copies = 0
+    for item in checked:
+        claimed = sorted(labels[item.pixels])
+        if len(claimed) > 1:
+            reason = f"the same picture is in the classes {' and '.join(claimed)}"
+            rejects.append(Reject(item.candidate.file, reason))
+            continue
+        other = best.get(item.pixels)
+        copies += other is not None
+        if other is None or _order(item) < _order(other):
+            best[item.pixels] = item
+    return list(best.values()), rejects, copies
+
+
+def _order(item: _Checked) -> tuple[int, str]:
+    return -SPLITS.index(item.candidate.split or "train"), item.candidate.file
+
+
+def _groups(kept: Sequence[_Checked], *, near: bool) -> list[str]:
+    # Drawings are all different by construction, and simple enough to look alike to a hash of gradients.
+    numbers = group_near([item.near if near else None for item in kept])
+    lowest: dict[int, str] = {}
+    for number, item in zip(numbers, kept, strict=True):
+        lowest[number] = min(lowest.get(number, item.pixels), item.pixels)
+    return [lowest[number] for number in numbers]
+
+
+def _picture(item: _Checked, group: str, split: str) -> Picture:
+    label = item.candidate.label
+    return Picture(
+        # Named by content, so that one version always has the same files, whatever the source called them.
+        file=f"{split}/{label}/{item.pixels[:20]}{item.extension}",
+        label=label,
+        split=split,
+        original=item.candidate.file,
+        sha256=hashlib.sha256(item.candidate.data).hexdigest(),
+        pixels=item.pixels,
+        group=group[:20],
+        width=item.width,
+        height=item.height,
+        mode=item.mode,
+    )
+
+
+def _version(classes: Sequence[str], pictures: Sequence[Picture]) -> str:
+    lines = [f"format {FORMAT}", *classes, *sorted(f"{p.file} {p.pixels}" for p in pictures)]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+
+
+def _require_enough(dataset: Dataset) -> None:
+    for label, counts in dataset.counts().items():
+        total = sum(counts.values())
+        if total < MINIMUM_PER_CLASS:
+            raise SourceError(
+                f"The class {label!r} has {total} usable pictures: training needs {MINIMUM_PER_CLASS} at least."
+            )
+        for split in SPLITS:
+            if counts[split] == 0:
+                raise SourceError(f"The class {label!r} has no picture for the {split} split: add pictures.")
+
+
+def write_dataset(dataset: Dataset, files: dict[str, bytes], root: Path) -> Path:
+    """Write pictures and then manifest.json below ``root/<version>`` and return that folder."""
+    folder = root / dataset.version
+    for name, data in files.items():
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)
+    text = json.dumps(dataset.manifest(), indent=1, sort_keys=True) + "\n"
+    (folder / "manifest.json").write_text(text, encoding="utf-8")
+    return folder

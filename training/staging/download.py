@@ -1,0 +1,87 @@
+"""Fetching one file over HTTP: with progress, retries, resumption, and a checksum before anybody reads it."""
+
+import hashlib
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from http.client import HTTPException
+from pathlib import Path
+
+from training.errors import ChecksumError, DownloadError
+
+CHUNK = 1024 * 1024
+ATTEMPTS = 5
+TIMEOUT = 60.0
+Log = Callable[[str], None]
+
+
+def download(url: str, target: Path, md5: str, log: Log = print, pause: float = 2.0) -> Path:
+    """
+    Bring ``url`` to ``target`` and return it; a file that is already there and right is not fetched again.
+
+    Parameters
+    ----------
+    md5
+        Expected checksum, hexadecimal. It is the one that the dataset's authors publish; it guards against
+        damage and mix-ups, and what the archive can do once read is limited elsewhere.
+    pause
+        Seconds before the first retry; doubled after each.
+
+    Raises
+    ------
+    DownloadError
+        When the server does not answer, or breaks off each time.
+    ChecksumError
+        When the file is not the one that ``md5`` names. It is removed.
+    """
+    if not url.startswith(("http://", "https://")):
+        raise DownloadError(f"The address {url!r} is no http or https address: correct it in the settings.")
+    partial = target.with_name(target.name + ".part")
+    if target.is_file() and file_md5(target) == md5.lower():
+        return target
+    for attempt in range(ATTEMPTS):
+        try:
+            _fetch(url, partial, log)
+            break
+        except urllib.error.HTTPError as error:
+            if error.code == 416:  # nothing is left to fetch of a partial file that is already whole
+                break
+            if error.code < 500 or attempt == ATTEMPTS - 1:
+                raise DownloadError(f"The download of {url} failed with status {error.code}.") from error
+        except (OSError, HTTPException) as error:
+            if attempt == ATTEMPTS - 1:
+                raise DownloadError(f"The download of {url} failed {ATTEMPTS} times: {error}.") from error
+        time.sleep(pause * 2**attempt)
+    found = file_md5(partial)
+    if found != md5.lower():
+        partial.unlink()
+        raise ChecksumError(f"The file at {url} has the MD5 {found} and not {md5}: nothing of it was read.")
+    return partial.replace(target)
+
+
+def _fetch(url: str, partial: Path, log: Log) -> None:
+    """Append what is missing to ``partial``; raise OSError when the server breaks off."""
+    have = partial.stat().st_size if partial.is_file() else 0
+    request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})  # noqa: S310 - checked
+    with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:  # noqa: S310 - http(s) only, checked above
+        if answer.status != 206:
+            have = 0  # the server sends it from the start
+        length = answer.headers.get("Content-Length")
+        total = have + int(length) if length else None
+        with partial.open("ab" if have else "wb") as out:
+            reported = have
+            while chunk := answer.read(CHUNK):
+                out.write(chunk)
+                have += len(chunk)
+                if have - reported >= 16 * CHUNK:
+                    reported = have
+                    log(f"downloaded {have >> 20} of {total >> 20 if total else '?'} MiB")
+    if total is not None and have < total:
+        raise OSError(f"the server broke off after {have:,} of {total:,} bytes")
+
+
+def file_md5(path: Path) -> str:
+    """MD5 of a file, hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

@@ -1,0 +1,80 @@
+"""The staging job: source → checked, split, versioned dataset, unless that version is already there."""
+
+import argparse
+import json
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from training.drawings import draw_candidates
+from training.errors import SourceError
+from training.reporting import log, processing_message, run_job
+from training.staging.candidates import Candidate
+from training.staging.cifar100 import open_cifar100
+from training.staging.dataset import build_dataset, write_dataset
+from training.staging.folder import open_folder
+from training.staging.summary import summarize
+
+_BASE = "/opt/ml/processing"
+_Source = tuple[tuple[str, ...], Iterator[Candidate]]
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """Read the job's command line."""
+    parser = argparse.ArgumentParser(prog="stage.py", description="Stage a source of pictures as a dataset.")
+    add = parser.add_argument
+    add("--source", choices=("folder", "cifar100", "drawings"), required=True)
+    add("--input", type=Path, default=Path(_BASE, "input/source"), help="class folders, or one zip of them")
+    add("--url", default="", help="address of the CIFAR-100 archive")
+    add("--md5", default="", help="its checksum, hexadecimal")
+    add("--classes", default="", help="class names in order, comma-separated; empty takes all")
+    add("--per-class", type=int, default=200, help="drawings of each class")
+    add("--seed", type=int, default=0, help="seed of the drawings")
+    add("--index", type=Path, default=Path(_BASE, "input/index"), help="files named as complete versions")
+    add("--dataset", type=Path, default=Path(_BASE, "output/dataset"))
+    add("--summary", type=Path, default=Path(_BASE, "output/summary"))
+    add("--message", type=Path, default=None, help="file for the reason of a failure")
+    return parser.parse_args(arguments)
+
+
+def stage(options: argparse.Namespace) -> None:
+    """Stage as the options say."""
+    classes, candidates = _open(options)
+    log(f"staging {', '.join(classes)} from {options.source}")
+    dataset, files = build_dataset(
+        options.source, classes, candidates, drawings=options.source == "drawings", log=log
+    )
+    for reject in dataset.rejects[:20]:
+        log(f"set aside {reject.file}: {reject.reason}")
+    options.dataset.mkdir(parents=True, exist_ok=True)
+    if (options.index / dataset.version).exists():
+        log(f"version {dataset.version} is already staged")
+    else:
+        write_dataset(dataset, files, options.dataset)
+    options.summary.mkdir(parents=True, exist_ok=True)
+    summary = json.dumps(summarize(dataset), indent=1, sort_keys=True) + "\n"
+    (options.summary / "summary.json").write_text(summary, encoding="utf-8")
+    log(
+        f"version={dataset.version} images={len(dataset.pictures)} rejected={len(dataset.rejects)} "
+        f"duplicates={dataset.duplicates};"
+    )
+
+
+def _open(options: argparse.Namespace) -> _Source:
+    wanted = [name.strip() for name in options.classes.split(",") if name.strip()]
+    if options.source == "folder":
+        return open_folder(options.input, wanted)
+    if options.source == "drawings":
+        return draw_candidates(wanted, options.per_class, options.seed)
+    if not options.url or not options.md5:
+        raise SourceError(
+            "The CIFAR-100 source needs the archive's address and MD5: give both in the settings."
+        )
+    return open_cifar100(options.url, options.md5, wanted, Path(tempfile.gettempdir(), "cifar100"), log)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the job and return its exit status."""
+    options = parse(arguments)
+    message = options.message or processing_message(options.dataset)
+    return run_job(lambda: stage(options), [message])

@@ -1,0 +1,85 @@
+"""Reading a pickle that may build data and nothing else."""
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.errors import UnsafeArchiveError
+
+
+class _ArrayKind:
+    """Stands for ``numpy.ndarray``, which must be named but never called: it could claim any memory."""
+
+    def __init__(self) -> None:
+        raise UnsafeArchiveError("The pickle makes an array directly, as CIFAR files do not: it is not read.")
+
+
+def _empty_array(kind: object, shape: object, _code: object) -> NDArray[Any]:
+    """Stand in for NumPy's ``_reconstruct``: an empty array, which the pickle then fills by its state."""
+    if kind is not _ArrayKind or shape != (0,):
+        raise UnsafeArchiveError(
+            "The pickle builds an array in a way that CIFAR files do not: it is not read."
+        )
+    return np.ndarray((0,), dtype=np.int8)
+
+
+def _encode(text: object, encoding: object = "utf-8") -> bytes:
+    """Stand in for ``_codecs.encode``, by which protocol 2 writes bytes."""
+    if not isinstance(text, str) or encoding not in ("latin1", "utf-8"):
+        raise UnsafeArchiveError("The pickle encodes text in a way that CIFAR files do not: it is not read.")
+    return text.encode(str(encoding))
+
+
+def _number_dtype(code: object, *_flags: object) -> np.dtype[Any]:
+    """Stand in for ``numpy.dtype``: plain numbers only, since object arrays could hold anything."""
+    if not isinstance(code, str | bytes):
+        raise UnsafeArchiveError("The pickle holds an array of no plain numbers: it is not read.")
+    found = np.dtype(code.decode() if isinstance(code, bytes) else code)
+    if found.kind not in "iufb":
+        raise UnsafeArchiveError("The pickle holds an array of no plain numbers: it is not read.")
+    return found
+
+
+_ALLOWED: dict[tuple[str, str], Any] = {
+    ("numpy.core.multiarray", "_reconstruct"): _empty_array,
+    ("numpy._core.multiarray", "_reconstruct"): _empty_array,
+    ("numpy", "ndarray"): _ArrayKind,
+    ("numpy", "dtype"): _number_dtype,
+    ("_codecs", "encode"): _encode,
+}
+
+
+class _DataUnpickler(pickle.Unpickler):
+    """An unpickler whose only callables build arrays of numbers and bytes."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        try:
+            return _ALLOWED[module, name]
+        except KeyError:
+            raise UnsafeArchiveError(
+                f"The pickle asks for {module}.{name}, which no image data needs: it is not read."
+            ) from None
+
+
+def read_pickle(path: Path) -> dict[Any, Any]:
+    """
+    Read a dictionary of lists, text, bytes, numbers and arrays of numbers.
+
+    Raises
+    ------
+    UnsafeArchiveError
+        When the pickle would build anything else, is damaged, or is no dictionary.
+    """
+    with path.open("rb") as stream:
+        try:
+            value = _DataUnpickler(stream, encoding="bytes").load()
+        except UnsafeArchiveError:
+            raise
+        except Exception as error:  # damaged pickles raise almost anything
+            raise UnsafeArchiveError(f"The pickle {path.name} cannot be read: {error}.") from error
+    if not isinstance(value, dict):
+        raise UnsafeArchiveError(f"The pickle {path.name} holds no dictionary: it is no CIFAR file.")
+    return value
