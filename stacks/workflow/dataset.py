@@ -103,7 +103,13 @@ def stage(make: Tasks, context: Context) -> sfn.Chain:
     request = processing(
         context,
         "stage",
-        ["stage.py", *words, "--classes", ",".join(context.settings.classes)],
+        [
+            "stage.py",
+            *words,
+            *("--classes", ",".join(context.settings.classes)),
+            *("--input", f"{INPUT}/source", "--index", f"{INPUT}/index"),
+            *("--dataset", f"{OUTPUT}/dataset", "--summary", f"{OUTPUT}/summary"),
+        ],
         [
             *inputs,
             s3_input("index", f"s3://{bucket}/{index}/", "index"),

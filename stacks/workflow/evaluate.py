@@ -9,7 +9,7 @@ from aws_cdk import aws_stepfunctions_tasks as tasks
 
 from stacks import images
 from stacks.workflow.context import RUN, Context, expression
-from stacks.workflow.dataset import INPUT, processing, s3_input, s3_output
+from stacks.workflow.dataset import INPUT, OUTPUT, processing, s3_input, s3_output
 from stacks.workflow.tasks import Tasks, seconds
 
 TRANSFORM_MINUTES = 30
@@ -112,6 +112,7 @@ def judge(
     words = [
         *("evaluate.py", "--outputs", f"{INPUT}/outputs"),
         *("--minimum-accuracy", str(context.settings.gate.minimum_accuracy)),
+        *("--report", f"{OUTPUT}/report"),
     ]
     compared = s3_input("champion", context.run_uri("champion-transform/"), "champion")
 
