@@ -83,7 +83,9 @@ class Follower:
         seconds = (_time(found["stopDate"]) - _time(found["startDate"])).total_seconds()
         output = json.loads(found.get("output") or "{}")
         if found["status"] == "SUCCEEDED":
-            return End(str(output.get("status", "promoted")), str(output.get("reason", "")), output, seconds)
+            if "status" not in output:
+                return End("failed", "The workflow ended without an outcome.", output, seconds)
+            return End(str(output["status"]), str(output.get("reason", "")), output, seconds)
         error, cause = found.get("error") or found["status"], found.get("cause") or ""
         status = "rejected" if "rejected" in error.lower() else "failed"
         return End(status, explain(error, cause), output, seconds)

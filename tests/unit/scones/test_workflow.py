@@ -62,6 +62,7 @@ def test_other_runs_jobs_are_silent_when_one_run_is_followed() -> None:
             "failed",
             "Out of memory.",
         ),
+        (ended("SUCCEEDED", output="{}"), "failed", "The workflow ended without an outcome."),
         (ended("TIMED_OUT"), "failed", "TIMED_OUT"),
         (ended("ABORTED"), "failed", "ABORTED"),
     ],
