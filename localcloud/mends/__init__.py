@@ -4,10 +4,19 @@ Each mend says what AWS does and has a test in `tests/integration/localcloud`; w
 right by itself, the mend's file goes.
 """
 
-from localcloud.mends import bucket_tags, lambda_errors, lambda_interpreter, sdk_integrations, succeed_output
+from localcloud.mends import (
+    bucket_tags,
+    event_versions,
+    lambda_errors,
+    lambda_interpreter,
+    sdk_integrations,
+    succeed_output,
+)
+
+MENDS = (bucket_tags, event_versions, lambda_errors, lambda_interpreter, sdk_integrations, succeed_output)
 
 
 def apply() -> None:
     """Apply every mend to the emulator of this process."""
-    for mend in (bucket_tags, lambda_errors, lambda_interpreter, sdk_integrations, succeed_output):
+    for mend in MENDS:
         mend.apply()
