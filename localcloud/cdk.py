@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -18,6 +21,7 @@ _REASONS = (
     re.compile(
         r"Received response status \[FAILED\] from custom resource\. Message returned: (?P<reason>.+)"
     ),
+    re.compile(r"_FAILED\b.*?\| Custom::.*?\) (?:Error: )?(?P<reason>.+)"),
     re.compile(r"\b(?:CREATE|UPDATE|DELETE)_FAILED\b.*?\| (?P<reason>.+)"),
     re.compile(r"^(?:.*❌.*?failed: |error: |Error: )(?P<reason>.+)"),
 )
@@ -77,15 +81,21 @@ def run_cdk(
                 on_line(line)
         code = process.wait()
     except BaseException:
-        process.terminate()
+        # The whole group: `node` may be a wrapper, and the CLI runs the app as a child.
+        _signal(process, signal.SIGTERM)
         try:
             process.wait(5)
         except subprocess.TimeoutExpired:
-            process.kill()
+            _signal(process, signal.SIGKILL)
             process.wait()
         raise
     if code:
         raise CdkError(reason(lines))
+
+
+def _signal(process: subprocess.Popen[str], number: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, number)
 
 
 def reason(lines: Sequence[str]) -> str:

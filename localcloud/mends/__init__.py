@@ -9,11 +9,20 @@ from localcloud.mends import (
     event_versions,
     lambda_errors,
     lambda_interpreter,
+    late_logs,
     sdk_integrations,
     succeed_output,
 )
 
-MENDS = (bucket_tags, event_versions, lambda_errors, lambda_interpreter, sdk_integrations, succeed_output)
+MENDS = (
+    bucket_tags,
+    event_versions,
+    lambda_errors,
+    lambda_interpreter,
+    late_logs,
+    sdk_integrations,
+    succeed_output,
+)
 
 
 def apply() -> None:
