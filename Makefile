@@ -18,7 +18,7 @@ help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 demo: setup-local ## Deploy, train, classify, destroy on this machine (DATA=<folder> CLASSIFIER=<name> KEEP=1)
-	@$(DEMO) run --classifier "$(CLASSIFIER)" $(if $(DATA),--data "$(DATA)") $(if $(KEEP),--keep)
+	@$(DEMO) --classifier "$(CLASSIFIER)" $(if $(DATA),--data "$(DATA)") $(if $(KEEP),--keep)
 
 up: setup-local ## The first half of the demo: leave a deployed, trained classifier running (DATA=<folder>)
 	@$(DEMO) up --classifier "$(CLASSIFIER)" $(if $(DATA),--data "$(DATA)")

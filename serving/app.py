@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import ray
-from classifier.errors import ClassifierError
-from classifier.preprocessing import DecodedImage
 from ray import serve
 from ray.serve import Application
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from classifier.errors import ClassifierError
+from classifier.preprocessing import DecodedImage
 from serving import errors, requests
 from serving.engine import BATCH_SHAPES, Answer, Engine
 
@@ -66,7 +66,9 @@ class ImageClassifier:
                 return await self._one(body)
         images = requests.unpack(body)
         with self._admitted(len(images)):
-            found = await asyncio.gather(*(self._one(content) for _, content in images), return_exceptions=True)
+            found = await asyncio.gather(
+                *(self._one(content) for _, content in images), return_exceptions=True
+            )
         return {
             "model_version": self._engine.version,
             "predictions": [
@@ -85,7 +87,7 @@ class ImageClassifier:
         answer: Answer = await self._batched(image)
         return answer
 
-    @serve.batch(max_batch_size=BATCH_SHAPES[-1], batch_wait_timeout_s=BATCH_WAIT_SECONDS)
+    @serve.batch(max_batch_size=BATCH_SHAPES[-1], batch_wait_timeout_s=BATCH_WAIT_SECONDS)  # type: ignore[untyped-decorator]
     async def _batched(self, images: list[DecodedImage]) -> list[Answer]:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._inference, self._engine.infer, images)
@@ -116,5 +118,6 @@ def _part(result: Answer | BaseException) -> dict[str, Any]:
 def application(arguments: dict[str, str]) -> Application:
     """Build the application for the machine that Ray finds: one archive serves CPUs and GPUs."""
     gpus = int(ray.cluster_resources().get("GPU", 0) > 0)
-    bound: Application = ImageClassifier.options(ray_actor_options={"num_cpus": 1, "num_gpus": gpus}).bind()
+    deployment: Any = ImageClassifier  # the decorator's types say class, and it makes a deployment
+    bound: Application = deployment.options(ray_actor_options={"num_cpus": 1, "num_gpus": gpus}).bind()
     return bound

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+
 from classifier.artifact import load_model
 from classifier.preprocessing import DecodedImage, Limits, decode_image
 

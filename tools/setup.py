@@ -99,8 +99,18 @@ def install(level: str) -> None:
         run("Virtual environment", [sys.executable, "-m", "venv", VENV])
     run(
         "Python packages",
-        [python, "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
-        + ["--constraint", "constraints.txt", "--editable", f".{LEVELS[level]}"],
+        [
+            python,
+            "-m",
+            "pip",
+            "install",
+            "--disable-pip-version-check",
+            "--no-input",
+            "--constraint",
+            "constraints.txt",
+            "--editable",
+            f".{LEVELS[level]}",
+        ],
     )
     run("CDK command line", ["npm", "ci", "--no-audit", "--no-fund"])
     if level != "synth":

@@ -45,11 +45,11 @@ class Progress:
 
 
 def predict_logits(network: EfficientNetLite0, pixels: Tensor, device: torch.device) -> Tensor:
-    """Return logits, shape [n, k], of uint8 pictures and their mirror images, averaged."""
+    """Return logits, shape [n, k], of uint8 pictures, shape [n, 3, S, S]."""
     network.eval()
     parts = []
     with torch.inference_mode():
-        for batch in pixels.split(EVALUATION_BATCH):
+        for batch in torch.split(pixels, EVALUATION_BATCH):
             x = normalise(batch.to(device)).contiguous(memory_format=torch.channels_last)
             parts.append(network(x).float().cpu())
     return torch.cat(parts)
@@ -135,7 +135,7 @@ class Fitting:
         self._network.dropout.train()
         order = torch.randperm(len(train), generator=self._generator)
         total = 0.0
-        for step, chosen in enumerate(order.split(self._chosen.batch_size)):
+        for step, chosen in enumerate(torch.split(order, self._chosen.batch_size)):
             self._schedule(index * steps + step, self._chosen.epochs * steps, steps)
             x = normalise(train.pixels[chosen].to(self._device))
             x = augment(x, self._chosen.augmentation, self._generator)
@@ -153,7 +153,7 @@ class Fitting:
                 f"The training loss became {value}: lower the learning rate ({self._chosen.learning_rate})."
             )
         self._optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(self._network.parameters(), 1.0)
         self._optimizer.step()
         if self._average is not self._network:

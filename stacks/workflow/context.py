@@ -41,7 +41,7 @@ class Context:
     group_name: str
     alarms: Sequence[cloudwatch.IAlarm]
     job_role: iam.IRole
-    endpoint_role: iam.IRole
+    endpoint_role: iam.Role
     code: s3_assets.Asset
     weights: s3_assets.Asset
     source: s3_assets.Asset | None

@@ -13,7 +13,7 @@ from stacks import images
 from stacks.constructs.guard_alarms import VARIANT
 from stacks.workflow.context import RUN, Context, expression
 from stacks.workflow.evaluate import SERVING_VARIABLES
-from stacks.workflow.tasks import Tasks, seconds
+from stacks.workflow.tasks import State, Tasks, seconds
 
 POLL_SECONDS = 10
 
@@ -26,7 +26,7 @@ def _fail(make: Tasks, name: str, error: str, cause: str, failed: sfn.IChainable
     return state.next(failed)
 
 
-def register(make: Tasks, context: Context) -> sfn.INextable:
+def register(make: Tasks, context: Context) -> State:
     """Add a version to the model package group, with where everything came from."""
     return make.aws(
         "Register",
@@ -66,7 +66,7 @@ def register(make: Tasks, context: Context) -> sfn.INextable:
     )
 
 
-def _endpoint_config(make: Tasks, context: Context) -> sfn.INextable:
+def _endpoint_config(make: Tasks, context: Context) -> State:
     serving = context.settings.serving
     variant: dict[str, Any] = {
         "VariantName": VARIANT,
@@ -224,7 +224,7 @@ def deploy(make: Tasks, context: Context, done: sfn.IChainable, failed: sfn.ICha
     return sfn.Chain.start(_endpoint_config(make, context)).next(ringing).next(alarmed)
 
 
-def _smoke(make: Tasks, context: Context) -> sfn.INextable:
+def _smoke(make: Tasks, context: Context) -> State:
     task = tasks.LambdaInvoke.jsonata(
         make.scope,
         "SmokeTest",
@@ -242,7 +242,7 @@ def _smoke(make: Tasks, context: Context) -> sfn.INextable:
     return make.finish(task, "lambda")
 
 
-def _record(make: Tasks, context: Context) -> sfn.INextable:
+def _record(make: Tasks, context: Context) -> State:
     def text(value: str) -> tasks.DynamoAttributeValue:
         return tasks.DynamoAttributeValue.from_string(value)
 

@@ -10,7 +10,7 @@ from aws_cdk import aws_stepfunctions_tasks as tasks
 from stacks import images
 from stacks.workflow.context import RUN, Context, expression
 from stacks.workflow.dataset import INPUT, OUTPUT, processing, s3_input, s3_output
-from stacks.workflow.tasks import Tasks, seconds
+from stacks.workflow.tasks import State, Tasks, seconds
 
 TRANSFORM_MINUTES = 30
 SERVING_VARIABLES = {
@@ -40,7 +40,7 @@ def package(make: Tasks, context: Context) -> sfn.Chain:
         "CreateModel",
         model_name=expression(f"'{context.prefix}-' & {RUN}"),
         # CDK would let this role read every bucket, because it cannot know what the expression names.
-        role=_unchanged(context.endpoint_role),
+        role=context.endpoint_role.without_policy_updates(),
         primary_container=tasks.ContainerDefinition(
             image=tasks.DockerImage.from_registry(
                 images.uri(context.code, images.RAY[context.settings.serving.gpu])
@@ -58,11 +58,7 @@ def package(make: Tasks, context: Context) -> sfn.Chain:
     return sfn.Chain.start(build).next(create)
 
 
-def _unchanged(role: object) -> object:
-    return role.without_policy_updates()  # type: ignore[attr-defined]
-
-
-def _transform(make: Tasks, context: Context, name: str, step: str, model: str, folder: str) -> sfn.INextable:
+def _transform(make: Tasks, context: Context, name: str, step: str, model: str, folder: str) -> State:
     task = tasks.SageMakerCreateTransformJob.jsonata(
         make.scope,
         name,
@@ -116,7 +112,7 @@ def judge(
     ]
     compared = s3_input("champion", context.run_uri("champion-transform/"), "champion")
 
-    def evaluating(name: str, arguments: list[str], channels: list[dict[str, object]]) -> sfn.INextable:
+    def evaluating(name: str, arguments: list[str], channels: list[dict[str, object]]) -> State:
         request = processing(
             context,
             "eval",

@@ -52,7 +52,7 @@ class Tasks:
 
     def finish(
         self, state: State, service: str, *, catch: Mapping[str, sfn.IChainable] | None = None
-    ) -> sfn.INextable:
+    ) -> State:
         """Give a task its retries and its catches; `catch` maps errors to states of their own."""
         state.add_retry(
             errors=RETRIED[service],
@@ -78,7 +78,7 @@ class Tasks:
         also: Sequence[iam.PolicyStatement] = (),
         action: str | None = None,
         catch: Mapping[str, sfn.IChainable] | None = None,
-    ) -> sfn.INextable:
+    ) -> State:
         """Make a task of the SDK integration `call`, such as `s3:getObject`."""
         service, operation = call.split(":")
         task = tasks.CallAwsService.jsonata(
@@ -103,7 +103,7 @@ class Tasks:
         *,
         timeout_minutes: int,
         assign: Mapping[str, Any] | None = None,
-    ) -> sfn.INextable:
+    ) -> State:
         """Make a task that runs a SageMaker job which CDK has no construct for, or none for its fields."""
         state = sfn.CustomState(
             self.scope,

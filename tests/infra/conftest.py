@@ -13,6 +13,7 @@ from typing import Any
 import aws_cdk as cdk
 import pytest
 import pytest_socket
+
 from stacks.deployment import deployment
 from stacks.settings import load
 
@@ -62,9 +63,7 @@ def synthesize(env: str) -> Synthesized:
     app = cdk.App(context=context)
     deployment(app, load(ROOT / "environments", env))
     assembly = app.synth()
-    templates = {
-        re.sub(r"^.*-", "", stack.stack_name): stack.template for stack in assembly.stacks
-    }
+    templates = {re.sub(r"^.*-", "", stack.stack_name): stack.template for stack in assembly.stacks}
     return Synthesized(env, templates)
 
 

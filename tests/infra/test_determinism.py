@@ -20,8 +20,19 @@ def _templates(folder: Path, output: Path) -> dict[str, str]:
     environment = {"PATH": os.environ["PATH"], "HOME": str(output.parent), "CI": "true"}
     cli = ROOT / "node_modules" / "aws-cdk" / "bin" / "cdk"
     subprocess.run(
-        ["node", str(cli), "synth", "--quiet", "--no-notices", "--output", str(output)]
-        + ["--app", f"{shlex.quote(sys.executable)} app.py", "--context", "env=dev"],
+        [
+            "node",
+            str(cli),
+            "synth",
+            "--quiet",
+            "--no-notices",
+            "--output",
+            str(output),
+            "--app",
+            f"{shlex.quote(sys.executable)} app.py",
+            "--context",
+            "env=dev",
+        ],
         cwd=folder,
         env=environment,
         check=True,

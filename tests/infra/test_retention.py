@@ -30,7 +30,15 @@ def test_log_groups_never_outlive_their_stack(synthesized: Synthesized) -> None:
 
 
 def test_stacks_hold_no_physical_names_but_the_model_package_group(synthesized: Synthesized) -> None:
-    names = ("BucketName", "TableName", "QueueName", "RoleName", "FunctionName", "StateMachineName", "TopicName")
+    names = (
+        "BucketName",
+        "TableName",
+        "QueueName",
+        "RoleName",
+        "FunctionName",
+        "StateMachineName",
+        "TopicName",
+    )
     for template in synthesized.templates.values():
         for logical_id, resource in template["Resources"].items():
             if not resource["Type"].startswith(("AWS::Lambda::EventSource", "Custom::", "AWS::Lambda::Perm")):

@@ -52,12 +52,16 @@ def test_buckets_are_encrypted_private_and_tls_only(synthesized: Synthesized) ->
 
 
 def test_the_key_rotates(synthesized: Synthesized) -> None:
-    assert [key["Properties"]["EnableKeyRotation"] for _, key in synthesized.resources("AWS::KMS::Key")] == [True]
+    assert [key["Properties"]["EnableKeyRotation"] for _, key in synthesized.resources("AWS::KMS::Key")] == [
+        True
+    ]
 
 
 def test_no_statement_allows_every_action(synthesized: Synthesized) -> None:
     for statement in synthesized.statements():
-        assert not [action for action in _actions(statement) if action in ("*", "s3:*", "sagemaker:*", "iam:*")]
+        assert not [
+            action for action in _actions(statement) if action in ("*", "s3:*", "sagemaker:*", "iam:*")
+        ]
 
 
 def test_a_star_resource_stands_only_where_aws_has_no_other(synthesized: Synthesized) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 from stacks.images import GPU_INFERENCE_AMI
-
 from tests.infra.conftest import Synthesized, synthesize
 
 ENDING = {"ReleaseLockAfterFailure", "NotifyFailure"}
@@ -63,7 +62,9 @@ def test_prod_trains_and_serves_on_gpus_and_dev_does_not() -> None:
 
 
 def test_prod_rolls_out_by_canary_with_alarms() -> None:
-    deployment = synthesize("prod").machine("training")["States"]["UpdateEndpoint"]["Arguments"]["DeploymentConfig"]
+    deployment = synthesize("prod").machine("training")["States"]["UpdateEndpoint"]["Arguments"][
+        "DeploymentConfig"
+    ]
     routing = deployment["BlueGreenUpdatePolicy"]["TrafficRoutingConfiguration"]
     assert routing["Type"] == "CANARY"
     assert len(deployment["AutoRollbackConfiguration"]["Alarms"]) == 2
@@ -81,7 +82,9 @@ def test_the_custom_resource_comes_after_every_role_and_policy(synthesized: Synt
     (resource,) = [each for each in template["Resources"].values() if each["Type"] == "Custom::TrainOnDeploy"]
     provider = ("Provider", "AlertsPolicy")
     for name, each in template["Resources"].items():
-        if each["Type"] in ("AWS::IAM::Policy", "AWS::IAM::Role") and not any(part in name for part in provider):
+        if each["Type"] in ("AWS::IAM::Policy", "AWS::IAM::Role") and not any(
+            part in name for part in provider
+        ):
             assert name in resource["DependsOn"], name
 
 
@@ -89,7 +92,12 @@ def test_the_classification_machine_is_express_and_records_once(synthesized: Syn
     machine = synthesized.machine("classification")
     record = machine["States"]["Record"]
     assert record["Arguments"]["ConditionExpression"] == "attribute_not_exists(#object)"
-    assert {"ErrorEquals": ["DynamoDB.ConditionalCheckFailedException"], "Next": "ReadTags"} in record["Catch"]
-    kinds = [each["Properties"].get("StateMachineType") for _, each in synthesized.resources("AWS::StepFunctions::StateMachine")]
+    assert {"ErrorEquals": ["DynamoDB.ConditionalCheckFailedException"], "Next": "ReadTags"} in record[
+        "Catch"
+    ]
+    kinds = [
+        each["Properties"].get("StateMachineType")
+        for _, each in synthesized.resources("AWS::StepFunctions::StateMachine")
+    ]
     assert "EXPRESS" in kinds
     assert "base64" not in json.dumps(machine)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from stacks.settings import SettingsError, load
 
 ENVIRONMENTS = Path(__file__).parents[3] / "environments"
@@ -33,18 +34,29 @@ def test_the_known_environments_are_listed_when_one_is_unknown() -> None:
     [
         ("colour = 1", "Unknown setting colour"),
         ("[classifier.vehicles.serving]\nspeed = 1", "Unknown setting classifier.vehicles.serving.speed"),
-        ("[classifier.vehicles.serving]\ngpu = true", "gpu = true needs a GPU instance, and ml.m7i.large has none"),
-        ('[classifier.vehicles.training]\ninstance_type = "ml.g5.xlarge"', "is a GPU instance: set gpu = true"),
+        (
+            "[classifier.vehicles.serving]\ngpu = true",
+            "gpu = true needs a GPU instance, and ml.m7i.large has none",
+        ),
+        (
+            '[classifier.vehicles.training]\ninstance_type = "ml.g5.xlarge"',
+            "is a GPU instance: set gpu = true",
+        ),
         ('[classifier.vehicles.serving]\ninstance_type = "g5.xlarge"', "instance_type"),
         ('[classifier.vehicles.routes]\nbicycle = "near"', "at least two classes"),
-        ('[classifier.vehicles.data]\nkind = "folder"\npath = "/no/such"', "the folder /no/such does not exist"),
+        (
+            '[classifier.vehicles.data]\nkind = "folder"\npath = "/no/such"',
+            "the folder /no/such does not exist",
+        ),
         ('classifiers = ["trucks"]', "no classifier 'trucks'"),
         ("[classifier.vehicles.training]\nmax_runtime_minutes = 90", "cannot fit CloudFormation's hour"),
         ("[classifier.vehicles.training.hyperparameters]\nmagic = 1", "magic"),
         ("colour = ", "not valid TOML"),
     ],
 )
-def test_one_sentence_says_what_is_wrong_when_a_setting_is_bad(tmp_path: Path, overlay: str, message: str) -> None:
+def test_one_sentence_says_what_is_wrong_when_a_setting_is_bad(
+    tmp_path: Path, overlay: str, message: str
+) -> None:
     with pytest.raises(SettingsError) as caught:
         _load(tmp_path, overlay)
     assert message in str(caught.value)
