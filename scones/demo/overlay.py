@@ -14,7 +14,7 @@ FAST = {"epochs": 3, "patience": 0, "image_size": 64}
 """Hyperparameters for tests: a model that is trained in seconds and is good at drawings only."""
 FAST_DRAWINGS = {"kind": "drawings", "per_class": 60, "seed": 7}
 FAST_ACCURACY = 0.6
-CPU = {"training": "ml.m7i.xlarge", "serving": "ml.m7i.large"}
+CPU = {"training": "ml.m5.xlarge", "serving": "ml.m5.large"}
 
 
 def routes(pictures: Pictures, known: Mapping[str, str]) -> dict[str, str]:

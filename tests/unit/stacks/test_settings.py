@@ -36,7 +36,7 @@ def test_the_known_environments_are_listed_when_one_is_unknown() -> None:
         ("[classifier.vehicles.serving]\nspeed = 1", "Unknown setting classifier.vehicles.serving.speed"),
         (
             "[classifier.vehicles.serving]\ngpu = true",
-            "gpu = true needs a GPU instance, and ml.m7i.large has none",
+            "gpu = true needs a GPU instance, and ml.m5.large has none",
         ),
         (
             '[classifier.vehicles.training]\ninstance_type = "ml.g5.xlarge"',
