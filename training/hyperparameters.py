@@ -51,9 +51,9 @@ class Hyperparameters:
         Folder of checkpoints; empty keeps none.
     """
 
-    epochs: int = 10
+    epochs: int = 8
     patience: int = 4
-    image_size: int = 128
+    image_size: int = 160
     batch_size: int = 32
     learning_rate: float = 0.002
     body_rate: float = 0.3

@@ -25,7 +25,7 @@ def test_environments_are_valid(env: str) -> None:
 
 
 def test_the_known_environments_are_listed_when_one_is_unknown() -> None:
-    with pytest.raises(SettingsError, match="no environment 'staging'.*dev, prod"):
+    with pytest.raises(SettingsError, match=r"no environment 'staging'.*dev, prod"):
         load(ENVIRONMENTS, "staging")
 
 

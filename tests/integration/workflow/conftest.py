@@ -1,0 +1,109 @@
+"""One deployment of the whole app on a local cloud, shared by every test of this folder."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from localcloud.cdk import bootstrap, run_cdk
+from localcloud.instance import Instance
+
+ROOT = Path(__file__).parents[3]
+OVERLAY = """
+classifiers = ["vehicles"]
+[classifier.vehicles.data]
+kind = "drawings"
+per_class = 60
+seed = 7
+[classifier.vehicles.training.hyperparameters]
+epochs = 3
+patience = 0
+image_size = 64
+[classifier.vehicles.gate]
+minimum_accuracy = 0.6
+[classifier.vehicles.limits]
+max_bytes = 2000000
+"""
+OUTCOME_SECONDS = 90.0
+T = TypeVar("T")
+
+
+def until(found: Callable[[], T | None], seconds: float, what: str) -> T:
+    """Wait for something to be there."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        result = found()
+        if result is not None:
+            return result
+        time.sleep(0.2)
+    pytest.fail(f"{what} did not come in {seconds:.0f} s")
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """The deployed app."""
+
+    instance: Instance
+    outputs: dict[str, str]
+    overlay: Path
+    assembly: Path
+
+    def client(self, service: str) -> Any:
+        """Return a client of the local cloud."""
+        return self.instance.client(service)
+
+    def upload(self, key: str, content: bytes, **options: Any) -> str:
+        """Upload an image and return its version."""
+        bucket = self.outputs["InboundBucketName"]
+        answer = self.client("s3").put_object(Bucket=bucket, Key=f"vehicles/{key}", Body=content, **options)
+        version: str = answer["VersionId"]
+        return version
+
+    def record(self, key: str, version: str) -> dict[str, str] | None:
+        """Return the recorded outcome of an object version, if there is one."""
+        name = f"s3://{self.outputs['InboundBucketName']}/vehicles/{key}"
+        found = self.client("dynamodb").get_item(
+            TableName=self.outputs["ResultsTableName"],
+            Key={"object": {"S": name}, "version_id": {"S": version}},
+            ConsistentRead=True,
+        )
+        if "Item" not in found:
+            return None
+        return {field: str(next(iter(value.values()))) for field, value in found["Item"].items()}
+
+    def outcome(self, key: str, version: str) -> dict[str, str]:
+        """Wait for the recorded outcome of an object version."""
+        return until(lambda: self.record(key, version), OUTCOME_SECONDS, f"an outcome of {key}")
+
+
+@pytest.fixture(scope="session")
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """Start a local cloud, deploy the app with few drawings, and end it all."""
+    folder = tmp_path_factory.mktemp("cloud")
+    overlay = folder / "overlay.toml"
+    overlay.write_text(OVERLAY)
+    instance = Instance.start(folder / "instance", project=ROOT, owner_pid=os.getpid())
+    try:
+        bootstrap(instance, project=ROOT, output=folder / "bootstrap")
+        arguments = [
+            "deploy",
+            "--all",
+            "--require-approval",
+            "never",
+            "-c",
+            "env=dev",
+            "-c",
+            f"settings={overlay}",
+        ]
+        run_cdk(instance, arguments, project=ROOT, output=folder / "assembly")
+        stacks = instance.client("cloudformation").describe_stacks()["Stacks"]
+        outputs = {o["OutputKey"]: o["OutputValue"] for stack in stacks for o in stack.get("Outputs", [])}
+        yield Deployment(instance, outputs, overlay, folder / "assembly")
+    finally:
+        instance.stop()

@@ -1,0 +1,134 @@
+"""Of any picture that is sent, exactly one outcome is recorded."""
+
+from __future__ import annotations
+
+import gzip
+import json
+
+import pytest
+
+from tests.integration.workflow.conftest import Deployment, until
+from tests.integration.workflow.pictures import UNUSABLE, USABLE
+
+pytestmark = pytest.mark.timeout(900)
+
+
+@pytest.fixture(scope="module")
+def outcomes(deployment: Deployment) -> dict[str, dict[str, str]]:
+    """Send every picture at once and wait for all outcomes."""
+    versions = {key: deployment.upload(key, content) for key, content in {**USABLE, **UNUSABLE}.items()}
+    return {key: deployment.outcome(key, version) for key, version in versions.items()}
+
+
+@pytest.mark.parametrize("key", USABLE)
+def test_a_usable_picture_is_routed_or_reviewed(outcomes: dict[str, dict[str, str]], key: str) -> None:
+    outcome = outcomes[key]
+    assert outcome["outcome"] in ("routed", "review")
+    assert outcome["class"] in ("bicycle", "motorcycle")
+    route = {"bicycle": "near", "motorcycle": "far"}[outcome["class"]]
+    assert outcome["route"] == (route if outcome["outcome"] == "routed" else "")
+    assert (float(outcome["confidence"]) >= float(outcome["threshold"])) is (outcome["outcome"] == "routed")
+
+
+@pytest.mark.parametrize("key", UNUSABLE)
+def test_an_unusable_picture_is_rejected_with_its_reason(
+    outcomes: dict[str, dict[str, str]], key: str
+) -> None:
+    assert outcomes[key]["outcome"] == "rejected"
+    assert len(outcomes[key]["reason"]) > 10
+
+
+def test_every_object_has_one_record_and_no_message_is_left(
+    deployment: Deployment, outcomes: dict[str, dict[str, str]]
+) -> None:
+    items = deployment.client("dynamodb").scan(TableName=deployment.outputs["ResultsTableName"])["Items"]
+    names = [item["object"]["S"] for item in items]
+    for key in outcomes:
+        assert names.count(f"s3://{deployment.outputs['InboundBucketName']}/vehicles/{key}") == 1
+    queue = deployment.outputs["DeadLetterQueueUrl"]
+    letters = deployment.client("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10)
+    assert not letters.get("Messages")
+
+
+def test_tags_are_merged_onto_the_object(deployment: Deployment) -> None:
+    version = deployment.upload("tagged.png", USABLE["plain.png"], Tagging="order=17")
+    outcome = deployment.outcome("tagged.png", version)
+    bucket = deployment.outputs["InboundBucketName"]
+
+    def tags() -> dict[str, str] | None:
+        found = deployment.client("s3").get_object_tagging(
+            Bucket=bucket, Key="vehicles/tagged.png", VersionId=version
+        )
+        tags = {tag["Key"]: tag["Value"] for tag in found["TagSet"]}
+        return tags if "scones:outcome" in tags else None
+
+    expected = {"order": "17", "scones:outcome": outcome["outcome"], "scones:class": outcome["class"]}
+    assert until(tags, 30, "the tags") == expected
+
+
+def test_a_replayed_event_changes_nothing(deployment: Deployment) -> None:
+    version = deployment.upload("replayed.png", USABLE["plain.png"])
+    first = deployment.outcome("replayed.png", version)
+    request = {
+        "bucket": deployment.outputs["InboundBucketName"],
+        "key": "vehicles/replayed.png",
+        "version_id": version,
+        "size": len(USABLE["plain.png"]),
+    }
+    answer = deployment.client("stepfunctions").start_sync_execution(
+        stateMachineArn=deployment.outputs["ClassificationStateMachineArn"], input=json.dumps(request)
+    )
+    assert answer["status"] == "SUCCEEDED", answer
+    assert deployment.record("replayed.png", version) == first
+
+
+def test_unsure_pictures_reach_the_review_queue(
+    deployment: Deployment, outcomes: dict[str, dict[str, str]]
+) -> None:
+    unsure = {each["decision_id"] for each in outcomes.values() if each["outcome"] == "review"}
+    if not unsure:
+        pytest.skip("the model was sure of every picture of this run")
+    seen: set[str] = set()
+
+    def all_seen() -> bool | None:
+        answer = deployment.client("sqs").receive_message(
+            QueueUrl=deployment.outputs["ReviewQueueUrl"], MaxNumberOfMessages=10
+        )
+        seen.update(json.loads(m["Body"])["decision"]["decision_id"] for m in answer.get("Messages", []))
+        return True if unsure <= seen else None
+
+    assert until(all_seen, 30, "the messages for review")
+
+
+def test_the_prediction_log_holds_every_decision(
+    deployment: Deployment, outcomes: dict[str, dict[str, str]]
+) -> None:
+    s3, bucket = deployment.client("s3"), deployment.outputs["ResultsBucketName"]
+    wanted = {each["decision_id"] for each in outcomes.values()}
+
+    def complete() -> bool | None:
+        logged = set()
+        for entry in s3.list_objects_v2(Bucket=bucket, Prefix="predictions/vehicles/").get("Contents", []):
+            content = s3.get_object(Bucket=bucket, Key=entry["Key"])["Body"].read()
+            text = gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
+            logged |= {json.loads(line)["decision_id"] for line in text.splitlines()}
+        return True if wanted <= logged else None
+
+    assert until(complete, 120, "the prediction log")
+
+
+def test_a_message_that_is_no_event_is_given_up_with_its_cause(deployment: Deployment) -> None:
+    sqs, queue = deployment.client("sqs"), deployment.outputs["InboundQueueUrl"]
+    sqs.send_message(QueueUrl=queue, MessageBody="no event at all")
+    sqs.send_message(QueueUrl=queue, MessageBody=json.dumps({"detail": {"bucket": {"name": "somewhere"}}}))
+    seen: dict[str, dict[str, str]] = {}
+
+    def letters() -> bool | None:
+        answer = sqs.receive_message(
+            QueueUrl=deployment.outputs["DeadLetterQueueUrl"], MaxNumberOfMessages=10
+        )
+        seen.update({m["MessageId"]: json.loads(m["Body"]) for m in answer.get("Messages", [])})
+        return True if len(seen) >= 2 else None
+
+    assert until(letters, 60, "the dead letters")
+    assert all(letter["error"].endswith("Error") and letter["cause"] for letter in seen.values())
