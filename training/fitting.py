@@ -147,7 +147,7 @@ class Fitting:
         with torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=gpu):
             logits = self._network(x.contiguous(memory_format=torch.channels_last))
         loss = F.cross_entropy(logits.float(), y, label_smoothing=self._chosen.label_smoothing)
-        value = float(loss)
+        value = float(loss.detach())
         if not math.isfinite(value):
             raise TrainingError(
                 f"The training loss became {value}: lower the learning rate ({self._chosen.learning_rate})."

@@ -67,6 +67,10 @@ def _only_file(name: str, pattern: str) -> Path:
 
 
 def _device(chosen: Hyperparameters) -> torch.device:
+    if chosen.device == "cuda" and not torch.cuda.is_available():
+        raise HyperparameterError(
+            "The hyperparameter 'device' is 'cuda', and this machine has no usable GPU: leave it at 'auto'."
+        )
     if chosen.device != "auto":
         return torch.device(chosen.device)
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")

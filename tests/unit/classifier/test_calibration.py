@@ -1,0 +1,41 @@
+"""Temperature and threshold."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from classifier.calibration import choose_threshold, fit_temperature, softmax, wilson_interval
+from classifier.errors import CalibrationError
+
+
+def test_overconfident_logits_get_a_temperature_above_one() -> None:
+    random = np.random.default_rng(0)
+    labels = random.integers(0, 2, 400)
+    right = random.random(400) < 0.8
+    logits = np.where(np.eye(2)[np.where(right, labels, 1 - labels)] > 0, 5.0, -5.0)
+    assert fit_temperature(logits, labels) > 2
+    assert abs(softmax(logits, fit_temperature(logits, labels)).max(axis=1).mean() - 0.8) < 0.05
+
+
+def test_the_threshold_keeps_wrong_routes_below_the_target() -> None:
+    confidence = np.linspace(0.5, 1.0, 200)
+    correct = confidence > 0.7
+    threshold = choose_threshold(confidence, correct, 0.01)
+    routed = confidence >= threshold.value
+    assert (~correct[routed]).mean() <= 0.01
+    assert threshold.coverage == pytest.approx(routed.mean())
+
+
+def test_nothing_is_routed_when_the_surest_prediction_is_wrong() -> None:
+    assert choose_threshold(np.array([0.9, 0.8]), np.array([False, True]), 0.01).coverage == 0.0
+
+
+def test_no_predictions_are_refused() -> None:
+    with pytest.raises(CalibrationError):
+        fit_temperature(np.zeros((0, 2)), np.zeros(0, dtype=np.int64))
+
+
+def test_the_interval_is_wilsons() -> None:
+    low, high = wilson_interval(95, 100)
+    assert (round(low, 4), round(high, 4)) == (0.8882, 0.9785)

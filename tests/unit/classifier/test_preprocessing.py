@@ -1,0 +1,44 @@
+"""Any bytes become a tensor or a typed refusal."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from classifier.errors import ImageTooLargeError, UnreadableImageError
+from classifier.preprocessing import Limits, decode_image
+from tests.integration.workflow.pictures import UNUSABLE, USABLE, drawing, encoded
+
+
+@pytest.mark.parametrize("name", USABLE)
+def test_every_mode_becomes_a_normalised_tensor(name: str) -> None:
+    decoded = decode_image(USABLE[name], 64)
+    assert decoded.tensor.shape == (3, 64, 64)
+    assert decoded.tensor.dtype == torch.float32
+    assert -1.01 <= float(decoded.tensor.min()) < float(decoded.tensor.max()) <= 1.01
+    assert {"width", "height", "format", "mode", "brightness", "contrast", "sharpness"} == set(
+        decoded.statistics.as_dict()
+    )
+
+
+@pytest.mark.parametrize("name", ["corrupt.jpg", "empty.png", "not an image.txt"])
+def test_bytes_that_are_no_picture_are_refused(name: str) -> None:
+    with pytest.raises(UnreadableImageError):
+        decode_image(UNUSABLE[name], 64)
+
+
+def test_a_picture_of_too_many_pixels_is_refused_before_it_is_decoded() -> None:
+    with pytest.raises(ImageTooLargeError):
+        decode_image(UNUSABLE["huge dimensions.png"], 64)
+
+
+def test_a_picture_of_too_many_bytes_is_refused() -> None:
+    content = encoded(drawing(), "PNG")
+    with pytest.raises(ImageTooLargeError):
+        decode_image(content, 64, Limits(max_bytes=len(content) - 1))
+
+
+def test_exif_turns_the_picture_upright() -> None:
+    statistics = decode_image(USABLE["rotated+exif.jpg"], 64).statistics.as_dict()
+    straight = drawing().size
+    assert {statistics["width"], statistics["height"]} == set(straight)

@@ -1,0 +1,129 @@
+"""Staging: what a source may look like, what is set aside, and that splits never move."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from training.drawings import CLASSES, draw, draw_candidates
+from training.errors import SourceError
+from training.staging.dataset import Dataset, build_dataset
+from training.staging.folder import open_folder
+
+
+def picture(number: int, label: str) -> bytes:
+    buffer = io.BytesIO()
+    draw(label, 1, number).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("pictures")
+    for label in ("bicycle", "motorcycle"):
+        (root / label).mkdir()
+        for number in range(24):
+            (root / label / f"{number}.png").write_bytes(picture(number, label))
+    return root
+
+
+def staged(root: Path, wanted: tuple[str, ...] = ("bicycle", "motorcycle")) -> Dataset:
+    classes, candidates = open_folder(root, wanted)
+    dataset, _ = build_dataset("folder", classes, candidates, drawings=True, log=lambda line: None)
+    return dataset
+
+
+def test_every_picture_lands_in_one_split(pictures: Path) -> None:
+    dataset = staged(pictures)
+    assert len(dataset.pictures) == 48
+    assert {picture.split for picture in dataset.pictures} == {"train", "validation", "test"}
+    assert len({picture.sha256 for picture in dataset.pictures}) == 48
+
+
+def test_the_version_is_that_of_the_content_when_files_are_renamed(pictures: Path, tmp_path: Path) -> None:
+    for label in ("bicycle", "motorcycle"):
+        (tmp_path / label).mkdir()
+        for path in (pictures / label).iterdir():
+            (tmp_path / label / f"renamed-{path.name}").write_bytes(path.read_bytes())
+    assert staged(tmp_path).version == staged(pictures).version
+
+
+def test_a_picture_keeps_its_split_when_the_data_grows(pictures: Path, tmp_path: Path) -> None:
+    before = {p.sha256: p.split for p in staged(pictures).pictures}
+    for label in ("bicycle", "motorcycle"):
+        (tmp_path / label).mkdir()
+        for path in (pictures / label).iterdir():
+            (tmp_path / label / path.name).write_bytes(path.read_bytes())
+        for number in range(24, 40):
+            (tmp_path / label / f"{number}.png").write_bytes(picture(number, label))
+    after = {p.sha256: p.split for p in staged(tmp_path).pictures}
+    assert len(after) == 80
+    assert {sha: after[sha] for sha in before} == before
+
+
+def test_unreadable_files_are_set_aside_with_a_reason(pictures: Path, tmp_path: Path) -> None:
+    for label in ("bicycle", "motorcycle"):
+        (tmp_path / label).mkdir()
+        for path in (pictures / label).iterdir():
+            (tmp_path / label / path.name).write_bytes(path.read_bytes())
+    (tmp_path / "bicycle" / "broken.png").write_bytes(b"\x89PNG nothing")
+    (tmp_path / "bicycle" / "notes.txt").write_text("not a picture")
+    (tmp_path / "bicycle" / "copy.png").write_bytes((tmp_path / "bicycle" / "0.png").read_bytes())
+    dataset = staged(tmp_path)
+    assert len(dataset.pictures) == 48
+    assert {reject.file for reject in dataset.rejects} == {"bicycle/broken.png", "bicycle/notes.txt"}
+    assert all(reject.reason for reject in dataset.rejects)
+    assert dataset.duplicates == 1
+
+
+def test_a_given_test_split_is_honoured_and_a_zip_is_as_good_as_a_folder(
+    pictures: Path, tmp_path: Path
+) -> None:
+    with zipfile.ZipFile(tmp_path / "pictures.zip", "w") as archive:
+        for label in ("bicycle", "motorcycle"):
+            for path in (pictures / label).iterdir():
+                split = "test" if int(path.stem) < 6 else "train"
+                archive.write(path, f"{split}/{label}/{path.name}")
+    dataset = staged(tmp_path)
+    assert sum(p.split == "test" for p in dataset.pictures) == 12
+    assert {p.original.split("/")[0] for p in dataset.pictures if p.split == "test"} == {"test"}
+
+
+@pytest.mark.parametrize(
+    ("folders", "message"),
+    [([], "empty"), (["bicycle"], "one class only"), (["bicycle", "truck"], "'motorcycle' is missing")],
+)
+def test_one_sentence_says_what_is_wrong_with_a_source(
+    tmp_path: Path, folders: list[str], message: str
+) -> None:
+    for label in folders:
+        (tmp_path / label).mkdir()
+        (tmp_path / label / "0.png").write_bytes(picture(0, "bicycle"))
+    wanted = () if len(folders) < 2 else ("bicycle", "motorcycle")
+    with pytest.raises(SourceError, match=message):
+        open_folder(tmp_path, wanted)
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="'nowhere' does not exist"):
+        open_folder(tmp_path / "nowhere", ())
+
+
+def test_a_class_with_too_few_pictures_is_refused(tmp_path: Path) -> None:
+    for label in ("bicycle", "motorcycle"):
+        (tmp_path / label).mkdir()
+        for number in range(3):
+            (tmp_path / label / f"{number}.png").write_bytes(picture(number, label))
+    with pytest.raises(SourceError, match="has 3 usable pictures"):
+        staged(tmp_path)
+
+
+def test_drawings_are_the_same_for_the_same_seed_and_differ_otherwise() -> None:
+    for label in CLASSES:
+        assert draw(label, 3, 1).tobytes() == draw(label, 3, 1).tobytes()
+        assert draw(label, 3, 1).tobytes() != draw(label, 3, 2).tobytes()
+    with pytest.raises(SourceError, match="missing in the drawings"):
+        draw_candidates(["bicycle", "unicorn"], 5, 0)
