@@ -1,0 +1,82 @@
+"""An instance starts, is found again, disturbs no other, and leaves no process."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from localcloud.cdk import reason
+from localcloud.errors import NotRunningError, PortTakenError
+from localcloud.instance import Instance
+from localcloud.inventory import inventory, leftovers
+from localcloud.processes import belonging
+from tests.integration.localcloud.conftest import ROOT, function
+
+
+def test_two_instances_do_not_see_each_other(cloud: Instance, tmp_path: Path) -> None:
+    other = Instance.start(tmp_path, project=ROOT, owner_pid=os.getpid())
+    try:
+        before = inventory(cloud)
+        other.client("sqs").create_queue(QueueName="elsewhere")
+        assert leftovers(before, inventory(cloud)) == []
+        assert any("elsewhere" in line for line in inventory(other))
+    finally:
+        other.stop()
+
+
+def test_an_instance_is_found_again_and_gone_after_stop(tmp_path: Path) -> None:
+    instance = Instance.start(tmp_path, project=ROOT, owner_pid=os.getpid())
+    function(instance, "warm", "def handler(event, context):\n    return 1\n")
+    instance.client("lambda").invoke(FunctionName="warm", Payload=b"{}")
+    assert Instance.load(tmp_path) == instance
+    assert len(belonging(instance.identity)) >= 2
+    instance.stop()
+    assert belonging(instance.identity) == []
+    assert not instance.work.exists()
+    with pytest.raises(NotRunningError, match="scones local up"):
+        Instance.load(tmp_path)
+    instance.stop()
+
+
+def test_a_taken_port_is_named_in_one_sentence(cloud: Instance, tmp_path: Path) -> None:
+    with pytest.raises(PortTakenError, match=f"Port {cloud.port} on 127.0.0.1 is in use"):
+        Instance.start(tmp_path, port=cloud.port, project=ROOT)
+
+
+def test_an_instance_ends_with_its_owner(tmp_path: Path) -> None:
+    owner = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    instance = Instance.start(tmp_path, project=ROOT, owner_pid=owner.pid)
+    try:
+        owner.kill()
+        owner.wait()
+        psutil.wait_procs(
+            [psutil.Process(instance.pid)] if psutil.pid_exists(instance.pid) else [], timeout=20
+        )
+        deadline = time.monotonic() + 5
+        while belonging(instance.identity) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert belonging(instance.identity) == []
+    finally:
+        instance.stop()
+
+
+def test_only_loopback_is_listened_on(cloud: Instance) -> None:
+    addresses = {
+        c.laddr.ip for c in psutil.Process(cloud.pid).net_connections(kind="inet") if c.status == "LISTEN"
+    }
+    assert addresses == {"127.0.0.1"}
+
+
+def test_the_reason_of_a_failed_deployment_is_the_resources_own() -> None:
+    lines = [
+        "stack | 3 | CREATE_FAILED | Custom::Train | Train/Resource (Train1) Error: The model was rejected: 80 %.",
+        "❌  stack failed to deploy",
+    ]
+    assert reason(lines) == "The model was rejected: 80 %."
+    assert reason(["error: There is no environment 'x'."]) == "There is no environment 'x'."

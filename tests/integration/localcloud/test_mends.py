@@ -1,0 +1,143 @@
+"""What the emulator does otherwise than AWS is mended; each test names the mend that it is of."""
+
+from __future__ import annotations
+
+import json
+import time
+
+from localcloud.instance import Instance
+from tests.integration.localcloud.conftest import execute, function
+
+KEY = "Fahrräder/a b+c%20 自転車.txt"
+
+
+def test_bucket_tags_are_stored_by_cloudformation(cloud: Instance) -> None:
+    resources = {
+        "Bucket": {
+            "Type": "AWS::S3::Bucket",
+            "Properties": {"BucketName": "tagged-bucket", "Tags": [{"Key": "a", "Value": "b"}]},
+        }
+    }
+    client = cloud.client("cloudformation")
+    client.create_stack(StackName="tags", TemplateBody=json.dumps({"Resources": resources}))
+    client.get_waiter("stack_create_complete").wait(StackName="tags", WaiterConfig={"Delay": 1})
+    found = cloud.client("s3").get_bucket_tagging(Bucket="tagged-bucket")["TagSet"]
+    assert {"Key": "a", "Value": "b"} in found
+
+
+def test_event_versions_are_in_s3s_events(cloud: Instance) -> None:
+    s3, sqs, events = cloud.client("s3"), cloud.client("sqs"), cloud.client("events")
+    s3.create_bucket(Bucket="events-bucket")
+    s3.put_bucket_versioning(Bucket="events-bucket", VersioningConfiguration={"Status": "Enabled"})
+    s3.put_bucket_notification_configuration(
+        Bucket="events-bucket", NotificationConfiguration={"EventBridgeConfiguration": {}}
+    )
+    queue = sqs.create_queue(QueueName="events")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    events.put_rule(Name="uploads", EventPattern=json.dumps({"source": ["aws.s3"]}))
+    events.put_targets(Rule="uploads", Targets=[{"Id": "queue", "Arn": arn}])
+    version = s3.put_object(Bucket="events-bucket", Key=KEY, Body=b"x")["VersionId"]
+    (message,) = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=10)["Messages"]
+    detail = json.loads(message["Body"])["detail"]["object"]
+    assert detail["version-id"] == version
+    assert detail["key"] == KEY
+
+
+def test_lambda_errors_are_caught_by_the_exceptions_class(cloud: Instance) -> None:
+    code = "class ScorchedError(Exception): pass\ndef handler(event, context):\n    raise ScorchedError('too hot')\n"
+    arn = function(cloud, "failing", code)
+    ended = execute(
+        cloud,
+        "catching",
+        {
+            "Call": {
+                "Type": "Task",
+                "Resource": "arn:aws:states:::lambda:invoke",
+                "Arguments": {"FunctionName": arn, "Payload": {}},
+                "Catch": [
+                    {
+                        "ErrorEquals": ["ScorchedError"],
+                        "Next": "Caught",
+                        "Output": "{% $parse($states.errorOutput.Cause).errorMessage %}",
+                    }
+                ],
+                "End": True,
+            },
+            "Caught": {"Type": "Pass", "End": True},
+        },
+    )
+    assert ended["status"] == "SUCCEEDED", ended
+    assert json.loads(ended["output"]) == "too hot"
+
+
+def test_lambda_interpreter_has_what_lambda_brings_and_no_more(cloud: Instance) -> None:
+    code = """
+import importlib.util, os
+def handler(event, context):
+    names = ("boto3", "aws_lambda_powertools", "torch", "ray", "aws_cdk", "classifier", "scones", "localcloud")
+    return {"found": [n for n in names if importlib.util.find_spec(n)], "virtual": os.environ.get("VIRTUAL_ENV")}
+"""
+    function(cloud, "looking", code)
+    answer = cloud.client("lambda").invoke(FunctionName="looking", Payload=b"{}")
+    assert json.loads(answer["Payload"].read()) == {
+        "found": ["boto3", "aws_lambda_powertools"],
+        "virtual": None,
+    }
+
+
+def test_late_logs_of_a_deleted_function_make_no_log_group(cloud: Instance) -> None:
+    function(
+        cloud, "slow", "import time\ndef handler(event, context):\n    time.sleep(2)\n    print('late')\n"
+    )
+    client = cloud.client("lambda")
+    client.invoke(FunctionName="slow", InvocationType="Event", Payload=b"{}")
+    time.sleep(0.5)  # the invocation is under way, and nothing shows when
+    client.delete_function(FunctionName="slow")
+    time.sleep(3)
+    groups = cloud.client("logs").describe_log_groups(logGroupNamePrefix="/aws/lambda/slow")["logGroups"]
+    assert groups == []
+
+
+def test_sdk_integrations_write_read_and_tag_objects_of_any_key(cloud: Instance) -> None:
+    cloud.client("s3").create_bucket(Bucket="sdk-bucket")
+    where = {"Bucket": "sdk-bucket", "Key": KEY}
+
+    def call(action: str, after: str, **arguments: object) -> dict[str, object]:
+        task = {
+            "Type": "Task",
+            "Resource": f"arn:aws:states:::aws-sdk:s3:{action}",
+            "Arguments": {**where, **arguments},
+        }
+        return {**task, **({"Next": after} if after else {"End": True})}
+
+    ended = execute(
+        cloud,
+        "objects",
+        {
+            "Put": call("putObject", "Tag", Body="a scone"),
+            "Tag": call("putObjectTagging", "Get", Tagging={"TagSet": [{"Key": "a", "Value": "b"}]}),
+            "Get": call("getObject", ""),
+        },
+    )
+    assert ended["status"] == "SUCCEEDED", ended
+    assert json.loads(ended["output"])["Body"] == "a scone"
+    assert cloud.client("s3").get_object_tagging(**where)["TagSet"] == [{"Key": "a", "Value": "b"}]
+
+
+def test_sdk_integrations_name_errors_as_aws_does(cloud: Instance) -> None:
+    cloud.client("s3").create_bucket(Bucket="error-bucket")
+    arguments = {"Bucket": "error-bucket", "Key": "none"}
+    state = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::aws-sdk:s3:getObject",
+        "Arguments": arguments,
+        "End": True,
+    }
+    ended = execute(cloud, "missing", {"Get": state})
+    assert (ended["status"], ended["error"]) == ("FAILED", "S3.NoSuchKeyException")
+
+
+def test_succeed_output_is_the_executions(cloud: Instance) -> None:
+    states = {"Done": {"Type": "Succeed", "Output": {"doubled": "{% $states.input.number * 2 %}"}}}
+    ended = execute(cloud, "succeeding", states, {"number": 21})
+    assert json.loads(ended["output"]) == {"doubled": 42}
