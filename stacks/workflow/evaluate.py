@@ -64,6 +64,8 @@ def _transform(make: Tasks, context: Context, name: str, step: str, model: str, 
         name,
         transform_job_name=context.name(step),
         model_name=expression(model),
+        # A transform runs under its model's role; without this, CDK makes one with full access to SageMaker.
+        role=context.endpoint_role.without_policy_updates(),
         integration_pattern=sfn.IntegrationPattern.RUN_JOB,
         batch_strategy=tasks.BatchStrategy.SINGLE_RECORD,
         max_concurrent_transforms=8,

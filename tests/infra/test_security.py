@@ -64,6 +64,10 @@ def test_no_statement_allows_every_action(synthesized: Synthesized) -> None:
         ]
 
 
+def test_no_managed_policy_gives_full_access(synthesized: Synthesized) -> None:
+    assert "FullAccess" not in json.dumps(synthesized.templates)
+
+
 def test_a_star_resource_stands_only_where_aws_has_no_other(synthesized: Synthesized) -> None:
     for statement in synthesized.statements():
         if statement["Resource"] == "*" and statement["Effect"] == "Allow":
