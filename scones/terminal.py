@@ -36,7 +36,8 @@ def decisions_table(decisions: Sequence[Decision]) -> Table:
     for each in decisions:
         outcome = each.outcome or "none in time"
         table.add_row(
-            Text(each.object),
+            # The bucket is the same in every row, and its name would fold each row in three.
+            Text(each.object.removeprefix("s3://").partition("/")[2]),
             Text(outcome, style=OUTCOME_STYLES.get(outcome, "bold red")),
             Text(each.predicted or each.reason or ""),
             "" if each.confidence is None else f"{each.confidence:.3f}",
