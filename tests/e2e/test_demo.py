@@ -40,11 +40,12 @@ def belonging(run: str, clouds: set[str]) -> list[str]:
 
 
 def clouds_now() -> set[str]:
-    """Return the marks of the local clouds that have a process."""
+    """Return the marks of the local clouds that have a process of this folder's programs."""
     found = set()
     for process in psutil.process_iter():
         try:
-            found.add(process.environ().get(MARKER, ""))
+            if any(str(ROOT) in word for word in process.cmdline()):
+                found.add(process.environ().get(MARKER, ""))
         except psutil.Error:
             continue
     return found - {""}
@@ -52,7 +53,7 @@ def clouds_now() -> set[str]:
 
 @pytest.fixture
 def _nothing_stays(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Other clouds may run beside this one, so only those that are new and stay are told."""
+    """Other folders' clouds may run beside this one, so only those of this folder that are new count."""
     run, before = uuid.uuid4().hex, clouds_now()
     monkeypatch.setenv(RUN, run)
     yield
