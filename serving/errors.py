@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from classifier.errors import ClassifierError, ImageTooLargeError, UnreadableImageError
+from classifier.errors import ClassifierError, ImageTooLargeError
 
 
 class RequestError(Exception):
@@ -11,20 +11,32 @@ class RequestError(Exception):
     status = 400
 
 
-class UnsupportedContentTypeError(RequestError):
-    """The content type is none that is answered."""
+class MalformedArchiveError(RequestError):
+    """The body is no tar archive of images."""
 
-    status = 415
+
+class NotFoundError(RequestError):
+    """The path is none that is answered."""
+
+    status = 404
+
+
+class MethodNotAllowedError(RequestError):
+    """The path takes another method."""
+
+    status = 405
 
 
 class RequestTooLargeError(RequestError):
-    """The request holds too many images."""
+    """The request holds too many bytes or images."""
 
     status = 413
 
 
-class MalformedArchiveError(RequestError):
-    """The body is no tar archive of images."""
+class UnsupportedContentTypeError(RequestError):
+    """The content type is none that is answered."""
+
+    status = 415
 
 
 class OverloadedError(RequestError):
@@ -33,17 +45,25 @@ class OverloadedError(RequestError):
     status = 429
 
 
-def status(error: Exception) -> int:
+class InferenceError(RequestError):
+    """The model failed; nothing is wrong with the request."""
+
+    status = 500
+
+
+class NotReadyError(RequestError):
+    """The model cannot classify at present."""
+
+    status = 503
+
+
+def status(error: RequestError | ClassifierError) -> int:
     """Return the HTTP status of a refusal."""
     if isinstance(error, RequestError):
         return error.status
-    if isinstance(error, ImageTooLargeError):
-        return 413
-    if isinstance(error, UnreadableImageError | ClassifierError):
-        return 400
-    return 500
+    return 413 if isinstance(error, ImageTooLargeError) else 400
 
 
-def body(error: Exception) -> dict[str, str]:
+def body(error: RequestError | ClassifierError) -> dict[str, str]:
     """Return the answer's body for a refusal."""
     return {"error": type(error).__name__, "message": str(error)}

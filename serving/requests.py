@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import io
 import tarfile
+from collections.abc import AsyncIterator
 
+from classifier.errors import ImageTooLargeError
 from serving.errors import MalformedArchiveError, RequestTooLargeError, UnsupportedContentTypeError
 
 TAR = "application/x-tar"
 MAX_IMAGES = 512
+MAX_ENTRIES = 4 * MAX_IMAGES
+"""Folders and links count here: an archive of nothing else, or one that leads back to its start, ends too."""
+MAX_IMAGE_BYTES = 6 * 1024 * 1024
+"""What an invocation of an endpoint can carry."""
+MAX_ARCHIVE_BYTES = 32 * 1024 * 1024
+"""More than an invocation carries: batch transform may send more."""
 
 
 def is_archive(content_type: str) -> bool:
@@ -28,6 +36,23 @@ def is_archive(content_type: str) -> bool:
     )
 
 
+async def read(stream: AsyncIterator[bytes], *, archive: bool) -> bytes:
+    """Return a body, and stop reading where it gets too large.
+
+    Raises
+    ------
+    RequestTooLargeError, classifier.errors.ImageTooLargeError
+    """
+    limit = MAX_ARCHIVE_BYTES if archive else MAX_IMAGE_BYTES
+    body = bytearray()
+    async for chunk in stream:
+        body += chunk
+        if len(body) > limit:
+            kind = RequestTooLargeError if archive else ImageTooLargeError
+            raise kind(f"The request has more than the {limit:,} bytes allowed: send less.")
+    return bytes(body)
+
+
 def unpack(body: bytes) -> list[tuple[str, bytes]]:
     """Return the images of an archive by name, in order.
 
@@ -35,18 +60,34 @@ def unpack(body: bytes) -> list[tuple[str, bytes]]:
     ------
     MalformedArchiveError, RequestTooLargeError
     """
-    images: list[tuple[str, bytes]] = []
     try:
         with tarfile.open(fileobj=io.BytesIO(body), mode="r:") as archive:
-            for entry in archive:
-                content = archive.extractfile(entry) if entry.isfile() else None
-                if content is None:
-                    continue
-                if len(images) == MAX_IMAGES:
-                    raise RequestTooLargeError(f"The archive holds more than {MAX_IMAGES} images.")
-                images.append((entry.name, content.read()))
-    except tarfile.TarError as error:
-        raise MalformedArchiveError(f"The body is no tar archive: {error}.") from error
+            images = _images(archive, len(body))
+    # What tarfile lets through of hostile headers: numbers, names and chains of extensions that make no sense.
+    except (tarfile.TarError, ValueError, OverflowError, EOFError, RecursionError) as error:
+        raise MalformedArchiveError(f"The body is no tar archive: {str(error).rstrip('.')}.") from error
     if not images:
-        raise MalformedArchiveError("The archive holds no images.")
+        raise MalformedArchiveError("The archive holds no images: put at least one file into it.")
+    return images
+
+
+def _images(archive: tarfile.TarFile, size: int) -> list[tuple[str, bytes]]:
+    images: list[tuple[str, bytes]] = []
+    for number, entry in enumerate(archive):
+        if number == MAX_ENTRIES:
+            raise RequestTooLargeError(
+                f"The archive holds more than {MAX_ENTRIES} entries: send fewer at once."
+            )
+        if not entry.isfile():
+            continue
+        if len(images) == MAX_IMAGES:
+            raise RequestTooLargeError(
+                f"The archive holds more than {MAX_IMAGES} images: send fewer at once."
+            )
+        if entry.issparse() or not 0 <= entry.size <= size:
+            # A sparse file of a few bytes can unpack to any size.
+            raise MalformedArchiveError(f"The entry {entry.name!r} has no size that fits its archive.")
+        content = archive.extractfile(entry)
+        if content is not None:
+            images.append((entry.name, content.read()))
     return images

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,62 +13,126 @@ import torch
 
 from classifier.artifact import save_model
 from classifier.card import ModelCard
-from classifier.errors import ArtifactError, UnreadableImageError
+from classifier.errors import ArtifactError, ImageTooLargeError, UnreadableImageError
 from classifier.network import EfficientNetLite0
-from serving.engine import BATCH_SHAPES, Engine, padded
-from tests.integration.workflow.pictures import USABLE
+from classifier.preprocessing import Limits
+from serving.engine import CPU_SHAPES, Engine, padded
+from tests.integration.workflow.pictures import UNUSABLE, USABLE
+
+CARD = ModelCard(("a", "b"), 32, 1.5, 0.9, 0.01, "v1", model_version="run1")
 
 
 @pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(1)
     folder = tmp_path_factory.mktemp("model")
-    card = ModelCard(("a", "b"), 32, 1.5, 0.9, 0.01, "v1", model_version="run1")
-    save_model(folder, EfficientNetLite0(2), card)
-    return Engine(folder)
+    save_model(folder, EfficientNetLite0(2), CARD)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def engine(folder: Path) -> Iterator[Engine]:
+    engine = Engine(folder)
+    engine.warm_up()
+    yield engine
+    engine.close()
 
 
 def test_shapes_hold_what_they_must() -> None:
-    assert [padded(count) for count in (1, 2, 3, 5, 17, 32)] == [1, 2, 4, 8, 32, 32]
+    assert [padded(count, (1, 2, 4, 8)) for count in (1, 2, 3, 5, 8, 9)] == [1, 2, 4, 8, 8, 8]
 
 
 def test_an_answer_has_all_that_the_workflow_reads(engine: Engine) -> None:
-    (answer,) = engine.infer([engine.decode(USABLE["plain.png"])])
-    assert set(answer) == {
-        *(
-            "class",
-            "confidence",
-            "probabilities",
-            "confident",
-            "threshold",
-            "model_version",
-            "image",
-            "embedding",
-        )
-    }
+    (answer,) = engine.classify([USABLE["plain.png"]])
+    assert isinstance(answer, dict)
+    assert json.loads(json.dumps(answer, allow_nan=False)) == answer
+    assert sorted(answer) == [
+        "class",
+        "confidence",
+        "confident",
+        "embedding",
+        "image",
+        "model_version",
+        "probabilities",
+        "threshold",
+    ]
+    assert sorted(answer["image"]) == [
+        "brightness",
+        "contrast",
+        "format",
+        "height",
+        "mode",
+        "sharpness",
+        "width",
+    ]
     assert answer["model_version"] == "run1"
     assert answer["threshold"] == 0.9
-    assert answer["class"] in answer["probabilities"]
+    assert answer["confidence"] == max(answer["probabilities"].values())
+    assert answer["probabilities"][answer["class"]] == answer["confidence"]
     assert sum(answer["probabilities"].values()) == pytest.approx(1.0, abs=1e-4)
     assert len(answer["embedding"]) == 8
 
 
-def test_answers_do_not_depend_on_the_batch(engine: Engine) -> None:
-    images = [engine.decode(content) for content in USABLE.values()] * 4
-    together = engine.infer(images)
-    assert len(together) == len(images) > BATCH_SHAPES[-1]
-    for image, answer in zip(images[:3], together, strict=False):
-        (alone,) = engine.infer([image])
+def test_answers_are_the_same_when_the_batch_differs(engine: Engine) -> None:
+    contents = list(USABLE.values()) * 2
+    together = engine.classify(contents)
+    assert len(together) == len(contents) > CPU_SHAPES[-1]
+    for content, answer in zip(contents, together, strict=True):
+        (alone,) = engine.classify([content])
+        assert isinstance(alone, dict)
+        assert isinstance(answer, dict)
         assert alone["class"] == answer["class"]
-        assert alone["confidence"] == pytest.approx(answer["confidence"], abs=1e-3)
+        assert alone["probabilities"] == pytest.approx(answer["probabilities"], abs=1e-3)
+        assert alone["embedding"] == pytest.approx(answer["embedding"], abs=1e-3)
 
 
-def test_a_bad_image_is_refused_at_decoding(engine: Engine) -> None:
-    with pytest.raises(UnreadableImageError):
-        engine.decode(b"not an image")
+def test_bad_images_fail_alone_when_others_are_good(engine: Engine) -> None:
+    bad, good = UNUSABLE["corrupt.jpg"], USABLE["photo.jpg"]
+    answers = engine.classify([good, bad, good, b""])
+    assert [type(each) for each in answers] == [dict, UnreadableImageError, dict, UnreadableImageError]
+    first, _, third, _ = answers
+    assert isinstance(first, dict)
+    assert isinstance(third, dict)
+    assert first["class"] == third["class"]
 
 
-def test_an_archive_without_weights_does_not_start(tmp_path: Path) -> None:
-    ModelCard(("a", "b"), 32, 1.0, 0.9, 0.01, "v1").write(tmp_path / "model.json")
+def test_nothing_is_answered_when_every_image_is_bad(engine: Engine) -> None:
+    assert [type(each) for each in engine.classify([b"text", b"text"])] == [UnreadableImageError] * 2
+    assert engine.classify([]) == []
+
+
+def test_an_image_is_too_large_when_a_limit_says_so(folder: Path) -> None:
+    engine = Engine(folder, Limits(max_pixels=100))
+    assert [type(each) for each in engine.classify([USABLE["plain.png"]])] == [ImageTooLargeError]
+    engine.close()
+
+
+def test_decoders_have_one_torch_thread_each_when_the_model_has_the_cores(engine: Engine) -> None:
+    engine.classify(list(USABLE.values()))
+    assert engine.decoders.submit(torch.get_num_threads).result() == 1
+    assert engine.inference.submit(torch.get_num_threads).result() == len(os.sched_getaffinity(0))
+    names = {thread.name.partition("_")[0] for thread in threading.enumerate()}
+    assert {"decode", "infer"} <= names
+
+
+def test_it_does_not_start_when_the_weights_are_missing(tmp_path: Path) -> None:
+    CARD.write(tmp_path / "model.json")
     with pytest.raises(ArtifactError, match=r"model\.safetensors"):
         Engine(tmp_path)
+
+
+def test_it_does_not_start_when_the_card_is_broken(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors").write_bytes((folder / "model.safetensors").read_bytes())
+    (tmp_path / "model.json").write_text("{")
+    with pytest.raises(ArtifactError, match=r"model\.json"):
+        Engine(tmp_path)
+
+
+def test_warm_up_fails_when_the_weights_are_no_numbers(tmp_path: Path) -> None:
+    network = EfficientNetLite0(2)
+    torch.nn.init.constant_(network.head.bias, float("nan"))
+    save_model(tmp_path, network, CARD)
+    engine = Engine(tmp_path)
+    with pytest.raises(ArtifactError, match="no numbers"):
+        engine.warm_up()
+    engine.close()

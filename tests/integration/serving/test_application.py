@@ -1,0 +1,151 @@
+"""The application behind the adapter: every kind of picture, every kind of request."""
+
+from __future__ import annotations
+
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.integration.serving.conftest import CLASSES, Answer, Server, tar
+from tests.integration.workflow.pictures import UNUSABLE, USABLE
+
+pytestmark = pytest.mark.timeout(180)
+REFUSALS = {
+    "corrupt.jpg": (400, "UnreadableImageError"),
+    "empty.png": (400, "UnreadableImageError"),
+    "not an image.txt": (400, "UnreadableImageError"),
+    "huge dimensions.png": (413, "ImageTooLargeError"),
+}
+
+
+def check_decision(body: dict[str, object]) -> None:
+    """Assert that a body is a whole answer of one image."""
+    assert body["class"] in CLASSES
+    assert body["model_version"] == "run1"
+    probabilities = body["probabilities"]
+    assert isinstance(probabilities, dict)
+    assert sum(probabilities.values()) == pytest.approx(1.0, abs=1e-4)
+    embedding = body["embedding"]
+    assert isinstance(embedding, list)
+    assert len(embedding) == 8
+
+
+def refusal(answer: Answer) -> tuple[int, str]:
+    """Return the status and the error of a refusal, whose message must be one sentence."""
+    message = answer.body["message"]
+    assert message.endswith(".")
+    assert "\n" not in message
+    return answer.status, answer.body["error"]
+
+
+def test_health_says_no_until_the_model_can_classify(server: Server) -> None:
+    assert server.early
+    assert 200 not in {answer.status for answer in server.early}
+    assert server.ping().body == {"status": "ok", "model_version": "run1"}
+
+
+@pytest.mark.parametrize("name", USABLE)
+def test_a_picture_is_answered_when_it_is_usable(server: Server, name: str) -> None:
+    answer = server.send(USABLE[name], "image/*")
+    assert answer.status == 200, answer
+    check_decision(answer.body)
+    size = (answer.body["image"]["width"], answer.body["image"]["height"])
+    assert size == ((80, 96) if name == "rotated+exif.jpg" else (96, 80))
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+def test_a_picture_is_refused_when_it_is_not_usable(server: Server, name: str) -> None:
+    assert refusal(server.send(UNUSABLE[name])) == REFUSALS[name]
+
+
+def test_a_picture_is_refused_when_it_has_too_many_bytes(server: Server) -> None:
+    answer = server.send(USABLE["plain.png"] + bytes(6 * 1024 * 1024), "image/png")
+    assert refusal(answer) == (413, "ImageTooLargeError")
+
+
+def test_bad_images_fail_alone_when_they_come_with_good_ones(server: Server) -> None:
+    bad = {name: UNUSABLE[name] for name in REFUSALS}
+    answer = server.send(tar({**USABLE, **bad}), "application/x-tar")
+    assert answer.status == 200
+    assert answer.body["model_version"] == "run1"
+    predictions = {each["name"]: each for each in answer.body["predictions"]}
+    assert list(predictions) == [*USABLE, *bad]
+    for name in USABLE:
+        check_decision(predictions[name])
+    for name in bad:
+        assert predictions[name]["error"] == REFUSALS[name][1]
+
+
+def test_an_image_gets_the_same_answer_when_it_comes_alone_and_in_an_archive(server: Server) -> None:
+    together = server.send(tar(USABLE), "application/x-tar").body["predictions"]
+    for name, each in zip(USABLE, together, strict=True):
+        alone = server.send(USABLE[name]).body
+        assert each["class"] == alone["class"]
+        assert each["image"] == alone["image"]
+        assert each["probabilities"] == pytest.approx(alone["probabilities"], abs=1e-3)
+
+
+def test_an_archive_is_refused_when_it_holds_no_image_or_too_many(server: Server) -> None:
+    assert refusal(server.send(b"no archive", "application/x-tar")) == (400, "MalformedArchiveError")
+    assert refusal(server.send(tar({}), "application/x-tar")) == (400, "MalformedArchiveError")
+    many = tar({str(number): b"" for number in range(513)})
+    assert refusal(server.send(many, "application/x-tar")) == (413, "RequestTooLargeError")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/classifier/", 405),
+        ("PUT", "/classifier/", 405),
+        ("POST", "/classifier/-/healthz", 405),
+        ("POST", "/classifier/elsewhere", 404),
+        ("POST", "/classifier/elsewhere/classifier", 404),
+        ("POST", "/elsewhere", 404),
+        ("GET", "/classifier/-/healthz", 200),
+    ],
+)
+def test_each_route_takes_its_method_alone(server: Server, method: str, path: str, status: int) -> None:
+    assert server.send(b"", None, method=method, path=path, direct=True).status == status
+
+
+def test_other_content_types_are_refused_when_an_image_is_wanted(server: Server) -> None:
+    answer = server.send(USABLE["plain.png"], "application/json")
+    assert refusal(answer) == (415, "UnsupportedContentTypeError")
+
+
+def test_everyone_is_answered_when_sixty_four_come_at_once(server: Server) -> None:
+    contents = [*USABLE.values(), UNUSABLE["corrupt.jpg"]]
+    with ThreadPoolExecutor(64) as clients:
+        answers = list(clients.map(lambda number: server.send(contents[number % len(contents)]), range(256)))
+    for number, answer in enumerate(answers):
+        assert answer.status == (400 if number % len(contents) == len(USABLE) else 200), answer
+
+
+def test_some_are_told_to_come_back_when_too_many_come_at_once(server: Server) -> None:
+    many = tar({str(number): USABLE["photo.jpg"] for number in range(400)})
+    with ThreadPoolExecutor(4) as clients:
+        answers = list(clients.map(lambda _: server.send(many, "application/x-tar"), range(4)))
+    shed = [answer for answer in answers if answer.status != 200]
+    assert 1 <= len(shed) <= 2
+    for answer in shed:
+        assert refusal(answer) == (429, "OverloadedError")
+        hints = {name.lower(): value for name, value in answer.headers.items()}
+        assert hints["x-amzn-sagemaker-custom-attributes"] == "retry-after=1"
+    assert server.send(USABLE["photo.jpg"]).status == 200
+
+
+def test_it_lives_on_when_clients_leave(server: Server) -> None:
+    body = USABLE["photo.jpg"]
+    head = f"POST /classifier/ HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    for sent in (head, head + body[: len(body) // 2], head + body):
+        for _ in range(20):
+            with socket.create_connection(("127.0.0.1", server.ray_port)) as client:
+                client.sendall(sent)
+    time.sleep(0.5)
+    # Had they kept their places, admission would refuse these.
+    with ThreadPoolExecutor(64) as clients:
+        statuses = {answer.status for answer in clients.map(server.send, [body] * 64)}
+    assert statuses == {200}
+    assert server.ping().status == 200

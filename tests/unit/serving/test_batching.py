@@ -1,0 +1,84 @@
+"""Batches that form while the model is busy."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from serving.batching import Batcher
+
+
+class Model:
+    """Doubles numbers, keeps the batches it saw, and waits for its gate before each."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[int]] = []
+        self.gate = threading.Semaphore(0)
+
+    def __call__(self, items: Sequence[int]) -> list[int]:
+        assert self.gate.acquire(timeout=10)
+        self.batches.append(list(items))
+        if 13 in items:
+            raise ValueError("unlucky")
+        return [2 * item for item in items]
+
+
+async def _settle() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0.002)
+
+
+def test_a_batch_grows_when_the_model_is_busy() -> None:
+    async def scenario() -> None:
+        model = Model()
+        with ThreadPoolExecutor(1) as executor:
+            batcher = Batcher(model, 4, executor)
+            first = asyncio.ensure_future(batcher.submit(0))
+            await _settle()
+            rest = [asyncio.ensure_future(batcher.submit(number)) for number in range(1, 7)]
+            await _settle()
+            model.gate.release(3)
+            assert await asyncio.gather(first, *rest) == [0, 2, 4, 6, 8, 10, 12]
+        assert model.batches == [[0], [1, 2, 3, 4], [5, 6]]
+
+    asyncio.run(scenario())
+
+
+def test_only_its_batch_fails_when_the_model_raises() -> None:
+    async def scenario() -> None:
+        model = Model()
+        model.gate.release(3)
+        with ThreadPoolExecutor(1) as executor:
+            batcher = Batcher(model, 2, executor)
+            found = await asyncio.gather(
+                *(batcher.submit(number) for number in (1, 13, 3)), return_exceptions=True
+            )
+            assert [type(each) for each in found] == [ValueError, ValueError, int]
+            assert await batcher.submit(4) == 8
+
+    asyncio.run(scenario())
+
+
+def test_an_item_is_left_out_when_nobody_waits_for_it() -> None:
+    async def scenario() -> None:
+        model = Model()
+        with ThreadPoolExecutor(1) as executor:
+            batcher = Batcher(model, 4, executor)
+            first, gone, kept = (asyncio.ensure_future(batcher.submit(number)) for number in (1, 2, 3))
+            await _settle()
+            late = asyncio.ensure_future(batcher.submit(4))
+            await _settle()
+            late.cancel()
+            gone.cancel()
+            model.gate.release(2)
+            assert [await first, await kept] == [2, 6]
+            with pytest.raises(asyncio.CancelledError):
+                await late
+            assert await batcher.submit(5) == 10
+        assert model.batches == [[1, 2, 3], [5]]
+
+    asyncio.run(scenario())
