@@ -107,8 +107,8 @@ def archive_asset(scope: Construct, construct_id: str, members: Members, suffix:
         return s3_assets.Asset(scope, construct_id, path=path, asset_hash=digest(members))
 
 
-def weights_asset(scope: Construct, construct_id: str) -> s3_assets.Asset:
-    """Make an S3 asset of the pretrained weights that an installed package holds, without importing it.
+def weights_file() -> Path:
+    """Find the pretrained weights that an installed package holds, without importing it.
 
     Raises
     ------
@@ -120,6 +120,12 @@ def weights_asset(scope: Construct, construct_id: str) -> s3_assets.Asset:
     files = [file for folder in folders for file in sorted(Path(folder).rglob("*.pth"))]
     if not files:
         raise SettingsError(f"The pretrained weights are missing: install the package {WEIGHTS_PACKAGE}.")
+    return files[0]
+
+
+def weights_asset(scope: Construct, construct_id: str) -> s3_assets.Asset:
+    """Make an S3 asset of the pretrained weights."""
+    file = weights_file()
     return s3_assets.Asset(
-        scope, construct_id, path=str(files[0]), asset_hash=hashlib.sha256(files[0].read_bytes()).hexdigest()
+        scope, construct_id, path=str(file), asset_hash=hashlib.sha256(file.read_bytes()).hexdigest()
     )

@@ -6,17 +6,24 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
+from stacks.data_sources import Data, Strict
+from stacks.instances import has_gpu, is_instance_type
 from training.errors import HyperparameterError
 from training.hyperparameters import Hyperparameters
 
 PREFIX_LIMIT = 34
 """Room for `-xform-`, twelve characters of the run and a retry in SageMaker's 63."""
-REPLACED_WHOLE = ("classes", "routes", "data", "hyperparameters")
-GPU_FAMILY = re.compile(r"ml\.(g\d|p\d)")
+REPLACED_WHOLE = ("routes", "data", "hyperparameters")
+RESERVED = ("classes", "target-error", "checkpoint-dir")
+"""Hyperparameters that the workflow gives itself, from other settings."""
+TRAINING_SHARE_MINUTES = 30
+"""What staging, evaluation and the endpoint leave of the hour that CloudFormation waits."""
+KINDS = ("cifar100", "folder", "s3", "drawings")
+"""pydantic names them within a place."""
 NAME = r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$"
 
 
@@ -24,59 +31,22 @@ class SettingsError(Exception):
     """A setting is missing, unknown or impossible; the message says which and what to do."""
 
 
-class _Settings(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class CifarData(_Settings):
-    """The official CIFAR-100 archive."""
-
-    kind: Literal["cifar100"]
-    url: str = Field(pattern=r"^https?://")
-    md5: str = Field(pattern=r"^[0-9a-f]{32}$")
-
-
-class FolderData(_Settings):
-    """A folder of class folders on the machine that synthesizes; it becomes an asset."""
-
-    kind: Literal["folder"]
-    path: Path
-
-    @field_validator("path")
-    @classmethod
-    def _exists(cls, path: Path) -> Path:
-        if not path.is_dir():
-            raise ValueError(f"the folder {path} does not exist")
-        return path
-
-
-class S3Data(_Settings):
-    """An S3 prefix of class folders."""
-
-    kind: Literal["s3"]
-    uri: str = Field(pattern=r"^s3://[a-z0-9.-]{3,63}/.*/$")
-
-
-class DrawingsData(_Settings):
-    """Built-in drawings, for trying everything with no pictures at hand."""
-
-    kind: Literal["drawings"]
-    per_class: int = Field(ge=20, le=5000)
-    seed: int = 0
-
-
-Data = Annotated[CifarData | FolderData | S3Data | DrawingsData, Field(discriminator="kind")]
-
-
-class _Instances(_Settings):
-    instance_type: str = Field(pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9-]+$")
+class _Instances(Strict):
+    instance_type: str
     gpu: bool
+
+    @field_validator("instance_type")
+    @classmethod
+    def _sagemaker_type(cls, value: str) -> str:
+        if not is_instance_type(value):
+            raise ValueError(f"{value!r} is no SageMaker instance type: they read like ml.m7i.large")
+        return value
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        if self.gpu and not GPU_FAMILY.match(self.instance_type):
+        if self.gpu and not has_gpu(self.instance_type):
             raise ValueError(f"gpu = true needs a GPU instance, and {self.instance_type} has none")
-        if not self.gpu and GPU_FAMILY.match(self.instance_type):
+        if not self.gpu and has_gpu(self.instance_type):
             raise ValueError(
                 f"{self.instance_type} is a GPU instance: set gpu = true, or name a CPU instance"
             )
@@ -91,15 +61,29 @@ class TrainingSettings(_Instances):
     at_deploy: bool
     hyperparameters: Mapping[str, str | int | float | bool] = Field(default_factory=dict)
 
+    @property
+    def wait_minutes(self) -> int:
+        """How long the job may take, the wait for spot capacity included."""
+        return self.max_runtime_minutes * (2 if self.spot else 1)
+
+    @property
+    def given(self) -> dict[str, str]:
+        """The hyperparameters as SageMaker takes them."""
+        return {key.replace("_", "-"): str(value) for key, value in self.hyperparameters.items()}
+
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        if self.at_deploy and self.max_runtime_minutes > 40:
+        if self.at_deploy and self.wait_minutes > TRAINING_SHARE_MINUTES:
             raise ValueError(
-                "max_runtime_minutes above 40 cannot fit CloudFormation's hour: set at_deploy = false and "
+                f"training may take {self.wait_minutes} minutes (twice max_runtime_minutes with spot) and cannot "
+                f"fit CloudFormation's hour: allow {TRAINING_SHARE_MINUTES}, or set at_deploy = false and "
                 "start the workflow with `scones train`"
             )
+        for key in RESERVED:
+            if key in self.given:
+                raise ValueError(f"the hyperparameter {key!r} follows from other settings: remove it")
         try:
-            Hyperparameters.from_strings({key: str(value) for key, value in self.hyperparameters.items()})
+            Hyperparameters.from_strings(self.given)
         except HyperparameterError as error:
             raise ValueError(str(error).rstrip(".")) from error
         return self
@@ -112,20 +96,20 @@ class ServingSettings(_Instances):
     bake_minutes: int = Field(ge=0, le=60)
 
 
-class GateSettings(_Settings):
+class GateSettings(Strict):
     """What a model must reach to be deployed."""
 
     minimum_accuracy: float = Field(ge=0, le=1)
 
 
-class LimitSettings(_Settings):
+class LimitSettings(Strict):
     """What one image may weigh, and how many are classified at once."""
 
     max_bytes: int = Field(ge=1024, le=6 * 1024 * 1024)
     concurrency: int = Field(ge=2, le=1000)
 
 
-class ClassifierSettings(_Settings):
+class ClassifierSettings(Strict):
     """One classifier."""
 
     target_error: float = Field(gt=0, lt=0.5)
@@ -152,7 +136,7 @@ class ClassifierSettings(_Settings):
         return tuple(self.routes)
 
 
-class Settings(_Settings):
+class Settings(Strict):
     """One environment's settings, whole."""
 
     env: str = Field(pattern=NAME)
@@ -213,6 +197,10 @@ def load(folder: Path, env: str, *, name: str | None = None, overlay: Path | Non
     if overlay is not None:
         content = _merge(content, _read(overlay))
     if name is not None:
+        if not re.fullmatch(NAME, name):
+            raise SettingsError(
+                f"The name {name!r} given with -c name=… may hold a-z, 0-9 and single '-' only."
+            )
         content["name"] = name
     try:
         return Settings(**{**content, "env": env})
@@ -241,9 +229,12 @@ def _merge(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
 
 def _sentence(path: Path, error: ValidationError) -> str:
     first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"]) or "the settings"
+    where = ".".join(str(part) for part in first["loc"] if part not in KINDS)
+    said = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
         return f"Unknown setting {where} in {path}: remove it, or correct its name."
     if first["type"] == "missing":
         return f"The setting {where} is missing in {path}: add it."
-    return f"Bad setting {where} in {path}: {first['msg'].removeprefix('Value error, ')}."
+    if first["type"] != "value_error":
+        said = f"{first['input']!r} will not do: {said[0].lower()}{said[1:]}"
+    return f"Bad setting {where} in {path}: {said}." if where else f"Bad settings in {path}: {said}."

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from stacks.data_sources import S3Data
 from stacks.settings import SettingsError, load
 
 ENVIRONMENTS = Path(__file__).parents[3] / "environments"
@@ -42,7 +43,26 @@ def test_the_known_environments_are_listed_when_one_is_unknown() -> None:
             '[classifier.vehicles.training]\ninstance_type = "ml.g5.xlarge"',
             "is a GPU instance: set gpu = true",
         ),
-        ('[classifier.vehicles.serving]\ninstance_type = "g5.xlarge"', "instance_type"),
+        (
+            '[classifier.vehicles.serving]\ninstance_type = "g5.xlarge"',
+            "classifier.vehicles.serving.instance_type in {path}: 'g5.xlarge' is no SageMaker instance type",
+        ),
+        (
+            "[classifier.vehicles.limits]\nconcurrency = 0",
+            "classifier.vehicles.limits.concurrency in {path}: 0 will",
+        ),
+        ('[classifier.vehicles.data]\nkind = "ftp"', "classifier.vehicles.data"),
+        (
+            '[classifier.vehicles.data]\nkind = "s3"\nuri = "s3://b"',
+            "classifier.vehicles.data.uri in {path}: 's3://b'",
+        ),
+        ('[classifier.vehicles.data]\nkind = "s3"', "The setting classifier.vehicles.data.uri is missing"),
+        ("[classifier.vehicles.training]\nspot = true", "training may take 60 minutes"),
+        (
+            '[classifier.vehicles.training.hyperparameters]\nclasses = "a,b"',
+            "'classes' follows from other settings",
+        ),
+        ("[classifier.vehicles.training.hyperparameters]\ntarget_error = 0.1", "'target-error' follows from"),
         ('[classifier.vehicles.routes]\nbicycle = "near"', "at least two classes"),
         (
             '[classifier.vehicles.data]\nkind = "folder"\npath = "/no/such"',
@@ -59,7 +79,7 @@ def test_one_sentence_says_what_is_wrong_when_a_setting_is_bad(
 ) -> None:
     with pytest.raises(SettingsError) as caught:
         _load(tmp_path, overlay)
-    assert message in str(caught.value)
+    assert message.replace("{path}", str(tmp_path / "overlay.toml")) in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
@@ -72,3 +92,18 @@ def test_data_is_replaced_whole_when_an_overlay_names_another_kind(tmp_path: Pat
     path = tmp_path / "overlay.toml"
     path.write_text('[classifier.vehicles.data]\nkind = "drawings"\nper_class = 30\n')
     assert load(ENVIRONMENTS, "dev", overlay=path).classifier["vehicles"].data.kind == "drawings"
+
+
+def test_a_name_is_refused_when_it_could_not_begin_a_resource_name(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="given with -c name="):
+        _load(tmp_path, "", name="My Scones")
+
+
+def test_the_overlay_is_named_when_it_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"absent\.toml cannot be read: No such file"):
+        load(ENVIRONMENTS, "dev", overlay=tmp_path / "absent.toml")
+
+
+def test_a_bucket_root_may_be_the_source() -> None:
+    source = S3Data(kind="s3", uri="s3://some-bucket/")
+    assert (source.bucket, source.prefix) == ("some-bucket", "")

@@ -1,0 +1,29 @@
+"""What the name of a SageMaker instance type says about it."""
+
+from __future__ import annotations
+
+import re
+
+_SHAPE = re.compile(r"ml\.[a-z0-9-]+\.[a-z0-9-]+")
+_GPU = re.compile(r"ml\.(gr?\d|p\d)")
+_LOCAL_STORAGE = re.compile(
+    r"ml\.(g4dn|g5|gr?6\w*|g7\w*|p4\w*|p5\w*|p6[\w-]*|trn\d\w*|[cmr]\d[a-z]*d[a-z]*)\."
+)
+
+
+def is_instance_type(name: str) -> bool:
+    """Say whether a name reads like a SageMaker instance type."""
+    return _SHAPE.fullmatch(name) is not None
+
+
+def has_gpu(instance_type: str) -> bool:
+    """Say whether an instance type has NVIDIA GPUs."""
+    return _GPU.match(instance_type) is not None
+
+
+def has_local_storage(instance_type: str) -> bool:
+    """Say whether an instance type's volume is local NVMe, which is encrypted already and refuses a key.
+
+    https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_ResourceConfig.html
+    """
+    return _LOCAL_STORAGE.match(instance_type) is not None

@@ -1,0 +1,29 @@
+"""What instance types are taken for."""
+
+from __future__ import annotations
+
+import pytest
+
+from stacks.instances import has_gpu, has_local_storage, is_instance_type
+
+
+@pytest.mark.parametrize(
+    "name", ["ml.g4dn.xlarge", "ml.g5.2xlarge", "ml.g6e.xlarge", "ml.gr6.4xlarge", "ml.p5en.48xlarge"]
+)
+def test_gpu_instances_are_known_with_their_local_storage(name: str) -> None:
+    assert is_instance_type(name)
+    assert has_gpu(name)
+    assert has_local_storage(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "local"), [("ml.m7i.large", False), ("ml.c5.xlarge", False), ("ml.m5d.large", True)]
+)
+def test_cpu_instances_have_no_gpu_and_local_storage_only_by_their_letter(name: str, local: bool) -> None:
+    assert not has_gpu(name)
+    assert has_local_storage(name) is local
+
+
+@pytest.mark.parametrize("name", ["m5.large", "ml.m5", "ml.M5.large", ""])
+def test_other_names_are_no_instance_types(name: str) -> None:
+    assert not is_instance_type(name)
