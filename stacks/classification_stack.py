@@ -10,6 +10,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from lambda_src.environment import ClassifyImageEnvironment
+from stacks.boundary import apply_boundary
 from stacks.constructs.classification_workflow import ClassificationWorkflow, Parts
 from stacks.constructs.inbound import Inbound
 from stacks.constructs.owned_function import OwnedFunction
@@ -29,10 +30,7 @@ class ClassificationStack(cdk.Stack):
         chosen = settings.classifier[classifier]
         prefix = settings.prefix(classifier)
         days = settings.log_retention_days
-        if settings.permissions_boundary:
-            iam.PermissionsBoundary.of(self).apply(
-                iam.ManagedPolicy.from_managed_policy_arn(self, "Boundary", settings.permissions_boundary)
-            )
+        apply_boundary(self, settings.permissions_boundary)
         review, dead_letters = self._queue("Review"), self._queue("DeadLetters")
         results = ResultsTable(
             self,
@@ -56,9 +54,7 @@ class ClassificationStack(cdk.Stack):
             memory_mib=512,
         )
         data.inbound.grant_read(classify.function, f"{classifier}/*")
-        endpoint = (
-            f"arn:{cdk.Aws.PARTITION}:sagemaker:{cdk.Aws.REGION}:{cdk.Aws.ACCOUNT_ID}:endpoint/{prefix}"
-        )
+        endpoint = self.format_arn(service="sagemaker", resource="endpoint", resource_name=prefix)
         classify.role.add_to_policy(
             iam.PolicyStatement(actions=["sagemaker:InvokeEndpoint"], resources=[endpoint])
         )

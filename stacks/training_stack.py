@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-
 import aws_cdk as cdk
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_s3_assets as s3_assets
+from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sagemaker as sagemaker
-from aws_cdk import aws_sns as sns
-from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
 
 from lambda_src.environment import PackageModelEnvironment, SmokeTestEnvironment
-from stacks import assets
+from stacks.boundary import apply_boundary
+from stacks.constructs.alerts import Alerts
 from stacks.constructs.guard_alarms import GuardAlarms
 from stacks.constructs.owned_function import OwnedFunction
 from stacks.constructs.sagemaker_role import SageMakerRole
 from stacks.constructs.train_on_deploy import TrainOnDeploy
+from stacks.constructs.training_assets import TrainingAssets
 from stacks.constructs.training_workflow import TrainingWorkflow
+from stacks.data_sources import S3Data
 from stacks.data_stack import DataStack
-from stacks.settings import ClassifierSettings, FolderData, Settings
+from stacks.settings import Settings
 from stacks.workflow.context import Context
-
-
-def fingerprint(*parts: object) -> str:
-    """Hash what decides whether a step's result would be the same."""
-    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:32]
 
 
 class TrainingStack(cdk.Stack):
@@ -38,149 +31,146 @@ class TrainingStack(cdk.Stack):
         self, scope: Construct, construct_id: str, *, settings: Settings, classifier: str, data: DataStack
     ) -> None:
         super().__init__(scope, construct_id, description=f"Training of the classifier {classifier}")
-        chosen = settings.classifier[classifier]
-        prefix = settings.prefix(classifier)
-        if settings.permissions_boundary:
-            iam.PermissionsBoundary.of(self).apply(
-                iam.ManagedPolicy.from_managed_policy_arn(self, "Boundary", settings.permissions_boundary)
-            )
-        topic = sns.Topic(self, "Alerts", enforce_ssl=True)
-        for address in settings.alarm_emails:
-            topic.add_subscription(subscriptions.EmailSubscription(address))
-        table = dynamodb.TableV2(
-            self,
-            "State",
-            partition_key=dynamodb.Attribute(name="id", type=dynamodb.AttributeType.STRING),
-            removal_policy=cdk.RemovalPolicy.DESTROY,
-            point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
-                point_in_time_recovery_enabled=not settings.destroys
-            ),
-        )
+        self._settings, self._classifier, self._data = settings, classifier, data
+        self._chosen, self._prefix = settings.classifier[classifier], settings.prefix(classifier)
+        apply_boundary(self, settings.permissions_boundary)
+        self._alerts = Alerts(self, "Alerts", emails=settings.alarm_emails)
+        self._table = self._state_table()
+        self._alarms = GuardAlarms(self, "GuardAlarms", endpoint_name=self._prefix, topic=self._alerts.topic)
+        self._assets = TrainingAssets(self, "Assets", settings=self._chosen)
         group = sagemaker.CfnModelPackageGroup(
             self,
             "Models",
-            model_package_group_name=prefix,
-            model_package_group_description=f"Models of {prefix}",
+            model_package_group_name=self._prefix,
+            model_package_group_description=f"Models of {self._prefix}",
         )
-        alarms = GuardAlarms(self, "GuardAlarms", endpoint_name=prefix, topic=topic)
-        context = self._context(settings, classifier, chosen, data, table, topic, alarms)
-        workflow = TrainingWorkflow(
-            self,
-            "Workflow",
-            context=context,
-            key=data.key,
-            log_retention_days=settings.log_retention_days,
-        )
+        jobs, endpoint = self._job_role(), self._endpoint_role()
+        package_model, smoke_test = self._package_model(), self._smoke_test()
+        context = self._context(jobs, endpoint, package_model, smoke_test)
+        days = settings.log_retention_days
+        workflow = TrainingWorkflow(self, "Workflow", context=context, log_retention_days=days)
         TrainOnDeploy(
             self,
             "TrainOnDeploy",
             context=context,
             machine=workflow.machine,
-            table=table,
-            log_retention_days=settings.log_retention_days,
-            after=[workflow, group, table, topic, alarms, *self._parts],
+            log_retention_days=days,
+            after=[
+                *(workflow, group, self._table, self._alerts, self._alarms),
+                *(jobs, endpoint, package_model, smoke_test),
+            ],
         )
         for name, value in (
             ("TrainingStateMachineArn", workflow.machine.state_machine_arn),
-            ("StateTableName", table.table_name),
-            ("EndpointName", prefix),
-            ("AlertsTopicArn", topic.topic_arn),
-            ("ModelPackageGroupName", prefix),
+            ("StateTableName", self._table.table_name),
+            ("EndpointName", self._prefix),
+            ("AlertsTopicArn", self._alerts.topic.topic_arn),
+            ("ModelPackageGroupName", self._prefix),
         ):
             cdk.CfnOutput(self, name, value=value)
 
-    def _context(
-        self,
-        settings: Settings,
-        classifier: str,
-        chosen: ClassifierSettings,
-        data: DataStack,
-        table: dynamodb.ITable,
-        topic: sns.ITopic,
-        alarms: GuardAlarms,
-    ) -> Context:
-        prefix = settings.prefix(classifier)
-        training_members, serving_members = assets.training_members(), assets.serving_members()
-        code = assets.archive_asset(self, "TrainingCode", training_members, ".tar.gz")
-        serving_code = assets.archive_asset(self, "ServingCode", serving_members, ".tar.gz")
-        weights = assets.weights_asset(self, "Weights")
-        source: s3_assets.Asset | None = None
-        source_hash = ""
-        if isinstance(chosen.data, FolderData):
-            members = assets.folder_members(chosen.data.path)
-            source_hash = assets.digest(members)
-            source = assets.archive_asset(self, "Pictures", members, ".zip")
-        jobs, endpoint = SageMakerRole(self, "Jobs"), SageMakerRole(self, "Endpoint")
-        data.datasets.grant_read_write(jobs.role)
-        data.models.grant_read_write(jobs.role)
-        data.datasets.grant_read(endpoint.role)
-        data.models.grant_read_write(endpoint.role)
-        for asset in filter(None, (code, weights, source)):
-            asset.grant_read(jobs.role)
-        package_model = OwnedFunction(
+    def _state_table(self) -> dynamodb.TableV2:
+        return dynamodb.TableV2(
+            self,
+            "State",
+            partition_key=dynamodb.Attribute(name="id", type=dynamodb.AttributeType.STRING),
+            removal_policy=cdk.RemovalPolicy.DESTROY,
+            point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
+                point_in_time_recovery_enabled=not self._settings.destroys
+            ),
+        )
+
+    def _job_role(self) -> SageMakerRole:
+        """Make the role of staging, training and evaluation."""
+        jobs = SageMakerRole(self, "Jobs")
+        self._data.datasets.grant_read_write(jobs.role)
+        self._data.models.grant_read_write(jobs.role)
+        self._assets.grant_read_to_jobs(jobs.role)
+        # A job's volume is opened by a grant on the key, which EC2 holds for as long as the job runs:
+        # https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html
+        jobs.role.add_to_policy(
+            iam.PolicyStatement(
+                actions=["kms:CreateGrant"],
+                resources=[self._data.key.key_arn],
+                conditions={"Bool": {"kms:GrantIsForAWSResource": "true"}},
+            )
+        )
+        source = self._chosen.data
+        if isinstance(source, S3Data):
+            bucket = s3.Bucket.from_bucket_name(self, "Source", source.bucket)
+            bucket.grant_read(jobs.role, f"{source.prefix}*")
+        return jobs
+
+    def _endpoint_role(self) -> SageMakerRole:
+        """Make the role of the model, in the endpoint and in transform jobs."""
+        endpoint = SageMakerRole(self, "Endpoint")
+        self._data.datasets.grant_read(endpoint.role)
+        self._data.models.grant_read_write(endpoint.role)
+        return endpoint
+
+    def _package_model(self) -> OwnedFunction:
+        serving_code = self._assets.serving_code
+        made = OwnedFunction(
             self,
             "PackageModel",
             name="package_model",
             environment=PackageModelEnvironment.variables(
-                models_bucket=data.models.bucket_name,
+                models_bucket=self._data.models.bucket_name,
                 serving_code_bucket=serving_code.s3_bucket_name,
                 serving_code_key=serving_code.s3_object_key,
-                classifier=classifier,
+                classifier=self._classifier,
             ),
-            log_retention_days=settings.log_retention_days,
+            log_retention_days=self._settings.log_retention_days,
             timeout=cdk.Duration.minutes(4),
             memory_mib=1024,
         )
-        data.models.grant_read_write(package_model.function)
-        serving_code.grant_read(package_model.function)
-        smoke_test = OwnedFunction(
+        self._data.models.grant_read_write(made.function, f"{self._classifier}/*")
+        serving_code.grant_read(made.function)
+        return made
+
+    def _smoke_test(self) -> OwnedFunction:
+        made = OwnedFunction(
             self,
             "SmokeTest",
             name="smoke_test",
-            environment=SmokeTestEnvironment.variables(endpoint_name=prefix),
-            log_retention_days=settings.log_retention_days,
+            environment=SmokeTestEnvironment.variables(endpoint_name=self._prefix),
+            log_retention_days=self._settings.log_retention_days,
             timeout=cdk.Duration.minutes(4),
         )
-        data.models.grant_read(smoke_test.function)
-        data.datasets.grant_read(smoke_test.function)
-        endpoint_arn = (
-            f"arn:{cdk.Aws.PARTITION}:sagemaker:{cdk.Aws.REGION}:{cdk.Aws.ACCOUNT_ID}:endpoint/{prefix}"
+        self._data.models.grant_read(made.function, f"{self._classifier}/*")
+        self._data.datasets.grant_read(made.function, f"{self._classifier}/*")
+        endpoint = self.format_arn(service="sagemaker", resource="endpoint", resource_name=self._prefix)
+        made.role.add_to_policy(
+            iam.PolicyStatement(actions=["sagemaker:InvokeEndpoint"], resources=[endpoint])
         )
-        smoke_test.role.add_to_policy(
-            iam.PolicyStatement(actions=["sagemaker:InvokeEndpoint"], resources=[endpoint_arn])
-        )
-        self._parts = [jobs, endpoint, package_model, smoke_test]
-        chosen_data = {**chosen.data.model_dump(mode="json"), "path": source_hash}
+        return made
+
+    def _context(
+        self,
+        jobs: SageMakerRole,
+        endpoint: SageMakerRole,
+        package_model: OwnedFunction,
+        smoke_test: OwnedFunction,
+    ) -> Context:
         return Context(
-            classifier=classifier,
-            settings=chosen,
-            prefix=prefix,
-            deployment=settings.deployment,
-            datasets=data.datasets,
-            models=data.models,
-            key_arn=data.key.key_arn,
-            table=table,
-            topic=topic,
-            group_name=prefix,
-            alarms=alarms.alarms,
+            classifier=self._classifier,
+            settings=self._chosen,
+            prefix=self._prefix,
+            deployment=self._settings.deployment,
+            datasets=self._data.datasets,
+            models=self._data.models,
+            key=self._data.key,
+            table=self._table,
+            topic=self._alerts.topic,
+            group_name=self._prefix,
+            alarms=self._alarms.alarms,
             job_role=jobs.role,
             endpoint_role=endpoint.role,
-            code=code,
-            weights=weights,
-            source=source,
+            code=self._assets.code,
+            weights=self._assets.weights,
+            source=self._assets.source,
             package_model=package_model.function,
             smoke_test=smoke_test.function,
-            training_fingerprint=fingerprint(
-                assets.digest(training_members),
-                weights.asset_hash,
-                chosen_data,
-                chosen.classes,
-                chosen.target_error,
-                chosen.training.model_dump(mode="json", exclude={"at_deploy"}),
-            ),
-            serving_fingerprint=fingerprint(
-                assets.digest(serving_members),
-                chosen.serving.model_dump(mode="json"),
-                chosen.gate.minimum_accuracy,
-            ),
+            training_fingerprint=self._assets.training_fingerprint,
+            serving_fingerprint=self._assets.serving_fingerprint,
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import aws_cdk as cdk
 from aws_cdk import aws_dynamodb as dynamodb
@@ -18,10 +17,10 @@ from constructs import Construct
 
 from stacks.constructs.log_group import log_group
 from stacks.workflow.context import expression
-from stacks.workflow.tasks import seconds
+from stacks.workflow.decision import answered, decide, read_item, write_item
+from stacks.workflow.tasks import RETRIED, seconds
 
 RECORDED_ALREADY = "DynamoDB.ConditionalCheckFailedException"
-FIELDS = ("decision_id", "class", "route", "reason", "model_version", "inference_id")
 
 
 @dataclass(frozen=True)
@@ -39,10 +38,13 @@ class Parts:
 class ClassificationWorkflow(Construct):
     """Classify, choose, record once, tag, hand over to people where unsure, log.
 
+    Nothing here catches what it cannot answer: the execution fails with the error's name and cause, and the
+    dispatcher leaves the message in the queue.
+
     Attributes
     ----------
     machine
-        Its input points at an object version; its output is the decision.
+        Its input points at an object version; its output is the recorded decision.
     """
 
     def __init__(self, scope: Construct, construct_id: str, *, parts: Parts, log_retention_days: int) -> None:
@@ -62,44 +64,20 @@ class ClassificationWorkflow(Construct):
         )
 
     def _definition(self) -> sfn.IChainable:
+        name = self._parts.classifier
+        routed = decide(self, "Routed", name, "routed", {"route": expression("$answer.route"), **answered()})
+        review = decide(self, "Unsure", name, "review", answered())
+        reason = {
+            "reason": expression("$parse($failure.Cause).errorMessage"),
+            "confidence": 0,
+            "milliseconds": 0,
+        }
+        rejected = decide(self, "Rejected", name, "rejected", reason)
         record = self._record()
-        classify = tasks.LambdaInvoke.jsonata(
-            self,
-            "ClassifyImage",
-            lambda_function=self._parts.classify,
-            payload=sfn.TaskInput.from_text(expression("$states.input")),
-            payload_response_only=True,
-            retry_on_service_exceptions=False,
-            assign={"answer": expression("$states.result")},
-            task_timeout=seconds(75),
-        )
-        classify.add_retry(
-            errors=[
-                "EndpointBusyError",
-                "Lambda.ServiceException",
-                "Lambda.AWSLambdaException",
-                "Lambda.SdkClientException",
-                "Lambda.TooManyRequestsException",
-            ],
-            interval=cdk.Duration.seconds(1),
-            backoff_rate=2,
-            max_attempts=4,
-            jitter_strategy=sfn.JitterType.FULL,
-        )
-        rejected = self._decide(
-            "Rejected",
-            "rejected",
-            {"reason": expression("$parse($failure.Cause).errorMessage"), "confidence": 0, "milliseconds": 0},
-        )
-        classify.add_catch(
-            rejected, errors=["InvalidImageError"], assign={"failure": expression("$states.errorOutput")}
-        )
-        routed = self._decide("Routed", "routed", {"route": expression("$answer.route"), **_answered()})
-        review = self._decide("Unsure", "review", _answered())
-        choice = sfn.Choice.jsonata(self, "Confident")
-        choice.when(sfn.Condition.jsonata(expression("$answer.confident = true")), routed).otherwise(review)
         for state in (routed, review, rejected):
             state.next(record)
+        choice = sfn.Choice.jsonata(self, "Confident")
+        choice.when(sfn.Condition.jsonata(expression("$answer.confident = true")), routed).otherwise(review)
         begin = sfn.Pass.jsonata(
             self,
             "Begin",
@@ -112,74 +90,96 @@ class ClassificationWorkflow(Construct):
                 ),
             },
         )
-        return sfn.Chain.start(begin).next(classify).next(choice)
+        return sfn.Chain.start(begin).next(self._classify(rejected)).next(choice)
 
-    def _decide(self, name: str, outcome: str, fields: Mapping[str, Any]) -> sfn.Pass:
-        empty = dict.fromkeys(("class", "route", "reason", "model_version", "inference_id"), "")
-        decision = {
-            **empty,
-            "probabilities": "{}",
-            "threshold": 0,
-            **fields,
-            "object": expression("'s3://' & $image.bucket & '/' & $image.key"),
-            "version_id": expression("$image.version_id"),
-            "decision_id": expression("$id"),
-            "classifier": self._parts.classifier,
-            "outcome": outcome,
-            "recorded_at": expression("$now()"),
-        }
-        return sfn.Pass.jsonata(self, name, assign={"decision": decision})
+    def _classify(self, rejected: sfn.IChainable) -> sfn.IChainable:
+        task = tasks.LambdaInvoke.jsonata(
+            self,
+            "ClassifyImage",
+            lambda_function=self._parts.classify,
+            payload=sfn.TaskInput.from_text(expression("$states.input")),
+            payload_response_only=True,
+            retry_on_service_exceptions=False,
+            assign={"answer": expression("$states.result")},
+            task_timeout=seconds(75),
+        )
+        self._retry(task, ["EndpointBusyError", *RETRIED["lambda"]])
+        task.add_catch(
+            rejected, errors=["InvalidImageError"], assign={"failure": expression("$states.errorOutput")}
+        )
+        return task
 
     def _record(self) -> sfn.IChainable:
-        """Record the decision if none is recorded, tag the object, hand over, log."""
-        parts = self._parts
-        text = ("object", "version_id", *FIELDS, "classifier", "outcome", "probabilities", "recorded_at")
-        item = {
-            name: tasks.DynamoAttributeValue.from_string(expression(f"$decision.{name}")) for name in text
-        } | {
-            name: tasks.DynamoAttributeValue.number_from_string(expression(f"$string($decision.{name})"))
-            for name in ("confidence", "threshold", "milliseconds")
-        }
+        """Record the decision if none is recorded yet, else take up the recorded one; then act on it."""
         put = tasks.DynamoPutItem.jsonata(
             self,
             "Record",
-            table=parts.table,
-            item=item,
+            table=self._parts.table,
+            item=write_item(),
             condition_expression="attribute_not_exists(#object)",
             expression_attribute_names={"#object": "object"},
             task_timeout=seconds(10),
         )
-        read_tags = self._sdk(
+        self._retry(put, RETRIED["dynamodb"])
+        # A replay must tag and log what was decided, even where another model would decide otherwise by now.
+        read = tasks.DynamoGetItem.jsonata(
+            self,
+            "ReadRecorded",
+            table=self._parts.table,
+            key={
+                name: tasks.DynamoAttributeValue.from_string(expression(f"$decision.{name}"))
+                for name in ("object", "version_id")
+            },
+            consistent_read=True,
+            assign={"decision": read_item()},
+            task_timeout=seconds(10),
+        )
+        self._retry(read, RETRIED["dynamodb"])
+        tags = self._tag()
+        put.add_catch(read, errors=[RECORDED_ALREADY])
+        read.next(tags)
+        return sfn.Chain.start(put).next(tags)
+
+    def _tag(self) -> sfn.IChainable:
+        """Merge the decision into the object's tags, then hand over and log."""
+        version = {
+            "Bucket": expression("$image.bucket"),
+            "Key": expression("$image.key"),
+            "VersionId": expression("$image.version_id"),
+        }
+        read = self._s3(
             "ReadTags",
-            "s3",
             "getObjectTagging",
-            {**_version()},
+            version,
             "s3:GetObjectVersionTagging",
             assign={
-                "tags": expression("$states.result.TagSet[$not(Key in ['scones:outcome', 'scones:class'])]")
+                # The brackets keep it a list when nothing is left, which JSONata would call undefined.
+                "tags": expression("[$states.result.TagSet[$not(Key in ['scones:outcome', 'scones:class'])]]")
             },
         )
-        write_tags = self._sdk(
+        own = (
+            "[{'Key': 'scones:outcome', 'Value': $decision.outcome}, "
+            "{'Key': 'scones:class', 'Value': $decision.class}]"
+        )
+        write = self._s3(
             "WriteTags",
-            "s3",
             "putObjectTagging",
-            {
-                **_version(),
-                "Tagging": {
-                    "TagSet": expression(
-                        "$append([$tags], [{'Key': 'scones:outcome', 'Value': $decision.outcome}, "
-                        "{'Key': 'scones:class', 'Value': $decision.class}])"
-                    )
-                },
-            },
+            {**version, "Tagging": {"TagSet": expression(f"$append($tags, {own})")}},
             "s3:PutObjectVersionTagging",
         )
+        return sfn.Chain.start(read).next(write).next(self._hand_over())
+
+    def _hand_over(self) -> sfn.IChainable:
         hand_over = tasks.SqsSendMessage.jsonata(
             self,
             "SendToReview",
-            queue=parts.review,
+            queue=self._parts.review,
             message_body=sfn.TaskInput.from_object({"decision": expression("$decision")}),
             task_timeout=seconds(10),
+        )
+        self._retry(hand_over, RETRIED["sqs"])
+        line = (
+            "$string($merge([$decision, {'image': $answer.image, 'embedding': $answer.embedding}])) & '\\n'"
         )
         log = tasks.CallAwsService.jsonata(
             self,
@@ -187,26 +187,13 @@ class ClassificationWorkflow(Construct):
             service="firehose",
             action="putRecord",
             parameters={
-                "DeliveryStreamName": parts.log.delivery_stream_name,
-                "Record": {
-                    "Data": expression(
-                        "$string($merge([$decision, {'image': $answer.image, 'embedding': $answer.embedding}])) & "
-                        "'\\n'"
-                    )
-                },
+                "DeliveryStreamName": self._parts.log.delivery_stream_name,
+                "Record": {"Data": expression(line)},
             },
-            iam_resources=[parts.log.delivery_stream_arn],
+            iam_resources=[self._parts.log.delivery_stream_arn],
             task_timeout=seconds(10),
         )
-        for state in (put, hand_over, log, read_tags, write_tags):
-            state.add_retry(
-                errors=["States.TaskFailed"], max_attempts=3, jitter_strategy=sfn.JitterType.FULL
-            ) if state is not put else state.add_retry(
-                errors=["DynamoDB.AmazonDynamoDBException", "DynamoDB.ThrottlingException"],
-                max_attempts=3,
-                jitter_strategy=sfn.JitterType.FULL,
-            )
-        put.add_catch(read_tags, errors=[RECORDED_ALREADY])
+        self._retry(log, RETRIED["firehose"])
         done = sfn.Succeed.jsonata(self, "Decided", outputs=expression("$decision"))
         unsure = sfn.Choice.jsonata(self, "NeedsReview")
         unsure.when(
@@ -214,22 +201,21 @@ class ClassificationWorkflow(Construct):
             sfn.Chain.start(hand_over).next(log),
         ).otherwise(log)
         log.next(done)
-        return sfn.Chain.start(put).next(read_tags).next(write_tags).next(unsure)
+        return unsure
 
-    def _sdk(
+    def _s3(
         self,
         name: str,
-        service: str,
         action: str,
-        parameters: Mapping[str, Any],
+        parameters: Mapping[str, object],
         iam_action: str,
         *,
-        assign: Mapping[str, Any] | None = None,
+        assign: Mapping[str, str] | None = None,
     ) -> tasks.CallAwsService:
-        return tasks.CallAwsService.jsonata(
+        task = tasks.CallAwsService.jsonata(
             self,
             name,
-            service=service,
+            service="s3",
             action=action,
             parameters=parameters,
             iam_action=iam_action,
@@ -237,19 +223,14 @@ class ClassificationWorkflow(Construct):
             assign=assign,
             task_timeout=seconds(10),
         )
+        self._retry(task, RETRIED["s3"])
+        return task
 
-
-def _version() -> dict[str, str]:
-    return {
-        "Bucket": expression("$image.bucket"),
-        "Key": expression("$image.key"),
-        "VersionId": expression("$image.version_id"),
-    }
-
-
-def _answered() -> dict[str, str]:
-    names = ("class", "confidence", "threshold", "model_version", "inference_id", "milliseconds")
-    return {
-        **{name: expression(f"$answer.{name}") for name in names},
-        "probabilities": expression("$string($answer.probabilities)"),
-    }
+    def _retry(self, state: sfn.TaskStateBase, errors: list[str]) -> None:
+        state.add_retry(
+            errors=errors,
+            interval=cdk.Duration.seconds(1),
+            backoff_rate=2,
+            max_attempts=4,
+            jitter_strategy=sfn.JitterType.FULL,
+        )

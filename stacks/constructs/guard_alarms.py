@@ -50,8 +50,8 @@ class GuardAlarms(Construct):
                 "Invocation5XXErrors",
                 "Sum",
                 5,
-                f"The endpoint {endpoint_name} fails to answer. A rollout in progress is rolled back; otherwise "
-                "read the endpoint's log.",
+                f"The endpoint {endpoint_name} fails to answer. A rollout in progress is rolled back; "
+                "otherwise read the endpoint's log.",
             ),
             alarm(
                 "Latency",

@@ -15,8 +15,16 @@ from lambda_src.environment import DispatcherEnvironment
 from stacks.constructs.owned_function import OwnedFunction
 
 MAX_RECEIVES = 4
-BATCH = 10
+LARGEST_BATCH = 10
+FEWEST_DISPATCHERS = 2
+"""SQS starts no fewer."""
 DISPATCH_SECONDS = 120
+
+
+def lanes(concurrency: int) -> tuple[int, int]:
+    """Return how many dispatchers run at once and how many images each has: `concurrency` at most."""
+    batch = max(1, min(LARGEST_BATCH, concurrency // FEWEST_DISPATCHERS))
+    return max(FEWEST_DISPATCHERS, concurrency // batch), batch
 
 
 class Inbound(Construct):
@@ -45,7 +53,9 @@ class Inbound(Construct):
             "Queue",
             encryption=sqs.QueueEncryption.SQS_MANAGED,
             enforce_ssl=True,
-            visibility_timeout=cdk.Duration.seconds(6 * DISPATCH_SECONDS),
+            # A message that failed waits for this before its next try. AWS advises six times the function's
+            # time-out because of throttled pollers; bounded concurrency throttles none.
+            visibility_timeout=cdk.Duration.seconds(DISPATCH_SECONDS + 30),
             retention_period=cdk.Duration.days(14),
             # The dispatcher puts a message there with its cause; this is for what it never sees.
             dead_letter_queue=sqs.DeadLetterQueue(queue=dead_letters, max_receive_count=MAX_RECEIVES + 2),
@@ -62,8 +72,9 @@ class Inbound(Construct):
                     "object": {"key": [{"prefix": f"{classifier}/"}]},
                 },
             ),
-            targets=[targets.SqsQueue(self.queue)],
+            targets=[targets.SqsQueue(self.queue, dead_letter_queue=dead_letters)],
         )
+        dispatchers, batch = lanes(concurrency)
         dispatcher = OwnedFunction(
             self,
             "Dispatcher",
@@ -72,7 +83,7 @@ class Inbound(Construct):
                 state_machine_arn=machine.state_machine_arn,
                 dead_letter_queue_url=dead_letters.queue_url,
                 max_receives=str(MAX_RECEIVES),
-                concurrency=str(BATCH),
+                concurrency=str(batch),
             ),
             log_retention_days=log_retention_days,
             timeout=cdk.Duration.seconds(DISPATCH_SECONDS),
@@ -82,9 +93,8 @@ class Inbound(Construct):
         dispatcher.function.add_event_source(
             sources.SqsEventSource(
                 self.queue,
-                batch_size=BATCH,
-                # Each invocation runs up to a batch at once, and SQS starts two at the least.
-                max_concurrency=max(2, concurrency // BATCH),
+                batch_size=batch,
+                max_concurrency=dispatchers,
                 report_batch_item_failures=True,
             )
         )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import aws_cdk as cdk
-from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_logs as logs
 from aws_cdk import aws_stepfunctions as sfn
 from aws_cdk import custom_resources as cr
 from constructs import Construct, IDependable
@@ -29,20 +29,19 @@ class TrainOnDeploy(Construct):
         *,
         context: Context,
         machine: sfn.StateMachine,
-        table: dynamodb.ITable,
         log_retention_days: int,
         after: Sequence[IDependable],
     ) -> None:
         super().__init__(scope, construct_id)
         environment = TrainOnDeployEnvironment.variables(
             state_machine_arn=machine.state_machine_arn,
-            state_table_name=table.table_name,
+            state_table_name=context.table.table_name,
             prefix=context.prefix,
             model_package_group_name=context.group_name,
             deployment=context.deployment,
             classifier=context.classifier,
         )
-        handlers = [
+        on_event, is_complete = (
             OwnedFunction(
                 self,
                 name,
@@ -53,22 +52,26 @@ class TrainOnDeploy(Construct):
                 timeout=cdk.Duration.minutes(5),
             )
             for name, handler in (("OnEvent", "on_event"), ("IsComplete", "is_complete"))
-        ]
-        for handler in handlers:
-            table.grant_read_data(handler.function)
-            machine.grant_start_execution(handler.function)
-            machine.grant(handler.function, "states:ListExecutions")
-            machine.grant_execution(handler.function, "states:StopExecution", "states:DescribeExecution")
-            for statement in _cleaning(context):
-                handler.role.add_to_policy(statement)
+        )
+        for handler in (on_event, is_complete):
+            context.table.grant(handler.function, "dynamodb:GetItem")
+        machine.grant_start_execution(on_event.function)
+        machine.grant(is_complete.function, "states:ListExecutions")
+        machine.grant_execution(is_complete.function, "states:DescribeExecution", "states:StopExecution")
+        for statement in _cleaning(context):
+            is_complete.role.add_to_policy(statement)
+        group = log_group(self, "ProviderLogs", log_retention_days)
+        starting, waiting = (_framework_role(self, name, group) for name in ("Starting", "Waiting"))
         provider = cr.Provider(
             self,
             "Provider",
-            on_event_handler=handlers[0].function,
-            is_complete_handler=handlers[1].function,
+            on_event_handler=on_event.function,
+            is_complete_handler=is_complete.function,
             query_interval=cdk.Duration.seconds(10),
             total_timeout=cdk.Duration.minutes(58),
-            log_group=log_group(self, "ProviderLogs", log_retention_days),
+            framework_on_event_role=starting,
+            framework_complete_and_timeout_role=waiting,
+            log_group=group,
             waiter_state_machine_log_options=cr.LogOptions(
                 destination=log_group(self, "WaiterLogs", log_retention_days), level=sfn.LogLevel.ERROR
             ),
@@ -85,7 +88,14 @@ class TrainOnDeploy(Construct):
                 "AtDeploy": str(context.settings.training.at_deploy).lower(),
             },
         )
-        resource.node.add_dependency(machine, *handlers, *after)
+        resource.node.add_dependency(machine, on_event, is_complete, starting, waiting, *after)
+
+
+def _framework_role(scope: Construct, construct_id: str, group: logs.LogGroup) -> iam.Role:
+    """Make a role for CDK's own functions, which would else get a managed policy on every log group."""
+    role = iam.Role(scope, construct_id, assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+    group.grant_write(role)
+    return role
 
 
 def _cleaning(context: Context) -> list[iam.PolicyStatement]:
@@ -98,7 +108,6 @@ def _cleaning(context: Context) -> list[iam.PolicyStatement]:
             resources=[context.arn("sagemaker", resource) for resource in resources],
         )
 
-    packages = (f"model-package-group/{context.group_name}", f"model-package/{context.group_name}/*")
     return [
         # Lists have no resource: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsagemaker.html
         iam.PolicyStatement(
@@ -111,14 +120,15 @@ def _cleaning(context: Context) -> list[iam.PolicyStatement]:
                     "Models",
                     "Endpoints",
                     "EndpointConfigs",
+                    "ModelPackages",
                 )
             ],
             resources=["*"],
         ),
-        on(["ListModelPackages", "DeleteModelPackage", "DescribeModelPackage"], *packages),
+        on(["DeleteModelPackage"], f"model-package/{context.group_name}/*"),
         on(["StopTrainingJob", "StopProcessingJob", "StopTransformJob"], *(f"{job}/{names}" for job in JOBS)),
         on(
-            ["DeleteEndpoint", "DescribeEndpoint", "DeleteEndpointConfig", "DeleteModel", "ListTags"],
+            ["DeleteEndpoint", "DeleteEndpointConfig", "DeleteModel", "ListTags"],
             *(f"{kind}/{names}" for kind in ("endpoint", "endpoint-config", "model", *JOBS)),
         ),
     ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_kms as kms
 from aws_cdk import aws_stepfunctions as sfn
 from aws_cdk import aws_stepfunctions_tasks as tasks
 from constructs import Construct
@@ -12,10 +11,12 @@ from constructs import Construct
 from stacks.constructs.log_group import log_group
 from stacks.workflow.context import Context, expression
 from stacks.workflow.dataset import stage
-from stacks.workflow.deploy import deploy, register
-from stacks.workflow.evaluate import judge, package
+from stacks.workflow.deploy import deploy
+from stacks.workflow.evaluate import judge
 from stacks.workflow.lock import lock
 from stacks.workflow.outcome import failure, promoted, rejected
+from stacks.workflow.package import package
+from stacks.workflow.register import register
 from stacks.workflow.tasks import Tasks, seconds
 from stacks.workflow.train import train
 
@@ -30,12 +31,20 @@ class TrainingWorkflow(Construct):
     """
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, context: Context, key: kms.IKey, log_retention_days: int
+        self, scope: Construct, construct_id: str, *, context: Context, log_retention_days: int
     ) -> None:
         super().__init__(scope, construct_id)
-        role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("states.amazonaws.com"))
+        machines = context.arn("states", "stateMachine:*")
+        states = iam.ServicePrincipal(
+            "states.amazonaws.com",
+            conditions={
+                "StringEquals": {"aws:SourceAccount": cdk.Aws.ACCOUNT_ID},
+                "ArnLike": {"aws:SourceArn": machines},
+            },
+        )
+        role = iam.Role(self, "Role", assumed_by=states)
         failed = failure(self, context)
-        make = Tasks(self, failed, role)
+        make = Tasks(self, failed, role, context.prefix)
         self.machine = sfn.StateMachine(
             self,
             "Machine",
@@ -50,7 +59,7 @@ class TrainingWorkflow(Construct):
                 include_execution_data=True,
             ),
         )
-        key.grant_encrypt_decrypt(role)
+        context.key.grant_encrypt_decrypt(role)
         for passed in (context.job_role, context.endpoint_role):
             role.add_to_policy(
                 iam.PolicyStatement(
@@ -89,7 +98,7 @@ def _definition(make: Tasks, context: Context, failed: sfn.IChainable) -> sfn.IC
         assign={
             "champion": {
                 name: expression(f"$exists($states.result.Item.{name}.S) ? $states.result.Item.{name}.S : ''")
-                for name in ("run", "model_name", "dataset_version", "training_artifact")
+                for name in ("run", "evaluation_model", "dataset_version", "training_artifact")
             }
         },
         task_timeout=seconds(30),

@@ -9,6 +9,7 @@ import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_s3_assets as s3_assets
@@ -35,7 +36,7 @@ class Context:
     deployment: str
     datasets: s3.IBucket
     models: s3.IBucket
-    key_arn: str
+    key: kms.IKey
     table: dynamodb.ITable
     topic: sns.ITopic
     group_name: str

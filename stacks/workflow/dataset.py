@@ -7,13 +7,13 @@ from typing import Any
 from aws_cdk import aws_stepfunctions as sfn
 
 from stacks import images
-from stacks.settings import CifarData, DrawingsData, S3Data
+from stacks.data_sources import CifarData, DrawingsData, S3Data
 from stacks.workflow.context import RUN, Context, expression
-from stacks.workflow.tasks import Tasks
+from stacks.workflow.tasks import STARTING_MINUTES, Tasks
 
 INPUT = "/opt/ml/processing/input"
 OUTPUT = "/opt/ml/processing/output"
-STAGE_MINUTES = 30
+JOB_MINUTES = 30
 # Quoted, because the paths may hold spaces where `/opt/ml` is a folder of a laptop.
 ENTRYPOINT = [
     "bash",
@@ -59,16 +59,16 @@ def processing(
             "ContainerArguments": arguments,
         },
         "ProcessingInputs": inputs,
-        "ProcessingOutputConfig": {"Outputs": outputs, "KmsKeyId": context.key_arn},
+        "ProcessingOutputConfig": {"Outputs": outputs, "KmsKeyId": context.key.key_arn},
         "ProcessingResources": {
             "ClusterConfig": {
                 "InstanceCount": 1,
                 "InstanceType": "ml.m5.xlarge",
                 "VolumeSizeInGB": 30,
-                "VolumeKmsKeyId": context.key_arn,
+                "VolumeKmsKeyId": context.key.key_arn,
             }
         },
-        "StoppingCondition": {"MaxRuntimeInSeconds": STAGE_MINUTES * 60},
+        "StoppingCondition": {"MaxRuntimeInSeconds": JOB_MINUTES * 60},
         "Tags": context.tags,
     }
 
@@ -121,7 +121,7 @@ def stage(make: Tasks, context: Context) -> sfn.Chain:
         ],
     )
     request["NetworkConfig"] = {"EnableNetworkIsolation": isolated}
-    run = make.job("Stage", "createProcessingJob", request, timeout_minutes=STAGE_MINUTES + 15)
+    run = make.job("Stage", "createProcessingJob", request, timeout_minutes=JOB_MINUTES + STARTING_MINUTES)
     read = make.aws(
         "ReadSummary",
         "s3:getObject",

@@ -1,18 +1,15 @@
-"""Register the accepted model, put it behind the endpoint, try it, and only then call it champion."""
+"""Put the registered model behind the endpoint, try it, and only then call it champion."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import aws_cdk as cdk
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_stepfunctions as sfn
 from aws_cdk import aws_stepfunctions_tasks as tasks
 
-from stacks import images
-from stacks.constructs.guard_alarms import VARIANT
 from stacks.workflow.context import RUN, Context, expression
-from stacks.workflow.evaluate import SERVING_VARIABLES
+from stacks.workflow.register import endpoint_config
 from stacks.workflow.tasks import State, Tasks, seconds
 
 POLL_SECONDS = 10
@@ -26,73 +23,6 @@ def _fail(make: Tasks, name: str, error: str, cause: str, failed: sfn.IChainable
     return state.next(failed)
 
 
-def register(make: Tasks, context: Context) -> State:
-    """Add a version to the model package group, with where everything came from."""
-    return make.aws(
-        "Register",
-        "sagemaker:createModelPackage",
-        {
-            "ModelPackageGroupName": context.group_name,
-            "ModelPackageDescription": expression(f"'Run ' & {RUN} & ' on dataset ' & $version"),
-            "ModelApprovalStatus": "Approved",
-            "InferenceSpecification": {
-                "Containers": [
-                    {
-                        "Image": images.uri(context.code, images.RAY[context.settings.serving.gpu]),
-                        "ModelDataUrl": expression("$archive"),
-                        "Environment": SERVING_VARIABLES,
-                    }
-                ],
-                "SupportedContentTypes": ["application/octet-stream", "application/x-tar"],
-                "SupportedResponseMIMETypes": ["application/json"],
-            },
-            "ModelMetrics": {
-                "ModelQuality": {
-                    "Statistics": {"ContentType": "application/json", "S3Uri": expression("$evaluation")}
-                }
-            },
-            "CustomerMetadataProperties": {
-                "run": expression(RUN),
-                "dataset_version": expression("$version"),
-                "accuracy": expression("$string($gate.accuracy)"),
-                "training_artifact": expression("$trainingArtifact"),
-            },
-        },
-        resources=[
-            context.arn("sagemaker", f"model-package-group/{context.group_name}"),
-            context.arn("sagemaker", f"model-package/{context.group_name}/*"),
-        ],
-        assign={"package": expression("$states.result.ModelPackageArn")},
-    )
-
-
-def _endpoint_config(make: Tasks, context: Context) -> State:
-    serving = context.settings.serving
-    variant: dict[str, Any] = {
-        "VariantName": VARIANT,
-        "ModelName": expression("$model"),
-        "InstanceType": serving.instance_type,
-        "InitialInstanceCount": serving.instance_count,
-        "InitialVariantWeight": 1,
-    }
-    if serving.gpu:
-        variant["InferenceAmiVersion"] = images.GPU_INFERENCE_AMI
-    return make.aws(
-        "CreateEndpointConfig",
-        "sagemaker:createEndpointConfig",
-        {"EndpointConfigName": expression("$model"), "ProductionVariants": [variant], "Tags": context.tags},
-        resources=[context.arn("sagemaker", f"endpoint-config/{context.prefix}-*")],
-        also=[
-            iam.PolicyStatement(
-                actions=["sagemaker:AddTags"],
-                resources=[
-                    context.arn("sagemaker", f"{kind}/*") for kind in ("endpoint", "endpoint-config", "model")
-                ],
-            )
-        ],
-    )
-
-
 def _deployment(context: Context) -> dict[str, Any]:
     serving = context.settings.serving
     bake = serving.bake_minutes * 60
@@ -104,7 +34,7 @@ def _deployment(context: Context) -> dict[str, Any]:
         "BlueGreenUpdatePolicy": {
             "TrafficRoutingConfiguration": routing,
             "TerminationWaitInSeconds": bake,
-            "MaximumExecutionTimeoutInSeconds": 3600,
+            "MaximumExecutionTimeoutInSeconds": 3600 + 2 * bake,
         },
         "AutoRollbackConfiguration": {
             "Alarms": [{"AlarmName": alarm.alarm_name} for alarm in context.alarms]
@@ -221,7 +151,7 @@ def deploy(make: Tasks, context: Context, done: sfn.IChainable, failed: sfn.ICha
     )
     arrived.otherwise(wait)
     sfn.Chain.start(wait).next(ask).next(arrived)
-    return sfn.Chain.start(_endpoint_config(make, context)).next(ringing).next(alarmed)
+    return sfn.Chain.start(endpoint_config(make, context)).next(ringing).next(alarmed)
 
 
 def _smoke(make: Tasks, context: Context) -> State:
@@ -255,6 +185,7 @@ def _record(make: Tasks, context: Context) -> State:
             "run": text(expression(RUN)),
             "execution_arn": text(expression("$states.context.Execution.Id")),
             "model_name": text(expression("$model")),
+            "evaluation_model": text(expression("$evaluationModel")),
             "model_package_arn": text(expression("$package")),
             "endpoint_config_name": text(expression("$model")),
             "dataset_version": text(expression("$version")),

@@ -1,4 +1,4 @@
-"""Package the model, send the untouched test split through its container, and judge it."""
+"""Send the untouched test split through the serving container, and judge the model by the answers."""
 
 from __future__ import annotations
 
@@ -7,55 +7,11 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_stepfunctions as sfn
 from aws_cdk import aws_stepfunctions_tasks as tasks
 
-from stacks import images
 from stacks.workflow.context import RUN, Context, expression
-from stacks.workflow.dataset import INPUT, OUTPUT, processing, s3_input, s3_output
-from stacks.workflow.tasks import State, Tasks, seconds
+from stacks.workflow.dataset import INPUT, JOB_MINUTES, OUTPUT, processing, s3_input, s3_output
+from stacks.workflow.tasks import STARTING_MINUTES, State, Tasks, seconds
 
 TRANSFORM_MINUTES = 30
-SERVING_VARIABLES = {
-    # The application answers health itself; Ray's own says yes while the model still loads.
-    "RAYSERVE_BACKEND_URL": "http://127.0.0.1:8000/classifier",
-    "RAYSERVE_BACKEND_TIMEOUT": "60",
-}
-
-
-def package(make: Tasks, context: Context) -> sfn.Chain:
-    """Build the serving archive and make it a model."""
-    build = tasks.LambdaInvoke.jsonata(
-        make.scope,
-        "Package",
-        lambda_function=context.package_model,
-        payload=sfn.TaskInput.from_object(
-            {"training_artifact": expression("$trainingArtifact"), "run": expression(RUN)}
-        ),
-        payload_response_only=True,
-        retry_on_service_exceptions=False,
-        assign={"archive": expression("$states.result.archive_uri")},
-        task_timeout=seconds(300),
-    )
-    make.finish(build, "lambda")
-    create = tasks.SageMakerCreateModel.jsonata(
-        make.scope,
-        "CreateModel",
-        model_name=expression(f"'{context.prefix}-' & {RUN}"),
-        # CDK would let this role read every bucket, because it cannot know what the expression names.
-        role=context.endpoint_role.without_policy_updates(),
-        primary_container=tasks.ContainerDefinition(
-            image=tasks.DockerImage.from_registry(
-                images.uri(context.code, images.RAY[context.settings.serving.gpu])
-            ),
-            mode=tasks.Mode.SINGLE_MODEL,
-            model_s3_location=tasks.S3Location.from_json_expression(expression("$archive")),
-            environment_variables=sfn.TaskInput.from_object(SERVING_VARIABLES),
-        ),
-        enable_network_isolation=True,
-        tags=context.tags_input,
-        assign={"model": expression(f"'{context.prefix}-' & {RUN}")},
-        task_timeout=seconds(60),
-    )
-    make.finish(create, "sagemaker")
-    return sfn.Chain.start(build).next(create)
 
 
 def _transform(make: Tasks, context: Context, name: str, step: str, model: str, folder: str) -> State:
@@ -64,9 +20,9 @@ def _transform(make: Tasks, context: Context, name: str, step: str, model: str, 
         name,
         transform_job_name=context.name(step),
         model_name=expression(model),
-        # A transform runs under its model's role; without this, CDK makes one with full access to SageMaker.
-        role=context.endpoint_role.without_policy_updates(),
         integration_pattern=sfn.IntegrationPattern.RUN_JOB,
+        # The job runs under the model's role; without one here CDK makes another, with full access.
+        role=context.endpoint_role,
         batch_strategy=tasks.BatchStrategy.SINGLE_RECORD,
         max_concurrent_transforms=8,
         max_payload=cdk.Size.mebibytes(6),
@@ -83,13 +39,13 @@ def _transform(make: Tasks, context: Context, name: str, step: str, model: str, 
             ),
         ),
         transform_output=tasks.TransformOutput(
-            s3_output_path=context.run_uri(folder), accept="application/json"
+            s3_output_path=context.run_uri(folder), accept="application/json", encryption_key=context.key
         ),
         transform_resources=tasks.TransformResources(
             instance_count=1, instance_type=ec2.InstanceType("m5.xlarge")
         ),
         tags={tag["Key"]: tag["Value"] for tag in context.tags},
-        task_timeout=seconds(TRANSFORM_MINUTES * 60),
+        task_timeout=seconds((TRANSFORM_MINUTES + STARTING_MINUTES) * 60),
     )
     return make.finish(task, "sagemaker")
 
@@ -98,9 +54,9 @@ def judge(
     make: Tasks, context: Context, accepted: sfn.IChainable, rejected: sfn.IChainable
 ) -> sfn.IChainable:
     """Transform the test split with the new model, and with the champion if there is one; then decide."""
-    candidate = _transform(make, context, "TransformCandidate", "xform", "$model", "transform")
+    candidate = _transform(make, context, "TransformCandidate", "xform", "$evaluationModel", "transform")
     champion = _transform(
-        make, context, "TransformChampion", "champ", "$champion.model_name", "champion-transform"
+        make, context, "TransformChampion", "champ", "$champion.evaluation_model", "champion-transform"
     )
     bucket = context.models.bucket_name
     inputs = [
@@ -123,7 +79,7 @@ def judge(
             [s3_output("report", context.run_uri("evaluation"), "report")],
         )
         request["NetworkConfig"] = {"EnableNetworkIsolation": True}
-        return make.job(name, "createProcessingJob", request, timeout_minutes=30)
+        return make.job(name, "createProcessingJob", request, timeout_minutes=JOB_MINUTES + STARTING_MINUTES)
 
     alone = evaluating("Evaluate", words, inputs)
     against = evaluating(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aws_cdk import aws_stepfunctions as sfn
 from aws_cdk import aws_stepfunctions_tasks as tasks
+from constructs import Construct
 
 from stacks.workflow.context import Context, expression
 from stacks.workflow.tasks import Tasks, seconds
@@ -47,7 +48,7 @@ def lock(make: Tasks, context: Context, then: sfn.IChainable) -> sfn.IChainable:
         consistent_read=True,
         assign={
             "holder": expression(
-                "$states.result.Item.execution_arn.S ? $states.result.Item.execution_arn.S : ''"
+                "$exists($states.result.Item.execution_arn.S) ? $states.result.Item.execution_arn.S : ''"
             )
         },
         task_timeout=seconds(30),
@@ -64,17 +65,19 @@ def lock(make: Tasks, context: Context, then: sfn.IChainable) -> sfn.IChainable:
     decide = sfn.Choice.jsonata(make.scope, "HolderAlive")
     decide.when(sfn.Condition.jsonata(expression("$holderStatus = 'RUNNING'")), locked).otherwise(take)
     ask.next(decide)
-    read.next(ask)
     first = _put(make, context, "Lock", "attribute_not_exists(id) OR execution_arn = :holder", ME)
     make.finish(first, "dynamodb", catch={HELD: read})
     first.next(then)
+    given_back = sfn.Choice.jsonata(make.scope, "GivenBackMeanwhile")
+    given_back.when(sfn.Condition.jsonata(expression("$holder = ''")), first).otherwise(ask)
+    read.next(given_back)
     return first
 
 
-def release(make: Tasks, context: Context, name: str) -> tasks.DynamoDeleteItem:
+def release(scope: Construct, context: Context, name: str) -> tasks.DynamoDeleteItem:
     """Make a state that gives the lock back, if this run holds it."""
     return tasks.DynamoDeleteItem.jsonata(
-        make.scope,
+        scope,
         name,
         table=context.table,
         key={"id": tasks.DynamoAttributeValue.from_string("lock")},

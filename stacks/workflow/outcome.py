@@ -10,7 +10,7 @@ from constructs import Construct
 
 from stacks.workflow.context import RUN, Context, expression
 from stacks.workflow.lock import release
-from stacks.workflow.tasks import RETRIED, Tasks, seconds
+from stacks.workflow.tasks import RETRIED, State, Tasks, seconds
 
 
 def _answer(status: str, reason: str) -> dict[str, Any]:
@@ -30,9 +30,9 @@ def failure(scope: Construct, context: Context) -> sfn.IChainable:
 
     Its own tasks catch too: whatever fails here must not hide the first failure.
     """
-    end = sfn.Fail.jsonata(
-        scope, "Failed", error=expression("$failure.Error"), cause=expression("$failure.Cause")
-    )
+    # A time-out has no cause, and a missing field would fail in the first failure's place.
+    cause = "($exists($failure.Cause) ? $string($failure.Cause) : 'No cause was given.')"
+    end = sfn.Fail.jsonata(scope, "Failed", error=expression("$failure.Error"), cause=expression(cause))
     notify = tasks.SnsPublish.jsonata(
         scope,
         "NotifyFailure",
@@ -41,14 +41,16 @@ def failure(scope: Construct, context: Context) -> sfn.IChainable:
         message=sfn.TaskInput.from_text(
             expression(
                 "'Execution ' & $states.context.Execution.Id & ' failed: ' & $failure.Error & ': ' & "
-                "$substring($failure.Cause, 0, 2000)"
+                f"$substring({cause}, 0, 2000)"
             )
         ),
         task_timeout=seconds(30),
     )
-    give_back = release(Tasks(scope, notify, None), context, "ReleaseLockAfterFailure")  # type: ignore[arg-type]
+    give_back = release(scope, context, "ReleaseLockAfterFailure")
     for state, service in ((notify, "sns"), (give_back, "dynamodb")):
-        state.add_retry(errors=RETRIED[service], max_attempts=3, jitter_strategy=sfn.JitterType.FULL)
+        state.add_retry(
+            errors=RETRIED[service], max_attempts=3, backoff_rate=2, jitter_strategy=sfn.JitterType.FULL
+        )
     notify.add_catch(end, errors=["States.ALL"])
     give_back.add_catch(notify, errors=["States.ALL"])
     give_back.next(notify)
@@ -58,7 +60,7 @@ def failure(scope: Construct, context: Context) -> sfn.IChainable:
 
 def promoted(make: Tasks, context: Context) -> sfn.IChainable:
     """End as promoted."""
-    give_back = release(make, context, "ReleaseLock")
+    give_back = release(make.scope, context, "ReleaseLock")
     make.finish(give_back, "dynamodb")
     end = sfn.Succeed.jsonata(make.scope, "Promoted", outputs=_answer("promoted", "$gate.reason"))
     return give_back.next(end)
@@ -66,12 +68,9 @@ def promoted(make: Tasks, context: Context) -> sfn.IChainable:
 
 def rejected(make: Tasks, context: Context) -> sfn.IChainable:
     """End as rejected: a normal, visible end, with the candidate removed and people told."""
-    remove = make.aws(
-        "DeleteRejectedModel",
-        "sagemaker:deleteModel",
-        {"ModelName": expression("$model")},
-        resources=[context.arn("sagemaker", f"model/{context.prefix}-*")],
-    )
+    chain = sfn.Chain.start(_delete(make, context, "DeleteRejectedModel", "$model"))
+    if context.settings.serving.gpu:
+        chain = chain.next(_delete(make, context, "DeleteRejectedEvaluationModel", "$evaluationModel"))
     notify = tasks.SnsPublish.jsonata(
         make.scope,
         "NotifyRejection",
@@ -81,7 +80,16 @@ def rejected(make: Tasks, context: Context) -> sfn.IChainable:
         task_timeout=seconds(30),
     )
     make.finish(notify, "sns")
-    give_back = release(make, context, "ReleaseLockAfterRejection")
+    give_back = release(make.scope, context, "ReleaseLockAfterRejection")
     make.finish(give_back, "dynamodb")
     end = sfn.Succeed.jsonata(make.scope, "Rejected", outputs=_answer("rejected", "$gate.reason"))
-    return sfn.Chain.start(remove).next(notify).next(give_back).next(end)
+    return chain.next(notify).next(give_back).next(end)
+
+
+def _delete(make: Tasks, context: Context, state: str, model: str) -> State:
+    return make.aws(
+        state,
+        "sagemaker:deleteModel",
+        {"ModelName": expression(model)},
+        resources=[context.arn("sagemaker", f"model/{context.prefix}-*")],
+    )

@@ -16,6 +16,8 @@ RETRIED = {
     "s3": ["S3.S3Exception", "S3.SdkClientException"],
     "dynamodb": ["DynamoDB.AmazonDynamoDBException", "DynamoDB.ProvisionedThroughputExceededException"],
     "sns": ["SNS.AmazonSNSException", "SNS.InternalErrorException"],
+    "sqs": ["Sqs.SqsException", "SQS.AmazonSQSException", "SQS.SdkClientException"],
+    "firehose": ["Firehose.FirehoseException", "Firehose.ServiceUnavailableException"],
     "sfn": ["Sfn.SfnException"],
     "cloudwatch": ["CloudWatch.CloudWatchException"],
     "lambda": [
@@ -27,6 +29,8 @@ RETRIED = {
 }
 """Passing faults of each service, by the names that its integrations give them."""
 State = sfn.CustomState | sfn.TaskStateBase
+STARTING_MINUTES = 15
+"""What a job may take beyond its own limit: finding an instance, pulling the image, moving its files."""
 
 
 def seconds(count: int) -> sfn.Timeout:
@@ -45,10 +49,12 @@ class Tasks:
         The state that every failure leads to, with the variable `failure` set to the error.
     role
         The state machine's, for what `CustomState` cannot grant by itself.
+    prefix
+        What the names of jobs begin with.
     """
 
-    def __init__(self, scope: Construct, failure: sfn.IChainable, role: iam.IRole) -> None:
-        self.scope, self._failure, self._role = scope, failure, role
+    def __init__(self, scope: Construct, failure: sfn.IChainable, role: iam.IRole, prefix: str) -> None:
+        self.scope, self._failure, self._role, self._prefix = scope, failure, role, prefix
 
     def finish(
         self, state: State, service: str, *, catch: Mapping[str, sfn.IChainable] | None = None
@@ -126,7 +132,7 @@ class Tasks:
             (
                 [f"sagemaker:{verb}{kind}" for verb in ("Create", "Describe", "Stop")]
                 + ["sagemaker:AddTags"],
-                arn("sagemaker", f"{segment}/*"),
+                arn("sagemaker", f"{segment}/{self._prefix}-*"),
             ),
             # How `.sync` learns of a job's end; for processing jobs CDK has no construct that adds it.
             (

@@ -7,16 +7,15 @@ from typing import Any
 from aws_cdk import aws_stepfunctions as sfn
 
 from stacks import images
+from stacks.instances import has_local_storage
 from stacks.workflow.context import Context, expression
-from stacks.workflow.tasks import Tasks
+from stacks.workflow.tasks import STARTING_MINUTES, Tasks
 
 METRICS = (
     ("validation:accuracy", r"validation_accuracy=([0-9.]+)"),
     ("validation:loss", r"validation_loss=([0-9.]+)"),
     ("train:loss", r"train_loss=([0-9.]+)"),
 )
-NVME_FAMILIES = ("ml.g4dn.", "ml.g5.", "ml.g6.", "ml.g6e.", "ml.p4d.", "ml.p5.")
-"""Their volumes are local and take no key."""
 
 
 def _channel(name: str, uri: str) -> dict[str, Any]:
@@ -28,14 +27,13 @@ def train(make: Tasks, context: Context) -> sfn.Chain:
     """Train a model on the staged version."""
     settings = context.settings.training
     limit = settings.max_runtime_minutes * 60
-    own = {key: str(value) for key, value in settings.hyperparameters.items()}
     resources: dict[str, Any] = {
         "InstanceType": settings.instance_type,
         "InstanceCount": 1,
         "VolumeSizeInGB": 30,
     }
-    if not settings.instance_type.startswith(NVME_FAMILIES):
-        resources["VolumeKmsKeyId"] = context.key_arn
+    if not has_local_storage(settings.instance_type):
+        resources["VolumeKmsKeyId"] = context.key.key_arn
     request = {
         "TrainingJobName": context.name("train"),
         "RoleArn": context.job_role.role_arn,
@@ -45,7 +43,7 @@ def train(make: Tasks, context: Context) -> sfn.Chain:
             "MetricDefinitions": [{"Name": name, "Regex": regex} for name, regex in METRICS],
         },
         "HyperParameters": {
-            **own,
+            **settings.given,
             "target-error": str(context.settings.target_error),
             "classes": ",".join(context.settings.classes),
             "checkpoint-dir": "/opt/ml/checkpoints",
@@ -60,24 +58,23 @@ def train(make: Tasks, context: Context) -> sfn.Chain:
             _channel("weights", context.weights.s3_object_url),
             _channel("code", context.code.s3_object_url),
         ],
-        "OutputDataConfig": {"S3OutputPath": context.run_uri("train"), "KmsKeyId": context.key_arn},
+        "OutputDataConfig": {"S3OutputPath": context.run_uri("train"), "KmsKeyId": context.key.key_arn},
         "CheckpointConfig": {"S3Uri": context.run_uri("checkpoints/")},
         "ResourceConfig": resources,
         "StoppingCondition": {
             "MaxRuntimeInSeconds": limit,
-            **({"MaxWaitTimeInSeconds": 2 * limit} if settings.spot else {}),
+            **({"MaxWaitTimeInSeconds": settings.wait_minutes * 60} if settings.spot else {}),
         },
         "EnableManagedSpotTraining": settings.spot,
         "EnableNetworkIsolation": True,
         "EnableInterContainerTrafficEncryption": False,
         "Tags": context.tags,
     }
-    wait = settings.max_runtime_minutes * (2 if settings.spot else 1) + 15
     run = make.job(
         "Train",
         "createTrainingJob",
         request,
-        timeout_minutes=wait,
+        timeout_minutes=settings.wait_minutes + STARTING_MINUTES,
         assign={"trainingArtifact": expression("$states.result.ModelArtifacts.S3ModelArtifacts")},
     )
     return sfn.Chain.start(run)

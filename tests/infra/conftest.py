@@ -27,6 +27,7 @@ class Synthesized:
 
     env: str
     templates: dict[str, dict[str, Any]]
+    folder: Path
 
     def resources(self, kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield the resources of a type, in any stack, with their logical IDs."""
@@ -56,15 +57,47 @@ def _joined(definition: dict[str, Any]) -> str:
     return "".join(part if isinstance(part, str) else "REF" for part in definition["Fn::Join"][1])
 
 
+def cli_context() -> dict[str, Any]:
+    """Return the context that the CLI gives: the project's, and its own defaults."""
+    context: dict[str, Any] = json.loads((ROOT / "cdk.json").read_text())["context"]
+    return {**context, "aws:cdk:enable-asset-metadata": True, "aws:cdk:enable-path-metadata": True}
+
+
 @functools.cache
-def synthesize(env: str) -> Synthesized:
+def synthesize(env: str, overlay: Path | None = None) -> Synthesized:
     """Synthesize one environment as the CLI would."""
-    context = json.loads((ROOT / "cdk.json").read_text())["context"]
-    app = cdk.App(context=context)
-    deployment(app, load(ROOT / "environments", env))
+    app = cdk.App(context=cli_context())
+    deployment(app, load(ROOT / "environments", env, overlay=overlay))
     assembly = app.synth()
     templates = {re.sub(r"^.*-", "", stack.stack_name): stack.template for stack in assembly.stacks}
-    return Synthesized(env, templates)
+    return Synthesized(env, templates, Path(assembly.directory))
+
+
+OVERLAY = """
+alarm_emails = ["on-call@example.com"]
+permissions_boundary = "arn:aws:iam::123456789012:policy/boundary"
+[tags]
+cost-centre = "1234"
+[classifier.vehicles.data]
+kind = "s3"
+uri = "s3://somebodys-pictures/vehicles/"
+[classifier.vehicles.training]
+at_deploy = false
+max_runtime_minutes = 120
+[classifier.vehicles.training.hyperparameters]
+epochs = 5
+learning_rate = 0.001
+[classifier.vehicles.limits]
+concurrency = 40
+"""
+
+
+@pytest.fixture(scope="session")
+def overlaid(tmp_path_factory: pytest.TempPathFactory) -> Synthesized:
+    """`dev` with every optional setting used."""
+    path = tmp_path_factory.mktemp("settings") / "overlay.toml"
+    path.write_text(OVERLAY)
+    return synthesize("dev", path)
 
 
 @pytest.fixture(params=ENVIRONMENTS)

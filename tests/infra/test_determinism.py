@@ -2,55 +2,50 @@
 
 from __future__ import annotations
 
-import hashlib
+import json
 import os
-import shlex
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-from tests.infra.conftest import ROOT
+import pytest
+
+from stacks import assets
+from tests.infra.conftest import ROOT, cli_context, synthesize
 
 SOURCES = ("app.py", "cdk.json", "environments", "stacks", "lambda_src", "training", "serving", "classifier")
 
 
-def _templates(folder: Path, output: Path) -> dict[str, str]:
-    """Synthesize with no credentials and no network settings, and hash the templates."""
-    environment = {"PATH": os.environ["PATH"], "HOME": str(output.parent), "CI": "true"}
-    cli = ROOT / "node_modules" / "aws-cdk" / "bin" / "cdk"
-    subprocess.run(
-        [
-            "node",
-            str(cli),
-            "synth",
-            "--quiet",
-            "--no-notices",
-            "--output",
-            str(output),
-            "--app",
-            f"{shlex.quote(sys.executable)} app.py",
-            "--context",
-            "env=dev",
-        ],
-        cwd=folder,
-        env=environment,
-        check=True,
-        capture_output=True,
-    )
-    return {
-        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(output.glob("*.template.json"))
-    }
+def _texts(folder: Path) -> dict[str, str]:
+    return {path.name: path.read_text() for path in folder.glob("*.template.json")}
 
 
-def test_templates_are_identical_when_synthesized_from_another_folder(tmp_path: Path) -> None:
-    other = tmp_path / "another folder"
+def test_templates_are_identical_when_synthesized_again_from_another_folder(tmp_path: Path) -> None:
+    other, output = tmp_path / "another folder", tmp_path / "output"
     for source in SOURCES:
         target = other / source
         target.parent.mkdir(parents=True, exist_ok=True)
         copy = shutil.copytree if (ROOT / source).is_dir() else shutil.copy
         copy(ROOT / source, target)
-    here, there = _templates(ROOT, tmp_path / "one"), _templates(other, tmp_path / "two")
+    environment = {
+        # No credentials, and nothing of this process's settings.
+        "PATH": os.environ["PATH"],
+        "HOME": str(tmp_path),
+        "CDK_OUTDIR": str(output),
+        "CDK_CONTEXT_JSON": json.dumps({**cli_context(), "env": "dev"}),
+    }
+    subprocess.run([sys.executable, "app.py"], cwd=other, env=environment, check=True)
+    here, there = _texts(synthesize("dev").folder), _texts(output)
     assert len(here) == 3
     assert here == there
+    for text in here.values():
+        assert str(ROOT) not in text
+        assert str(tmp_path) not in text
+
+
+def test_another_day_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    members = {"b/two.py": b"2", "a.py": b"1"}
+    before = [assets._tar(members), assets._zip(members)]
+    monkeypatch.setattr("time.time", lambda: 4_000_000_000.0)
+    assert [assets._tar(dict(reversed(members.items()))), assets._zip(members)] == before

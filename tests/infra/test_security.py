@@ -27,6 +27,7 @@ UNSCOPED = {
     "sagemaker:ListEndpoints",
     "sagemaker:ListEndpointConfigs",
     "sagemaker:ListModels",
+    "sagemaker:ListModelPackages",
     "sagemaker:ListTrainingJobs",
     "sagemaker:ListProcessingJobs",
     "sagemaker:ListTransformJobs",
@@ -91,3 +92,57 @@ def test_queues_are_encrypted_and_tls_only(synthesized: Synthesized) -> None:
     for name, queue in synthesized.resources("AWS::SQS::Queue"):
         assert queue["Properties"]["SqsManagedSseEnabled"] is True
         assert name in policies
+
+
+def test_no_role_has_a_managed_policy_but_the_one_that_empties_buckets(synthesized: Synthesized) -> None:
+    for name, role in synthesized.resources("AWS::IAM::Role"):
+        if "S3AutoDelete" not in name:
+            assert not role["Properties"].get("ManagedPolicyArns"), name
+
+
+def test_policies_stay_below_the_limit_of_a_role(synthesized: Synthesized) -> None:
+    for name, policy in synthesized.resources("AWS::IAM::Policy"):
+        assert len(json.dumps(policy["Properties"]["PolicyDocument"])) < 10_240, name
+
+
+def test_services_assume_roles_for_this_account_alone(synthesized: Synthesized) -> None:
+    for name, role in synthesized.resources("AWS::IAM::Role"):
+        if "Providerwaiter" in name:
+            continue  # CDK's own
+        for statement in role["Properties"]["AssumeRolePolicyDocument"]["Statement"]:
+            if statement["Principal"]["Service"] != "lambda.amazonaws.com":
+                assert statement["Condition"]["StringEquals"] == {
+                    "aws:SourceAccount": {"Ref": "AWS::AccountId"}
+                }, name
+
+
+def test_jobs_may_open_their_volumes_and_nothing_else_with_a_grant(synthesized: Synthesized) -> None:
+    (grant,) = [each for each in synthesized.statements() if "kms:CreateGrant" in _actions(each)]
+    assert grant["Condition"] == {"Bool": {"kms:GrantIsForAWSResource": "true"}}
+
+
+def test_alarms_may_publish_alerts(synthesized: Synthesized) -> None:
+    (policy,) = [each for _, each in synthesized.resources("AWS::SNS::TopicPolicy")]
+    allowed = [
+        each["Principal"]
+        for each in policy["Properties"]["PolicyDocument"]["Statement"]
+        if each["Effect"] == "Allow"
+    ]
+    assert allowed == [{"Service": "cloudwatch.amazonaws.com"}]
+
+
+def test_the_deploying_function_starts_and_the_waiting_one_cleans(synthesized: Synthesized) -> None:
+    policies = dict(synthesized.resources("AWS::IAM::Policy"))
+
+    def allowed(part: str) -> set[str]:
+        (policy,) = [each for name, each in policies.items() if part in name]
+        return {
+            action
+            for each in policy["Properties"]["PolicyDocument"]["Statement"]
+            for action in _actions(each)
+        }
+
+    starting, waiting = allowed("TrainOnDeployOnEvent"), allowed("TrainOnDeployIsComplete")
+    assert "states:StartExecution" in starting - waiting
+    assert not [action for action in starting if action.startswith("sagemaker:")]
+    assert {"states:StopExecution", "sagemaker:DeleteEndpoint", "sagemaker:StopTrainingJob"} <= waiting

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
-
 from stacks.images import GPU_INFERENCE_AMI
+from stacks.settings import PREFIX_LIMIT
 from tests.infra.conftest import Synthesized, synthesize
 
 ENDING = {"ReleaseLockAfterFailure", "NotifyFailure"}
@@ -88,16 +87,32 @@ def test_the_custom_resource_comes_after_every_role_and_policy(synthesized: Synt
             assert name in resource["DependsOn"], name
 
 
-def test_the_classification_machine_is_express_and_records_once(synthesized: Synthesized) -> None:
-    machine = synthesized.machine("classification")
-    record = machine["States"]["Record"]
-    assert record["Arguments"]["ConditionExpression"] == "attribute_not_exists(#object)"
-    assert {"ErrorEquals": ["DynamoDB.ConditionalCheckFailedException"], "Next": "ReadTags"} in record[
-        "Catch"
-    ]
-    kinds = [
-        each["Properties"].get("StateMachineType")
-        for _, each in synthesized.resources("AWS::StepFunctions::StateMachine")
-    ]
-    assert "EXPRESS" in kinds
-    assert "base64" not in json.dumps(machine)
+def test_models_are_evaluated_on_cpus_in_the_cpu_image(synthesized: Synthesized) -> None:
+    states = synthesized.machine("training")["States"]
+    state = "CreateEvaluationModel" if synthesized.env == "prod" else "CreateModel"
+    assert ("CreateEvaluationModel" in states) is (synthesized.env == "prod")
+    assert states[state]["Arguments"]["PrimaryContainer"]["Image"].endswith("ray:serve-ml-sagemaker-cpu-v1")
+    transform = states["TransformCandidate"]["Arguments"]
+    assert transform["ModelName"] == "{% $evaluationModel %}"
+    assert transform["TransformResources"]["InstanceType"] == "ml.m5.xlarge"
+
+
+def test_a_rejected_run_leaves_no_model(synthesized: Synthesized) -> None:
+    states = synthesized.machine("training")["States"]
+    made = {name for name in states if name.startswith("Create") and name.endswith("Model")}
+    deleted = {name for name in states if name.startswith("DeleteRejected")}
+    assert len(made) == len(deleted)
+
+
+def test_a_rollout_has_time_for_its_bakes(synthesized: Synthesized) -> None:
+    update = synthesized.machine("training")["States"]["UpdateEndpoint"]["Arguments"]["DeploymentConfig"]
+    policy = update["BlueGreenUpdatePolicy"]
+    waits = (
+        policy["TrafficRoutingConfiguration"]["WaitIntervalInSeconds"] + policy["TerminationWaitInSeconds"]
+    )
+    assert waits < policy["MaximumExecutionTimeoutInSeconds"] <= 14400
+
+
+def test_names_fit_sagemaker_with_the_longest_prefix() -> None:
+    longest = "x" * PREFIX_LIMIT + "-stage-" + "0" * 12 + "-0"
+    assert len(longest) <= 63

@@ -1,0 +1,34 @@
+"""Where people hear of what went wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import aws_cdk as cdk
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sns_subscriptions as subscriptions
+from constructs import Construct
+
+
+class Alerts(Construct):
+    """A topic and its subscribers.
+
+    Attributes
+    ----------
+    topic
+        TLS only; this account's alarms may publish to it.
+    """
+
+    def __init__(self, scope: Construct, construct_id: str, *, emails: Sequence[str]) -> None:
+        super().__init__(scope, construct_id)
+        self.topic = sns.Topic(self, "Topic", enforce_ssl=True)
+        # The policy for TLS replaces SNS's own, which had let the account's alarms in.
+        self.topic.grant_publish(
+            iam.ServicePrincipal(
+                "cloudwatch.amazonaws.com",
+                conditions={"StringEquals": {"aws:SourceAccount": cdk.Aws.ACCOUNT_ID}},
+            )
+        )
+        for address in emails:
+            self.topic.add_subscription(subscriptions.EmailSubscription(address))

@@ -1,0 +1,62 @@
+"""The fields of a decision: how states make them, write them to the results table and read them back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from aws_cdk import aws_stepfunctions as sfn
+from aws_cdk import aws_stepfunctions_tasks as tasks
+from constructs import Construct
+
+from stacks.workflow.context import expression
+
+TEXT = (
+    *("object", "version_id", "decision_id", "classifier", "outcome", "class", "route", "reason"),
+    *("model_version", "inference_id", "probabilities", "recorded_at"),
+)
+NUMBERS = ("confidence", "threshold", "milliseconds")
+
+
+def answered() -> dict[str, str]:
+    """Return the fields that the endpoint's answer gives."""
+    names = ("class", "confidence", "threshold", "model_version", "inference_id", "milliseconds")
+    return {
+        **{name: expression(f"$answer.{name}") for name in names},
+        "probabilities": expression("$string($answer.probabilities)"),
+    }
+
+
+def decide(scope: Construct, name: str, classifier: str, outcome: str, fields: Mapping[str, Any]) -> sfn.Pass:
+    """Make a state that puts a decision together, in the variable `decision`."""
+    decision = {
+        **dict.fromkeys(TEXT, ""),
+        **dict.fromkeys(NUMBERS, 0),
+        "probabilities": "{}",
+        **fields,
+        "object": expression("'s3://' & $image.bucket & '/' & $image.key"),
+        "version_id": expression("$image.version_id"),
+        "decision_id": expression("$id"),
+        "classifier": classifier,
+        "outcome": outcome,
+        "recorded_at": expression("$now()"),
+    }
+    return sfn.Pass.jsonata(scope, name, assign={"decision": decision})
+
+
+def write_item() -> dict[str, tasks.DynamoAttributeValue]:
+    """Return the decision as the results table takes it."""
+    text = {name: tasks.DynamoAttributeValue.from_string(expression(f"$decision.{name}")) for name in TEXT}
+    numbers = {
+        name: tasks.DynamoAttributeValue.number_from_string(expression(f"$string($decision.{name})"))
+        for name in NUMBERS
+    }
+    return text | numbers
+
+
+def read_item() -> dict[str, str]:
+    """Return the decision as the results table gives it."""
+    item = "$states.result.Item"
+    return {name: expression(f"{item}.{name}.S") for name in TEXT} | {
+        name: expression(f"$number({item}.{name}.N)") for name in NUMBERS
+    }

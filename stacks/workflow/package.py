@@ -1,0 +1,74 @@
+"""Package a trained model and make it one that SageMaker can serve, and evaluate."""
+
+from __future__ import annotations
+
+from aws_cdk import aws_stepfunctions as sfn
+from aws_cdk import aws_stepfunctions_tasks as tasks
+
+from stacks import images
+from stacks.workflow.context import RUN, Context, expression
+from stacks.workflow.tasks import State, Tasks, seconds
+
+SERVING_VARIABLES = {
+    # The application answers health itself; Ray's own says yes while the model still loads.
+    "RAYSERVE_BACKEND_URL": "http://127.0.0.1:8000/classifier",
+    "RAYSERVE_BACKEND_TIMEOUT": "60",
+}
+
+
+def package(make: Tasks, context: Context) -> sfn.Chain:
+    """Build the serving archive and make it a model, and one on CPUs to evaluate where serving has GPUs."""
+    build = tasks.LambdaInvoke.jsonata(
+        make.scope,
+        "Package",
+        lambda_function=context.package_model,
+        payload=sfn.TaskInput.from_object(
+            {"training_artifact": expression("$trainingArtifact"), "run": expression(RUN)}
+        ),
+        payload_response_only=True,
+        retry_on_service_exceptions=False,
+        assign={"archive": expression("$states.result.archive_uri")},
+        task_timeout=seconds(300),
+    )
+    make.finish(build, "lambda")
+    name = f"'{context.prefix}-' & {RUN}"
+    gpu = context.settings.serving.gpu
+    chain = sfn.Chain.start(build).next(
+        _create(make, context, "CreateModel", name, gpu=gpu, variables=("model", "evaluationModel"))
+    )
+    if gpu:
+        # Transform jobs have no driver for the GPU image, so the same archive is evaluated in the CPU image.
+        chain = chain.next(
+            _create(
+                make,
+                context,
+                "CreateEvaluationModel",
+                f"{name} & '-cpu'",
+                gpu=False,
+                variables=("evaluationModel",),
+            )
+        )
+    return chain
+
+
+def _create(
+    make: Tasks, context: Context, state: str, name: str, *, gpu: bool, variables: tuple[str, ...]
+) -> State:
+    task = tasks.SageMakerCreateModel.jsonata(
+        make.scope,
+        state,
+        model_name=expression(name),
+        # CDK would let this role read every bucket, because it cannot know what the expression names.
+        role=context.endpoint_role.without_policy_updates(),
+        primary_container=tasks.ContainerDefinition(
+            image=tasks.DockerImage.from_registry(images.uri(context.code, images.RAY[gpu])),
+            mode=tasks.Mode.SINGLE_MODEL,
+            model_s3_location=tasks.S3Location.from_json_expression(expression("$archive")),
+            environment_variables=sfn.TaskInput.from_object(SERVING_VARIABLES),
+        ),
+        enable_network_isolation=True,
+        tags=context.tags_input,
+        assign={variable: expression(name) for variable in variables},
+        task_timeout=seconds(60),
+    )
+    return make.finish(task, "sagemaker")

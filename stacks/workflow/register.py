@@ -1,0 +1,86 @@
+"""Register the accepted model, and describe the endpoint that is to serve it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_cdk import aws_iam as iam
+
+from stacks import images
+from stacks.constructs.guard_alarms import VARIANT
+from stacks.workflow.context import RUN, Context, expression
+from stacks.workflow.package import SERVING_VARIABLES
+from stacks.workflow.tasks import State, Tasks
+
+
+def register(make: Tasks, context: Context) -> State:
+    """Add a version to the model package group, with where everything came from."""
+    return make.aws(
+        "Register",
+        "sagemaker:createModelPackage",
+        {
+            "ModelPackageGroupName": context.group_name,
+            "ModelPackageDescription": expression(f"'Run ' & {RUN} & ' on dataset ' & $version"),
+            "ModelApprovalStatus": "Approved",
+            "InferenceSpecification": {
+                "Containers": [
+                    {
+                        "Image": images.uri(context.code, images.RAY[context.settings.serving.gpu]),
+                        "ModelDataUrl": expression("$archive"),
+                        "Environment": SERVING_VARIABLES,
+                    }
+                ],
+                "SupportedContentTypes": ["application/octet-stream", "application/x-tar"],
+                "SupportedResponseMIMETypes": ["application/json"],
+            },
+            "ModelMetrics": {
+                "ModelQuality": {
+                    "Statistics": {"ContentType": "application/json", "S3Uri": expression("$evaluation")}
+                }
+            },
+            "CustomerMetadataProperties": {
+                "run": expression(RUN),
+                "dataset_version": expression("$version"),
+                "accuracy": expression("$string($gate.accuracy)"),
+                "training_artifact": expression("$trainingArtifact"),
+            },
+        },
+        resources=[
+            context.arn("sagemaker", f"model-package-group/{context.group_name}"),
+            context.arn("sagemaker", f"model-package/{context.group_name}/*"),
+        ],
+        assign={"package": expression("$states.result.ModelPackageArn")},
+    )
+
+
+def endpoint_config(make: Tasks, context: Context) -> State:
+    """Describe what the endpoint is to run on."""
+    serving = context.settings.serving
+    variant: dict[str, Any] = {
+        "VariantName": VARIANT,
+        "ModelName": expression("$model"),
+        "InstanceType": serving.instance_type,
+        "InitialInstanceCount": serving.instance_count,
+        "InitialVariantWeight": 1,
+    }
+    if serving.gpu:
+        variant["InferenceAmiVersion"] = images.GPU_INFERENCE_AMI
+    return make.aws(
+        "CreateEndpointConfig",
+        "sagemaker:createEndpointConfig",
+        {"EndpointConfigName": expression("$model"), "ProductionVariants": [variant], "Tags": context.tags},
+        resources=[context.arn("sagemaker", f"endpoint-config/{context.prefix}-*")],
+        also=[
+            iam.PolicyStatement(
+                actions=["sagemaker:AddTags"],
+                resources=[
+                    context.arn("sagemaker", named)
+                    for named in (
+                        f"endpoint/{context.prefix}",
+                        f"endpoint-config/{context.prefix}-*",
+                        f"model/{context.prefix}-*",
+                    )
+                ],
+            )
+        ],
+    )

@@ -1,0 +1,69 @@
+"""The way of an image as it is deployed."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from stacks.constructs.inbound import MAX_RECEIVES, lanes
+from tests.infra.conftest import Synthesized
+
+
+def test_the_machine_is_express_and_carries_no_image(synthesized: Synthesized) -> None:
+    machines = synthesized.resources("AWS::StepFunctions::StateMachine")
+    assert "EXPRESS" in [each["Properties"].get("StateMachineType") for _, each in machines]
+    assert "base64" not in json.dumps(synthesized.machine("classification"))
+
+
+def test_every_task_has_a_timeout_and_retries_with_jitter(synthesized: Synthesized) -> None:
+    for name, state in synthesized.machine("classification")["States"].items():
+        if state["Type"] == "Task":
+            assert state["TimeoutSeconds"], name
+            assert [each["JitterStrategy"] for each in state["Retry"]] == ["FULL"], name
+
+
+def test_a_replay_acts_on_what_was_recorded(synthesized: Synthesized) -> None:
+    states = synthesized.machine("classification")["States"]
+    record = states["Record"]
+    assert record["Arguments"]["ConditionExpression"] == "attribute_not_exists(#object)"
+    assert record["Catch"] == [
+        {"ErrorEquals": ["DynamoDB.ConditionalCheckFailedException"], "Next": "ReadRecorded"}
+    ]
+    written, read = record["Arguments"]["Item"], states["ReadRecorded"]["Assign"]["decision"]
+    assert set(written) == set(read) == set(states["Routed"]["Assign"]["decision"])
+
+
+def test_an_unusable_image_is_an_outcome_and_everything_else_a_failure(synthesized: Synthesized) -> None:
+    classify = synthesized.machine("classification")["States"]["ClassifyImage"]
+    assert [each["ErrorEquals"] for each in classify["Catch"]] == [["InvalidImageError"]]
+    assert "EndpointBusyError" in classify["Retry"][0]["ErrorEquals"]
+
+
+def test_a_message_outlives_the_dispatcher_and_redrive_is_only_a_backstop(synthesized: Synthesized) -> None:
+    functions = dict(synthesized.resources("AWS::Lambda::Function"))
+    (dispatcher,) = [each for name, each in functions.items() if "Dispatcher" in name]
+    (queue,) = [
+        each["Properties"]
+        for _, each in synthesized.resources("AWS::SQS::Queue")
+        if "RedrivePolicy" in each["Properties"]
+    ]
+    assert queue["VisibilityTimeout"] > dispatcher["Properties"]["Timeout"]
+    assert queue["RedrivePolicy"]["maxReceiveCount"] > MAX_RECEIVES
+
+
+@pytest.mark.parametrize(
+    ("concurrency", "expected"), [(2, (2, 1)), (8, (2, 4)), (32, (3, 10)), (1000, (100, 10))]
+)
+def test_images_at_once_stay_within_the_setting(concurrency: int, expected: tuple[int, int]) -> None:
+    dispatchers, batch = lanes(concurrency)
+    assert (dispatchers, batch) == expected
+    assert dispatchers * batch <= concurrency
+
+
+def test_the_dispatcher_runs_what_the_setting_allows(synthesized: Synthesized) -> None:
+    mappings = [each["Properties"] for _, each in synthesized.resources("AWS::Lambda::EventSourceMapping")]
+    (source,) = [each for each in mappings if "ScalingConfig" in each]
+    allowed = 8 if synthesized.env == "dev" else 32
+    assert source["BatchSize"] * source["ScalingConfig"]["MaximumConcurrency"] <= allowed
+    assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
