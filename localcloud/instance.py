@@ -21,6 +21,7 @@ import psutil
 
 from localcloud.errors import NotRunningError, PortTakenError, StartError
 from localcloud.lambda_runtime import ensure_lambda_runtime
+from localcloud.ports import free_port
 from localcloud.processes import MARKER, belonging, end_all
 
 ACCOUNT = "000000000000"
@@ -90,7 +91,7 @@ class Instance:
         identity = uuid.uuid4().hex[:12]
         # Ray keeps Unix sockets below this folder, whose paths may have 107 bytes.
         work = Path(tempfile.mkdtemp(prefix="lc-", dir="/tmp"))
-        chosen = port or _free_port()
+        chosen = port or free_port()
         environment = {
             "PATH": os.pathsep.join((str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin")),
             "HOME": str(work),
@@ -244,13 +245,6 @@ def _aws_environment(port: int) -> dict[str, str]:
         "CDK_DEFAULT_ACCOUNT": ACCOUNT,
         "CDK_DEFAULT_REGION": REGION,
     }
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _listening(port: int) -> bool:

@@ -10,7 +10,6 @@ import http.client
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import tarfile
@@ -26,6 +25,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import yaml
 
+from localcloud.ports import free_port
 from localcloud.processes import end_all
 from localcloud.sagemaker import jobs, storage
 from localcloud.sagemaker.errors import JobFailedError
@@ -83,13 +83,6 @@ def _request(
         connection.close()
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 def _container(definition: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return a model's one container, whose image must be AWS's Ray image."""
     containers = [definition["PrimaryContainer"]] if "PrimaryContainer" in definition else []
@@ -144,7 +137,7 @@ def start(
     """
     primary = _container(definition)
     model = _unpack(primary, root)
-    port, ray_port, identity = _free_port(), _free_port(), uuid.uuid4().hex[:12]
+    port, ray_port, identity = free_port(), free_port(), uuid.uuid4().hex[:12]
     config = yaml.safe_load((model / "config.yaml").read_text())
     config["http_options"] = {**config.get("http_options", {}), "host": "127.0.0.1", "port": ray_port}
     (root / "config.yaml").write_text(yaml.safe_dump(config))

@@ -1,0 +1,27 @@
+"""Free loopback ports, where no system hands out its own meanwhile."""
+
+from __future__ import annotations
+
+import random
+import socket
+
+LOWEST, HIGHEST = 20_000, 31_999
+"""Below the ranges from which Linux and macOS take the ports of outgoing connections.
+
+A server binds its port seconds after it was chosen; from the system's own range it may be gone by then.
+"""
+TRIES = 200
+
+
+def free_port() -> int:
+    """Return a port that nothing listens on now."""
+    for _ in range(TRIES):
+        port = random.randint(LOWEST, HIGHEST)  # noqa: S311  # not a secret
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise OSError(f"no free port between {LOWEST} and {HIGHEST}")
