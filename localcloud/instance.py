@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -21,13 +21,14 @@ import psutil
 
 from localcloud.errors import NotRunningError, PortTakenError, StartError
 from localcloud.lambda_runtime import ensure_lambda_runtime
-from localcloud.ports import free_port
+from localcloud.ports import free_port, listening, listens
 from localcloud.processes import MARKER, belonging, end_all
 
 ACCOUNT = "000000000000"
 REGION = "us-east-1"
 STATE_FILE = "instance.json"
 START_SECONDS = 60.0
+LOOPBACK = "127.0.0.1,localhost"
 SCALES = ("LOCALCLOUD_TIME_SCALE", "SFN_WAIT_SCALE")
 """Variables that shorten the bake times of endpoints and the waits of state machines, for tests."""
 
@@ -80,11 +81,14 @@ class Instance:
         ------
         PortTakenError, StartError
         """
-        if port is not None and _listening(port):
+        if port is not None and listening(port):
             raise PortTakenError(
                 f"Port {port} on 127.0.0.1 is in use; choose another or leave the choice out."
             )
         directory = directory.resolve()
+        with contextlib.suppress(NotRunningError):
+            cls.load(directory)
+            raise StartError(f"A local cloud runs in {directory} already; end it with `scones local down`.")
         directory.mkdir(parents=True, exist_ok=True)
         project = (project or Path.cwd()).resolve()
         runtime = ensure_lambda_runtime(project / "build" / "lambda-runtime")
@@ -137,7 +141,7 @@ class Instance:
 
     @classmethod
     def load(cls, directory: Path) -> Instance:
-        """Find the instance that runs in a folder.
+        """Find the instance that runs in a folder, and clear away what one that was killed left there.
 
         Raises
         ------
@@ -151,6 +155,8 @@ class Instance:
             Path(state["directory"]), state["identity"], state["pid"], state["port"], Path(state["work"])
         )
         if not instance.running():
+            # Its jobs, endpoints and Ray's daemons outlive an emulator that was killed.
+            instance.stop()
             raise NotRunningError(
                 f"The local cloud in {directory} has ended; start it with `scones local up`."
             )
@@ -177,7 +183,10 @@ class Instance:
         """Return the environment of a tool that should talk to this cloud: the caller's, less its AWS."""
         kept = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}
         kept["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), kept.get("PATH", "")))
-        return {**kept, **_aws_environment(self.port)}
+        direct = {
+            name: ",".join(filter(None, (kept.get(name), LOOPBACK))) for name in ("NO_PROXY", "no_proxy")
+        }
+        return {**kept, **direct, **_aws_environment(self.port)}
 
     def client(self, service: str) -> Any:
         """Return a boto3 client for a service of this cloud."""
@@ -190,7 +199,11 @@ class Instance:
             region_name=REGION,
             aws_access_key_id="test",
             aws_secret_access_key="test",  # noqa: S106
-            config=Config(inject_host_prefix=False, retries={"total_max_attempts": 4, "mode": "standard"}),
+            config=Config(
+                inject_host_prefix=False,
+                retries={"total_max_attempts": 4, "mode": "standard"},
+                proxies={},  # HTTP_PROXY is for the way out of this machine
+            ),
         )
 
     def status(self) -> dict[str, object]:
@@ -218,6 +231,7 @@ class Instance:
 
     def _wait(self, process: subprocess.Popen[bytes]) -> None:
         deadline = time.monotonic() + START_SECONDS
+        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         while time.monotonic() < deadline:
             if process.poll() is not None:
                 lines = self.log_path.read_text(errors="replace").strip().splitlines()
@@ -226,10 +240,13 @@ class Instance:
                     f"(log: {self.log_path})."
                 )
             try:
-                with urllib.request.urlopen(f"{self.endpoint_url}/_ministack/health", timeout=2):  # noqa: S310
-                    return
+                with direct.open(f"{self.endpoint_url}/_ministack/health", timeout=2):
+                    # Another instance that chose the same port meanwhile would answer as well.
+                    if listens(process.pid, self.port):
+                        return
             except (urllib.error.URLError, OSError):
-                time.sleep(0.1)
+                pass
+            time.sleep(0.1)
         raise StartError(f"The local cloud did not answer in {START_SECONDS:.0f} s (log: {self.log_path}).")
 
 
@@ -245,8 +262,3 @@ def _aws_environment(port: int) -> dict[str, str]:
         "CDK_DEFAULT_ACCOUNT": ACCOUNT,
         "CDK_DEFAULT_REGION": REGION,
     }
-
-
-def _listening(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0

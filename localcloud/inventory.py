@@ -22,7 +22,6 @@ LISTS = (
     ("lambda:event-source", "lambda", "list_event_source_mappings", "EventSourceMappings", "UUID"),
     ("states:machine", "stepfunctions", "list_state_machines", "stateMachines", "stateMachineArn"),
     ("events:bus", "events", "list_event_buses", "EventBuses", "Name"),
-    ("events:rule", "events", "list_rules", "Rules", "Name"),
     ("cloudwatch:alarm", "cloudwatch", "describe_alarms", "MetricAlarms", "AlarmName"),
     ("ssm:parameter", "ssm", "describe_parameters", "Parameters", "Name"),
     ("firehose:stream", "firehose", "list_delivery_streams", "DeliveryStreamNames", None),
@@ -74,8 +73,26 @@ def inventory(instance: Instance) -> list[str]:
             for page in _pages(clients["sagemaker"], operation, StatusEquals=status):
                 found += [f"{label}/{entry[name]}" for entry in page.get(where, [])]
     found += _keys(instance)
+    found += _within(clients)
+    for page in _pages(clients["iam"], "list_policies", Scope="Local"):
+        found += [f"iam:policy/{entry['PolicyName']}" for entry in page["Policies"]]
     found += _processes(instance)
     return sorted(each for each in found if not each.startswith(f"logs:group/{SHARED_LOGS}"))
+
+
+def _within(clients: dict[str, Any]) -> Iterator[str]:
+    """Name what can only be listed within something else: rules of a bus, executions of a machine."""
+    events, states = clients["events"], clients["stepfunctions"]
+    for bus in events.list_event_buses()["EventBuses"]:
+        for page in _pages(events, "list_rules", EventBusName=bus["Name"]):
+            yield from (f"events:rule/{bus['Name']}/{entry['Name']}" for entry in page["Rules"])
+    for listed in _pages(states, "list_state_machines"):
+        for machine in listed["stateMachines"]:
+            if machine["type"] == "EXPRESS":
+                continue
+            arn = machine["stateMachineArn"]
+            for page in _pages(states, "list_executions", stateMachineArn=arn, statusFilter="RUNNING"):
+                yield from (f"states:execution/{entry['executionArn']}" for entry in page["executions"])
 
 
 def _keys(instance: Instance) -> list[str]:

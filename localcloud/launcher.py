@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 
 import psutil
@@ -13,10 +14,22 @@ from localcloud.processes import MARKER, end_all
 
 def _watch_owner(owner: int, stop: threading.Event) -> None:
     """End everything when the process that owns this instance is gone, however it went."""
-    while not stop.wait(1.0):
-        if not psutil.pid_exists(owner):
-            end_all(os.environ[MARKER], grace=1.0)
-            os._exit(1)
+    try:
+        process = psutil.Process(owner)
+        # By its start time too, for another process may get its number; a zombie has gone.
+        while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+            if stop.wait(1.0):
+                return
+    except psutil.NoSuchProcess:
+        pass
+    _end(grace=1.0)
+    os._exit(1)
+
+
+def _end(grace: float) -> None:
+    """End all that this instance started, and remove its scratch folder."""
+    end_all(os.environ[MARKER], grace=grace)
+    shutil.rmtree(os.environ["LOCALCLOUD_WORK"], ignore_errors=True)
 
 
 def main() -> None:
@@ -32,7 +45,7 @@ def main() -> None:
         ministack.app.main()
     finally:
         stop.set()
-        end_all(os.environ[MARKER], grace=2.0)
+        _end(grace=2.0)
         # Threads that wait for jobs which were just ended must not hold the process.
         os._exit(0)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 import socket
 
+import psutil
+
 LOWEST, HIGHEST = 20_000, 31_999
 """Below the ranges from which Linux and macOS take the ports of outgoing connections.
 
@@ -25,3 +27,18 @@ def free_port() -> int:
                 continue
             return port
     raise OSError(f"no free port between {LOWEST} and {HIGHEST}")
+
+
+def listening(port: int) -> bool:
+    """Say whether anything listens on a port."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def listens(pid: int, port: int) -> bool:
+    """Say whether it is this process that listens on a port."""
+    try:
+        connections = psutil.Process(pid).net_connections(kind="inet")
+    except psutil.Error:
+        return False
+    return any(each.status == psutil.CONN_LISTEN and each.laddr.port == port for each in connections)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -12,11 +13,11 @@ import psutil
 import pytest
 
 from localcloud.cdk import reason
-from localcloud.errors import NotRunningError, PortTakenError
+from localcloud.errors import NotRunningError, PortTakenError, StartError
 from localcloud.instance import Instance
 from localcloud.inventory import inventory, leftovers
-from localcloud.processes import belonging
-from tests.integration.localcloud.conftest import ROOT, function
+from localcloud.processes import MARKER, belonging
+from tests.integration.localcloud.conftest import ROLE, ROOT, function
 
 
 def test_two_instances_do_not_see_each_other(cloud: Instance, tmp_path: Path) -> None:
@@ -62,8 +63,62 @@ def test_an_instance_ends_with_its_owner(tmp_path: Path) -> None:
         while belonging(instance.identity) and time.monotonic() < deadline:
             time.sleep(0.1)
         assert belonging(instance.identity) == []
+        assert not instance.work.exists()
     finally:
         instance.stop()
+
+
+def test_what_a_killed_emulator_left_is_cleared_when_it_is_looked_for(tmp_path: Path) -> None:
+    instance = Instance.start(tmp_path, project=ROOT, owner_pid=os.getpid())
+    left = subprocess.Popen(["sleep", "600"], env={**os.environ, MARKER: instance.identity})
+    try:
+        emulator = psutil.Process(instance.pid)
+        emulator.kill()
+        emulator.wait(timeout=10)
+        with pytest.raises(NotRunningError, match="has ended"):
+            Instance.load(tmp_path)
+        left.wait(timeout=5)
+        assert belonging(instance.identity) == []
+        assert not instance.work.exists()
+    finally:
+        left.kill()
+        instance.stop()
+
+
+def test_a_second_instance_is_refused_where_one_runs(cloud: Instance) -> None:
+    with pytest.raises(StartError, match=r"runs in .* already"):
+        Instance.start(cloud.directory, project=ROOT, owner_pid=os.getpid())
+    assert cloud.running()
+
+
+def test_loopback_is_reached_directly_when_the_machine_has_a_proxy(
+    cloud: Instance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTP_PROXY", "http_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.setenv("NO_PROXY", "example.com")
+    assert cloud.client("s3").list_buckets()["ResponseMetadata"]["HTTPStatusCode"] == 200
+    assert cloud.environment()["NO_PROXY"] == "example.com,127.0.0.1,localhost"
+
+
+def test_the_inventory_has_rules_of_every_bus_policies_and_running_executions(cloud: Instance) -> None:
+    before = inventory(cloud)
+    cloud.client("events").create_event_bus(Name="bakery")
+    cloud.client("events").put_rule(Name="rise", EventBusName="bakery", EventPattern='{"source": ["x"]}')
+    statement = {"Effect": "Allow", "Action": "s3:ListAllMyBuckets", "Resource": "*"}
+    policy = {"Version": "2012-10-17", "Statement": [statement]}
+    cloud.client("iam").create_policy(PolicyName="bake", PolicyDocument=json.dumps(policy))
+    states = cloud.client("stepfunctions")
+    definition = {"StartAt": "Wait", "States": {"Wait": {"Type": "Wait", "Seconds": 60, "End": True}}}
+    machine = states.create_state_machine(
+        name="proving", definition=json.dumps(definition), roleArn=ROLE, type="STANDARD"
+    )["stateMachineArn"]
+    execution = states.start_execution(stateMachineArn=machine)["executionArn"]
+    assert {"events:rule/bakery/rise", "iam:policy/bake", f"states:execution/{execution}"} <= set(
+        leftovers(before, inventory(cloud))
+    )
+    states.stop_execution(executionArn=execution)
+    assert f"states:execution/{execution}" not in inventory(cloud)
 
 
 def test_only_loopback_is_listened_on(cloud: Instance) -> None:
