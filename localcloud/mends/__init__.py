@@ -7,6 +7,7 @@ right by itself, the mend's file goes.
 from localcloud.mends import (
     bucket_tags,
     event_versions,
+    lambda_environment,
     lambda_errors,
     lambda_interpreter,
     late_logs,
@@ -17,6 +18,7 @@ from localcloud.mends import (
 MENDS = (
     bucket_tags,
     event_versions,
+    lambda_environment,
     lambda_errors,
     lambda_interpreter,
     late_logs,

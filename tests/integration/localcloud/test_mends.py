@@ -6,6 +6,7 @@ import json
 import time
 
 from localcloud.instance import Instance
+from localcloud.processes import MARKER
 from tests.integration.localcloud.conftest import execute, function
 
 KEY = "Fahrräder/a b+c%20 自転車.txt"
@@ -83,6 +84,18 @@ def handler(event, context):
         "found": ["boto3", "aws_lambda_powertools"],
         "virtual": None,
     }
+
+
+def test_lambda_environment_is_the_functions_own_and_lambdas(cloud: Instance) -> None:
+    function(cloud, "variables", "import os\ndef handler(event, context):\n    return dict(os.environ)\n")
+    client = cloud.client("lambda")
+    client.update_function_configuration(
+        FunctionName="variables", Environment={"Variables": {"LOG_LEVEL": "INFO", "OVEN": "2"}}
+    )
+    seen = json.loads(client.invoke(FunctionName="variables", Payload=b"{}")["Payload"].read())
+    assert (seen.pop("LOG_LEVEL"), seen.pop("OVEN")) == ("INFO", "2")
+    system = {*("PATH", "HOME", "TMPDIR", "LANG", "NODE_PATH", "PYTHONDONTWRITEBYTECODE", MARKER)}
+    assert {name for name in seen if not name.startswith(("AWS_", "LAMBDA_", "_"))} <= system
 
 
 def test_late_logs_of_a_deleted_function_make_no_log_group(cloud: Instance) -> None:
