@@ -97,7 +97,7 @@ def train(arguments: Sequence[str]) -> None:
     log(
         f"training on {len(training)} pictures of {', '.join(names)}, validating on {len(validation)}, on {device}"
     )
-    # Where files are must not decide whether a checkpoint fits, and a longer run may go on from a shorter one.
+    # Where files are must not decide whether a checkpoint fits; all else must, the schedule included.
     decisive = {k: v for k, v in asdict(chosen).items() if k not in ("checkpoint_dir", "threads", "device")}
     identity = {"dataset": manifest["version"], "classes": list(names), **decisive}
     with phases.phase("train"):
