@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from classifier.labels import check_classes
 from classifier.preprocessing import decode_pixels
 from training.errors import DatasetError
 
@@ -42,6 +43,8 @@ def class_names(folder: Path, wanted: Sequence[str]) -> tuple[str, ...]:
     ------
     DatasetError
         When a class has no folder, or fewer than two have.
+    classifier.errors.LabelsError
+        When a name cannot label a model: better said before training than when the model is loaded.
     """
     found = sorted(path.name for path in folder.iterdir() if path.is_dir())
     for name in wanted:
@@ -50,7 +53,7 @@ def class_names(folder: Path, wanted: Sequence[str]) -> tuple[str, ...]:
     names = tuple(wanted) or tuple(found)
     if len(names) < 2:
         raise DatasetError(f"The split {folder.name!r} has {len(names)} class: training needs at least two.")
-    return names
+    return check_classes(names)
 
 
 def read_split(folder: Path, names: Sequence[str], image_size: int) -> Pictures:

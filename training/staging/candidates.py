@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from classifier.labels import check_classes
 from training.errors import SourceError
 
 SPLITS = ("train", "validation", "test")
@@ -40,6 +41,8 @@ def choose_classes(found: Iterable[str], wanted: Sequence[str], source: str) -> 
     ------
     SourceError
         When a wanted class is missing, or fewer than two remain.
+    classifier.errors.LabelsError
+        When a name cannot label a model.
     """
     present = sorted(set(found))
     if not present:
@@ -54,7 +57,7 @@ def choose_classes(found: Iterable[str], wanted: Sequence[str], source: str) -> 
         raise SourceError(
             f"The {source} holds one class only, {classes[0]!r}: a classifier needs at least two."
         )
-    return classes
+    return check_classes(classes)
 
 
 def _some(names: Sequence[str]) -> str:

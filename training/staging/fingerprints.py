@@ -8,9 +8,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 SIDE = 16
-# Of 256 bits. Chosen on photographs of 32 pixels: recompressed and slightly recoloured copies lie below it,
-# different pictures of one class above.
-NEAR_BITS = 12
+# Of 256 bits. Measured on 1,000 photographs of 32 pixels: enlarged and brightened copies lie below it in nine
+# cases of ten, copies saved as JPEG of quality 90 nearly as often, of quality 70 in half; of all pairs of
+# different photographs two lay below it, and both showed one scene. Moved copies are not found: a shift by a
+# single pixel changes some 75 bits.
+NEAR_BITS = 24
 # Pictures with less contrast (standard deviation of luma, 0…255) have no gradients to compare, only noise.
 _FLAT = 4.0
 

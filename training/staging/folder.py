@@ -116,9 +116,7 @@ def _places(names: list[PurePosixPath]) -> list[_Place]:
 
 def _is_wrapper(tops: set[str], names: list[PurePosixPath], skip: int) -> bool:
     """Whether one folder holds everything and is neither a class nor ``train``: classes lie deeper in it."""
-    return (
-        len(tops) == 1
-        and "train" not in tops
-        and all(len(n.parts) > skip + 2 for n in names)
-        and len({n.parts[skip + 1] for n in names}) > 1
-    )
+    if len(tops) != 1 or "train" in tops or any(len(n.parts) <= skip + 2 for n in names):
+        return False
+    inner = {n.parts[skip + 1] for n in names}
+    return len(inner) > 1 or inner == {"train"}

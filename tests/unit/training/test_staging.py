@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import io
+import shutil
 import zipfile
 from pathlib import Path
 
 import pytest
+from PIL import Image, ImageEnhance
 
+from classifier.errors import LabelsError
 from training.drawings import CLASSES, draw, draw_candidates
 from training.errors import SourceError
 from training.staging.dataset import Dataset, build_dataset
+from training.staging.fingerprints import difference_hash, group_near
 from training.staging.folder import open_folder
 
 
@@ -127,3 +131,32 @@ def test_drawings_are_the_same_for_the_same_seed_and_differ_otherwise() -> None:
         assert draw(label, 3, 1).tobytes() != draw(label, 3, 2).tobytes()
     with pytest.raises(SourceError, match="missing in the drawings"):
         draw_candidates(["bicycle", "unicorn"], 5, 0)
+
+
+def test_classes_are_found_below_a_single_folder_that_holds_only_train(
+    pictures: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "mine").mkdir()
+    shutil.copytree(pictures, tmp_path / "mine" / "train")
+    assert staged(tmp_path).version == staged(pictures).version
+
+
+def test_a_class_that_cannot_label_a_model_is_refused_before_training(pictures: Path, tmp_path: Path) -> None:
+    shutil.copytree(pictures / "bicycle", tmp_path / "_bicycle")
+    shutil.copytree(pictures / "motorcycle", tmp_path / "motorcycle")
+    with pytest.raises(LabelsError, match="'_bicycle' cannot be used"):
+        open_folder(tmp_path, ())
+
+
+def test_copies_share_a_group_and_different_drawings_do_not() -> None:
+    first, second = draw("bicycle", 1, 0), draw("motorcycle", 1, 0)
+    larger = first.resize((first.width * 2, first.height * 2), Image.Resampling.BICUBIC)
+    brighter = ImageEnhance.Brightness(first).enhance(1.1)
+    hashes = [difference_hash(image) for image in (first, second, larger, brighter)]
+    assert group_near(hashes) == [0, 1, 0, 0]
+
+
+def test_flat_pictures_are_grouped_with_nothing() -> None:
+    flat = [difference_hash(Image.new("RGB", (32, 32), grey)) for grey in ("white", "grey")]
+    assert flat == [None, None]
+    assert group_near(flat) == [0, 1]
