@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from training.errors import EvaluationError
-from training.evaluation import compare, judge, main, read_answers, summarize
+from training.evaluation import compare, judge, main, mcnemar, read_answers, summarize
 
 
 def answers(folder: Path, right: int, wrong: int, *, confident: bool = True) -> Path:
@@ -53,6 +53,14 @@ def test_a_model_worse_than_the_champion_beyond_chance_is_rejected(tmp_path: Pat
     accepted, reason = judge(summarize(worse), compared, 0.5)
     assert not accepted
     assert "worse than the champion's 100.0%" in reason
+
+
+def test_four_lost_pictures_are_chance_and_six_are_not(tmp_path: Path) -> None:
+    champion = read_answers(answers(tmp_path / "champion", 200, 0))
+    assert not compare(read_answers(answers(tmp_path / "four", 196, 4)), champion)["worse"]
+    assert compare(read_answers(answers(tmp_path / "six", 194, 6)), champion)["worse"]
+    assert mcnemar(0, 4) == 0.125
+    assert mcnemar(0, 0) == mcnemar(3, 3) == 1.0
 
 
 def test_a_model_within_chance_of_the_champion_is_accepted(tmp_path: Path) -> None:
