@@ -54,9 +54,7 @@ class Decision:
 
     def row(self) -> dict[str, Any]:
         """Return it for `--json`; the class is called `class` there."""
-        values = asdict(self)
-        values["class"] = values.pop("predicted")
-        return values
+        return {"class" if name == "predicted" else name: value for name, value in asdict(self).items()}
 
 
 def classify(

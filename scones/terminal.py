@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -26,9 +27,12 @@ def note(text: str) -> None:
 
 
 def decisions_table(decisions: Sequence[Decision]) -> Table:
-    """Lay the decisions out, one row per image."""
-    table = Table(box=None, pad_edge=False)
-    for heading in ("object", "outcome", "class"):
+    """Lay the decisions out, one row per image, under the folder that their objects share."""
+    objects = [each.object for each in decisions]
+    folder = "".join(posixpath.commonprefix(objects).rpartition("/")[:2])
+    table = Table(box=None, pad_edge=False, title=Text(folder, "dim"), title_justify="left")
+    table.add_column("object", overflow="ellipsis", no_wrap=True)
+    for heading in ("outcome", "class"):
         table.add_column(heading, overflow="fold")
     table.add_column("confidence", justify="right")
     table.add_column("route")
@@ -36,8 +40,7 @@ def decisions_table(decisions: Sequence[Decision]) -> Table:
     for each in decisions:
         outcome = each.outcome or "none in time"
         table.add_row(
-            # The bucket is the same in every row, and its name would fold each row in three.
-            Text(each.object.removeprefix("s3://").partition("/")[2]),
+            Text(each.object.removeprefix(folder)),
             Text(outcome, style=OUTCOME_STYLES.get(outcome, "bold red")),
             Text(each.predicted or each.reason or ""),
             "" if each.confidence is None else f"{each.confidence:.3f}",
