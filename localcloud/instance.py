@@ -29,8 +29,9 @@ REGION = "us-east-1"
 STATE_FILE = "instance.json"
 START_SECONDS = 60.0
 LOOPBACK = "127.0.0.1,localhost"
-SCALES = ("LOCALCLOUD_TIME_SCALE", "SFN_WAIT_SCALE")
-"""Variables that shorten the bake times of endpoints and the waits of state machines, for tests."""
+FOR_TESTS = ("LOCALCLOUD_TIME_SCALE", "SFN_WAIT_SCALE", "SFN_MOCK_CONFIG")
+"""Variables that shorten the bake times of endpoints and the waits of state machines, and name a file with
+mocked answers for states, in the format of Step Functions Local."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ class Instance:
             MARKER: identity,
             **_aws_environment(chosen),
             **({"LOCALCLOUD_OWNER": str(owner_pid)} if owner_pid else {}),
-            **{name: os.environ[name] for name in SCALES if name in os.environ},
+            **{name: os.environ[name] for name in FOR_TESTS if name in os.environ},
         }
         with (directory / "emulator.log").open("ab") as log:
             process = subprocess.Popen(

@@ -11,6 +11,7 @@ from localcloud.mends import (
     lambda_errors,
     lambda_interpreter,
     late_logs,
+    mocked_runs,
     sdk_integrations,
     succeed_output,
 )
@@ -22,6 +23,7 @@ MENDS = (
     lambda_errors,
     lambda_interpreter,
     late_logs,
+    mocked_runs,
     sdk_integrations,
     succeed_output,
 )

@@ -47,12 +47,13 @@ def until(found: Callable[[], T | None], seconds: float, what: str) -> T:
 
 @dataclass(frozen=True)
 class Deployment:
-    """The deployed app."""
+    """The deployed app; `mocks` is where state machines read mocked answers."""
 
     instance: Instance
     outputs: dict[str, str]
     overlay: Path
     assembly: Path
+    mocks: Path
 
     def client(self, service: str) -> Any:
         """Return a client of the local cloud."""
@@ -88,7 +89,9 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
     folder = tmp_path_factory.mktemp("cloud")
     overlay = folder / "overlay.toml"
     overlay.write_text(OVERLAY)
-    instance = Instance.start(folder / "instance", project=ROOT, owner_pid=os.getpid())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SFN_MOCK_CONFIG", str(folder / "mocks.json"))
+        instance = Instance.start(folder / "instance", project=ROOT, owner_pid=os.getpid())
     try:
         bootstrap(instance, project=ROOT, output=folder / "bootstrap")
         arguments = [
@@ -104,6 +107,6 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
         run_cdk(instance, arguments, project=ROOT, output=folder / "assembly")
         stacks = instance.client("cloudformation").describe_stacks()["Stacks"]
         outputs = {o["OutputKey"]: o["OutputValue"] for stack in stacks for o in stack.get("Outputs", [])}
-        yield Deployment(instance, outputs, overlay, folder / "assembly")
+        yield Deployment(instance, outputs, overlay, folder / "assembly", folder / "mocks.json")
     finally:
         instance.stop()

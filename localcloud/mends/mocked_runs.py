@@ -1,0 +1,77 @@
+"""A mocked answer per attempt, and no waiting in a mocked run.
+
+Step Functions Local's mock configuration numbers the answers of a state by its attempts, retries included, so
+that a task can fail twice and then succeed. ministack 1.5.33 repeats the first answer through all retries,
+skips the state's arguments when an answer is mocked, and reads the configuration once, before state machines
+have names. A mocked run has no endpoint or job to wait for either.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import threading
+from pathlib import Path
+from typing import Any
+
+VARIABLES = ("SFN_MOCK_CONFIG", "LOCALSTACK_SFN_MOCK_CONFIG")
+
+
+def apply() -> None:
+    """Answer mocked states where their integration would be called."""
+    path = next((os.environ[name] for name in VARIABLES if os.environ.get(name)), None)
+    if path is None:
+        return
+    from ministack.services import stepfunctions  # noqa: PLC0415
+
+    lookup = stepfunctions._get_mock_response
+    # The emulator's own place for them, before arguments are evaluated and without regard to retries.
+    stepfunctions._get_mock_response = lambda *_: None
+    run, execute = stepfunctions._run_execution, stepfunctions._execute_task
+    invoke, invoke_in_time = stepfunctions._invoke_resource, stepfunctions._invoke_resource_with_timeout
+    sleep = stepfunctions._scaled_sleep
+    # Each execution has a thread of its own.
+    here = threading.local()
+    read = functools.lru_cache(maxsize=1)(lambda written: json.loads(Path(path).read_text(encoding="utf-8")))
+
+    def running(arn: str) -> None:
+        here.mocked = bool((stepfunctions._executions.get(arn) or {}).get("testCase"))
+        run(arn)
+
+    def executing(state: Any, data: Any, execution: dict[str, Any], ctx: dict[str, Any]) -> Any:
+        here.place = (execution, ctx["StateMachine"]["Name"], ctx["State"]["Name"])
+        return execute(state, data, execution, ctx)
+
+    def mocked() -> dict[str, Any] | None:
+        if not getattr(here, "mocked", False):
+            return None
+        execution, machine, state = here.place
+        stepfunctions._sfn_mock_config = read(Path(path).stat().st_mtime_ns)
+        attempts = execution["mockAttempts"]
+        attempts[state] = attempts.get(state, 0) + 1
+        found: dict[str, Any] | None = lookup(machine, execution["testCase"], state, attempts[state] - 1)
+        return found
+
+    def answer(mock: dict[str, Any]) -> Any:
+        if "Throw" in mock:
+            raise stepfunctions._ExecutionError(mock["Throw"]["Error"], mock["Throw"].get("Cause", ""))
+        return mock.get("Return", {})
+
+    def invoking(resource: str, data: Any) -> Any:
+        mock = mocked()
+        return invoke(resource, data) if mock is None else answer(mock)
+
+    def invoking_in_time(resource: str, data: Any, timeout: Any) -> Any:
+        mock = mocked()
+        return invoke_in_time(resource, data, timeout) if mock is None else answer(mock)
+
+    def sleeping(seconds: float) -> None:
+        if not getattr(here, "mocked", False):
+            sleep(seconds)
+
+    stepfunctions._run_execution = running
+    stepfunctions._execute_task = executing
+    stepfunctions._invoke_resource = invoking
+    stepfunctions._invoke_resource_with_timeout = invoking_in_time
+    stepfunctions._scaled_sleep = sleeping

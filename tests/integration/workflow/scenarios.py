@@ -1,0 +1,208 @@
+"""What services answer to the state machines in runs whose paths no real service would take on demand."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Answer = Mapping[str, Any]
+Answers = dict[str, list[Answer]]
+"""By state, one per attempt; the last one is repeated."""
+
+
+def gives(**result: Any) -> Answer:
+    """Answer with a result."""
+    return {"Return": result}
+
+
+def throws(error: str, cause: str = "provoked by a test") -> Answer:
+    """Answer with an error."""
+    return {"Throw": {"Error": error, "Cause": cause}}
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """
+    A run with mocked answers.
+
+    Parameters
+    ----------
+    machine
+        Label of the state machine.
+    ends
+        Status of the execution, or the error that it fails with.
+    answers
+        Laid over the machine's usual answers; called with the execution's ARN.
+    start
+        The execution's input.
+    """
+
+    name: str
+    machine: str
+    ends: str
+    answers: Callable[[str], Answers] = field(default=lambda arn: {})
+    start: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _gate(accepted: bool) -> Answer:
+    verdict = {"accepted": accepted, "accuracy": 0.97, "reason": "97.0% of 200 test images right."}
+    return gives(Body=json.dumps(verdict))
+
+
+def _model(arn: str) -> str:
+    return f"scones-dev-vehicles-{hashlib.sha256(arn.encode()).hexdigest()[:12]}"
+
+
+def _endpoint(status: str) -> Answer:
+    return gives(Endpoints=[{"EndpointName": "scones-dev-vehicles", "EndpointStatus": status}])
+
+
+def _usual_training(arn: str) -> Answers:
+    nothing = (
+        *("Lock", "ReadChampion", "SeedIndex", "Stage", "RememberVersion", "TransformCandidate", "Evaluate"),
+        *("CreateModel", "CreateEndpointConfig", "CreateEndpoint", "SmokeTest", "RecordChampion"),
+        *("ReleaseLock", "ReleaseLockAfterFailure", "NotifyFailure", "DeleteRejectedModel"),
+        *("NotifyRejection", "ReleaseLockAfterRejection", "TransformChampion", "EvaluateAgainstChampion"),
+        *("UpdateEndpoint", "DeleteFailedEndpoint", "ReadLock", "TakeOverLock"),
+    )
+    live = {"EndpointName": "scones-dev-vehicles", "EndpointConfigName": _model(arn)}
+    package = "arn:aws:sagemaker:us-east-1:000000000000:model-package/scones-dev-vehicles/1"
+    return {
+        **{state: [gives()] for state in nothing},
+        "ReadSummary": [gives(Body='{"version": "0123456789abcdef"}')],
+        "Train": [gives(ModelArtifacts={"S3ModelArtifacts": "s3://models/model.tar.gz"})],
+        "Package": [gives(archive_uri="s3://models/archive.tar.gz")],
+        "ReadGate": [_gate(accepted=True)],
+        "Register": [gives(ModelPackageArn=package)],
+        "ReadGuardAlarms": [gives(MetricAlarms=[])],
+        "FindEndpoint": [gives(Endpoints=[])],
+        "DescribeEndpoint": [
+            gives(**live, EndpointStatus="Creating"),
+            gives(**live, EndpointStatus="InService"),
+        ],
+        "DescribeHolder": [gives(Status="RUNNING")],
+    }
+
+
+CHAMPION = {
+    "run": {"S": "aaaabbbbcccc"},
+    "evaluation_model": {"S": "scones-dev-vehicles-aaaabbbbcccc"},
+    "dataset_version": {"S": "0123456789abcdef"},
+    "training_artifact": {"S": "s3://models/champion.tar.gz"},
+}
+HELD = [gives(Item={"execution_arn": {"S": "arn:aws:states:us-east-1:000000000000:execution:m:holder"}})]
+TAKEN = throws("DynamoDB.ConditionalCheckFailedException")
+IMAGE = {"bucket": "inbound", "key": "vehicles/a b.png", "version_id": "v1", "size": 1000}
+ANSWER = {
+    "class": "bicycle",
+    "confidence": 0.99,
+    "probabilities": {"bicycle": 0.99, "motorcycle": 0.01},
+    "confident": True,
+    "threshold": 0.9,
+    "model_version": "aaaabbbbcccc",
+    "inference_id": "i",
+    "milliseconds": 12,
+    "route": "near",
+    "image": {"brightness": 0.5},
+    "embedding": [0.0] * 8,
+}
+RECORDED = {
+    **{name: {"S": name} for name in ("object", "version_id", "decision_id", "classifier", "class", "route")},
+    **{name: {"S": ""} for name in ("reason", "model_version", "inference_id", "recorded_at")},
+    "outcome": {"S": "review"},
+    "probabilities": {"S": "{}"},
+    **{name: {"N": "0.5"} for name in ("confidence", "threshold", "milliseconds")},
+}
+
+
+def usual(machine: str, arn: str) -> Answers:
+    """Answers of services that work, for an execution of a machine."""
+    if machine == "training":
+        return _usual_training(arn)
+    if machine == "waiter":
+        done, ended = "framework-isComplete-task", "framework-onTimeout-task"
+        return {done: [gives(IsComplete=True)], ended: [gives()]}
+    nothing = ("Record", "WriteTags", "LogPrediction", "SendToReview")
+    return {
+        **{state: [gives()] for state in nothing},
+        "ClassifyImage": [gives(**ANSWER)],
+        "ReadRecorded": [gives(Item=RECORDED)],
+        "ReadTags": [gives(TagSet=[{"Key": "courier", "Value": "7"}])],
+    }
+
+
+def _held(*holder: Answer, **more: list[Answer]) -> Callable[[str], Answers]:
+    return lambda arn: {"Lock": [TAKEN, gives()], "ReadLock": HELD, "DescribeHolder": [*holder], **more}
+
+
+_ROLLED_BACK = gives(EndpointName="scones-dev-vehicles", EndpointConfigName="old", EndpointStatus="InService")
+SCENARIOS = (
+    Scenario("first", "training", "SUCCEEDED"),
+    Scenario(
+        "update",
+        "training",
+        "SUCCEEDED",
+        lambda arn: {"ReadChampion": [gives(Item=CHAMPION)], "FindEndpoint": [_endpoint("InService")]},
+    ),
+    Scenario(
+        "package",
+        "training",
+        "SUCCEEDED",
+        lambda arn: {"ReadChampion": [gives(Item=CHAMPION)], "FindEndpoint": [_endpoint("InService")]},
+        {"start": "package"},
+    ),
+    Scenario("rejected", "training", "SUCCEEDED", lambda arn: {"ReadGate": [_gate(accepted=False)]}),
+    Scenario(
+        "unsettled",
+        "training",
+        "SUCCEEDED",
+        lambda arn: {
+            "FindEndpoint": [_endpoint("Updating"), _endpoint("Failed"), gives(Endpoints=[])],
+        },
+    ),
+    Scenario(
+        "alarm",
+        "training",
+        "GuardAlarmError",
+        lambda arn: {"ReadGuardAlarms": [gives(MetricAlarms=[{"AlarmName": "errors"}])]},
+    ),
+    Scenario("rolled-back", "training", "RolloutError", lambda arn: {"DescribeEndpoint": [_ROLLED_BACK]}),
+    Scenario(
+        "job-fails", "training", "States.TaskFailed", lambda arn: {"Train": [throws("States.TaskFailed")]}
+    ),
+    Scenario("held", "training", "LockedError", _held(gives(Status="RUNNING"))),
+    Scenario("holder-dead", "training", "SUCCEEDED", _held(gives(Status="ABORTED"))),
+    Scenario("holder-unknown", "training", "SUCCEEDED", _held(throws("Sfn.ExecutionDoesNotExistException"))),
+    Scenario("overtaken", "training", "LockedError", _held(gives(Status="FAILED"), TakeOverLock=[TAKEN])),
+    Scenario(
+        "given-back", "training", "SUCCEEDED", lambda arn: {"Lock": [TAKEN, gives()], "ReadLock": [gives()]}
+    ),
+    Scenario("sure", "classification", "SUCCEEDED", start=IMAGE),
+    Scenario(
+        "unsure",
+        "classification",
+        "SUCCEEDED",
+        lambda arn: {"ClassifyImage": [gives(**{**ANSWER, "confident": False})]},
+        IMAGE,
+    ),
+    Scenario(
+        "no-image",
+        "classification",
+        "SUCCEEDED",
+        lambda arn: {
+            "ClassifyImage": [throws("InvalidImageError", '{"errorMessage": "The object is empty."}')]
+        },
+        IMAGE,
+    ),
+    Scenario("replayed", "classification", "SUCCEEDED", lambda arn: {"Record": [TAKEN]}, IMAGE),
+    Scenario("complete", "waiter", "SUCCEEDED"),
+    Scenario(
+        "never-complete",
+        "waiter",
+        "SUCCEEDED",
+        lambda arn: {"framework-isComplete-task": [throws("Error")]},
+    ),
+)
