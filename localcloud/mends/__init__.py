@@ -7,6 +7,7 @@ right by itself, the mend's file goes.
 from localcloud.mends import (
     bucket_tags,
     event_versions,
+    execution_timeouts,
     lambda_environment,
     lambda_errors,
     lambda_interpreter,
@@ -19,6 +20,7 @@ from localcloud.mends import (
 MENDS = (
     bucket_tags,
     event_versions,
+    execution_timeouts,
     lambda_environment,
     lambda_errors,
     lambda_interpreter,

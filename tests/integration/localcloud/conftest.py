@@ -20,8 +20,11 @@ ROLE = f"arn:aws:iam::{ACCOUNT}:role/any"
 
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
-    """Start an instance and end it."""
-    instance = Instance.start(tmp_path_factory.mktemp("cloud"), project=ROOT, owner_pid=os.getpid())
+    """Start an instance that reads mocked answers from `mocks.json` in its folder, and end it."""
+    folder = tmp_path_factory.mktemp("cloud")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SFN_MOCK_CONFIG", str(folder / "mocks.json"))
+        instance = Instance.start(folder, project=ROOT, owner_pid=os.getpid())
     try:
         yield instance
     finally:
@@ -45,15 +48,17 @@ def function(cloud: Instance, name: str, code: str) -> str:
     return arn
 
 
-def execute(cloud: Instance, name: str, states: dict[str, Any], request: object = None) -> dict[str, Any]:
-    """Run a JSONata state machine synchronously and return how it ended."""
+def execute(
+    cloud: Instance, name: str, states: dict[str, Any], request: object = None, case: str = ""
+) -> dict[str, Any]:
+    """Run a JSONata state machine synchronously, a test case of it if one is named, and return how it ended."""
     client = cloud.client("stepfunctions")
     definition = {"QueryLanguage": "JSONata", "StartAt": next(iter(states)), "States": states}
     machine = client.create_state_machine(
         name=name, definition=json.dumps(definition), roleArn=ROLE, type="EXPRESS"
     )["stateMachineArn"]
     answer: dict[str, Any] = client.start_sync_execution(
-        stateMachineArn=machine, input=json.dumps(request or {})
+        stateMachineArn=f"{machine}#{case}" if case else machine, input=json.dumps(request or {})
     )
     return answer
 

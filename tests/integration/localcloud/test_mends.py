@@ -7,7 +7,7 @@ import time
 
 from localcloud.instance import Instance
 from localcloud.processes import MARKER
-from tests.integration.localcloud.conftest import execute, function
+from tests.integration.localcloud.conftest import ROLE, execute, function
 
 KEY = "Fahrräder/a b+c%20 自転車.txt"
 
@@ -154,3 +154,54 @@ def test_succeed_output_is_the_executions(cloud: Instance) -> None:
     states = {"Done": {"Type": "Succeed", "Output": {"doubled": "{% $states.input.number * 2 %}"}}}
     ended = execute(cloud, "succeeding", states, {"number": 21})
     assert json.loads(ended["output"]) == {"doubled": 42}
+
+
+def test_execution_timeouts_end_what_takes_too_long_and_it_stays_so(cloud: Instance) -> None:
+    arn = function(
+        cloud,
+        "dawdling",
+        "import time\ndef handler(event, context):\n    time.sleep(3)\n    raise ValueError\n",
+    )
+    task = {"Type": "Task", "Resource": arn, "End": True}
+    definition = {
+        "QueryLanguage": "JSONata",
+        "StartAt": "Call",
+        "TimeoutSeconds": 1,
+        "States": {"Call": task},
+    }
+    client = cloud.client("stepfunctions")
+    machine = client.create_state_machine(name="late", definition=json.dumps(definition), roleArn=ROLE)
+    started = client.start_execution(stateMachineArn=machine["stateMachineArn"], input="{}")["executionArn"]
+    stopped = client.start_execution(stateMachineArn=machine["stateMachineArn"], input="{}")["executionArn"]
+    client.stop_execution(executionArn=stopped)
+
+    def events() -> list[str]:
+        found = client.get_execution_history(executionArn=started)["events"]
+        return [event["type"] for event in found]
+
+    deadline = time.monotonic() + 20
+    while "TaskFailed" not in events() and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert events()[-2:] == ["ExecutionTimedOut", "TaskFailed"]
+    assert client.describe_execution(executionArn=started)["status"] == "TIMED_OUT"
+    assert client.describe_execution(executionArn=stopped)["status"] == "ABORTED"
+
+
+def test_mocked_runs_answer_each_attempt_and_do_not_wait(cloud: Instance) -> None:
+    states = {
+        "Call": {
+            "Type": "Task",
+            "Resource": "arn:aws:states:::aws-sdk:s3:listBuckets",
+            "Retry": [{"ErrorEquals": ["S3.S3Exception"], "IntervalSeconds": 60, "MaxAttempts": 3}],
+            "Next": "Wait",
+        },
+        "Wait": {"Type": "Wait", "Seconds": 3600, "End": True},
+    }
+    failure = {"Throw": {"Error": "S3.S3Exception", "Cause": "slow down"}}
+    mocks = {
+        "StateMachines": {"mocked": {"TestCases": {"Recovers": {"Call": "answers"}}}},
+        "MockedResponses": {"answers": {"0-1": failure, "2": {"Return": {"Buckets": []}}}},
+    }
+    (cloud.directory / "mocks.json").write_text(json.dumps(mocks))
+    ended = execute(cloud, "mocked", states, case="Recovers")
+    assert (ended["status"], json.loads(ended["output"])) == ("SUCCEEDED", {"Buckets": []})
