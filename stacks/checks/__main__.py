@@ -1,0 +1,49 @@
+"""`python -m stacks.checks`: every check, over every environment, in one table."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from stacks.checks.assemblies import ROOT, synthesize
+from stacks.checks.result import Check, Result
+from stacks.settings import SettingsError
+
+CHECKS: tuple[Check, ...] = ()
+
+
+def environments() -> list[str]:
+    """Return the names of the environments that the project describes."""
+    return sorted(path.stem for path in (ROOT / "environments").glob("*.toml"))
+
+
+def table(results: Sequence[Result]) -> str:
+    """Lay the results out."""
+    rows = [("check", "looked at", "count", "findings")]
+    rows += [(each.check, each.looked_at, str(each.count), str(len(each.findings))) for each in results]
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the checks, print the table and the findings, and return 1 if there are any."""
+    parser = argparse.ArgumentParser(prog="python -m stacks.checks", description=__doc__)
+    parser.add_argument("--env", action="append", help="only this environment; may be given again")
+    options = parser.parse_args(list(arguments))
+    try:
+        assemblies = [synthesize(env) for env in options.env or environments()]
+    except SettingsError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
+    results = [check(assemblies) for check in CHECKS]
+    sys.stdout.write(table(results) + "\n")
+    for result in results:
+        sys.stdout.write("".join(f"{result.check}: {finding}\n" for finding in result.findings))
+    return int(any(result.findings for result in results))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,74 @@
+"""The cloud assemblies that the checks look at: each environment's, synthesized as the CLI does it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aws_cdk as cdk
+
+from stacks.deployment import deployment
+from stacks.settings import load
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """
+    One environment's templates.
+
+    Parameters
+    ----------
+    env
+        The environment, and what else tells it from the others.
+    folder
+        The cloud assembly, with one ``<stack>.template.json`` per stack.
+    templates
+        Templates by stack name.
+    """
+
+    env: str
+    folder: Path
+    templates: Mapping[str, Mapping[str, Any]]
+
+    def resources(self, kind: str) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+        """Yield stack name, logical ID and resource, of every resource of a type."""
+        for stack, template in self.templates.items():
+            for name, resource in template["Resources"].items():
+                if resource["Type"] == kind:
+                    yield stack, name, resource
+
+
+def cli_context() -> dict[str, Any]:
+    """Return the context that the CLI gives: the project's, and its own defaults."""
+    context: dict[str, Any] = json.loads((ROOT / "cdk.json").read_text(encoding="utf-8"))["context"]
+    return {**context, "aws:cdk:enable-asset-metadata": True, "aws:cdk:enable-path-metadata": True}
+
+
+def synthesize(env: str, folder: Path | None = None, overlay: Path | None = None) -> Assembly:
+    """
+    Synthesize one environment.
+
+    Parameters
+    ----------
+    env
+        Its name.
+    folder
+        Where the assembly is written; a temporary folder by default.
+    overlay
+        A settings file laid over the environment's.
+
+    Raises
+    ------
+    stacks.settings.SettingsError
+    """
+    app = cdk.App(context=cli_context(), outdir=str(folder) if folder else None)
+    deployment(app, load(ROOT / "environments", env, overlay=overlay))
+    assembly = app.synth()
+    return Assembly(
+        env, Path(assembly.directory), {stack.stack_name: stack.template for stack in assembly.stacks}
+    )
