@@ -1,0 +1,144 @@
+"""The current release deployed over the one before: nothing stateful is replaced and the endpoint never fails."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tarfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import BotoCoreError, ClientError
+
+from localcloud.cdk import bootstrap, run_cdk
+from localcloud.instance import Instance
+from tests.integration.workflow.conftest import OVERLAY, ROOT, Deployment
+from tests.integration.workflow.pictures import USABLE
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+BASELINE = "28faeeb5"
+"""What is upgraded while there is no release: a commit whose deployment was complete."""
+STATEFUL = (
+    "AWS::S3::Bucket",
+    "AWS::KMS::Key",
+    "AWS::DynamoDB::Table",
+    "AWS::SQS::Queue",
+    "AWS::SNS::Topic",
+    "AWS::SageMaker::ModelPackageGroup",
+    "AWS::KinesisFirehose::DeliveryStream",
+    "AWS::Events::EventBus",
+)
+ENDPOINT = "scones-dev-vehicles"
+
+
+def _git(*arguments: str) -> bytes:
+    done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, check=False)
+    return done.stdout if done.returncode == 0 else b""
+
+
+@pytest.fixture
+def before(tmp_path: Path) -> Path:
+    """The app as the last release had it, or the baseline, beside this one's Node modules."""
+    release = _git("describe", "--tags", "--abbrev=0", "HEAD^").decode().strip() or BASELINE
+    archive = _git("archive", "--format=tar", release)
+    if not archive:
+        pytest.skip(f"the history of this clone does not reach {release}: fetch all of it")
+    folder = tmp_path / "before"
+    with tarfile.open(fileobj=BytesIO(archive)) as contents:
+        contents.extractall(folder, filter="data")
+    (folder / "node_modules").symlink_to(ROOT / "node_modules")
+    return folder
+
+
+def _stateful(instance: Instance) -> dict[str, str]:
+    client = instance.client("cloudformation")
+    return {
+        f"{stack['StackName']}/{each['LogicalResourceId']}": each["PhysicalResourceId"]
+        for stack in client.describe_stacks()["Stacks"]
+        if stack["StackName"].startswith("scones-")
+        for each in client.describe_stack_resources(StackName=stack["StackName"])["StackResources"]
+        if each["ResourceType"] in STATEFUL
+    }
+
+
+def _outputs(instance: Instance) -> dict[str, str]:
+    stacks = instance.client("cloudformation").describe_stacks()["Stacks"]
+    return {each["OutputKey"]: each["OutputValue"] for stack in stacks for each in stack.get("Outputs", [])}
+
+
+@contextmanager
+def _asking(runtime: Any, failures: list[str], answers: list[int]) -> Iterator[None]:
+    """Ask the endpoint again and again meanwhile."""
+    stop = threading.Event()
+
+    def ask() -> None:
+        while not stop.wait(0.5):
+            try:
+                answer = runtime.invoke_endpoint(
+                    EndpointName=ENDPOINT, Body=USABLE["plain.png"], ContentType="application/octet-stream"
+                )
+                answers.append(len(answer["Body"].read()))
+            except (ClientError, BotoCoreError) as error:
+                failures.append(str(error))
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def test_an_upgrade_replaces_nothing_stateful_and_keeps_the_endpoint_in_service(
+    before: Path, tmp_path: Path
+) -> None:
+    overlay = tmp_path / "overlay.toml"
+    overlay.write_text(OVERLAY)
+    arguments = [
+        "deploy",
+        "--all",
+        "--require-approval",
+        "never",
+        "-c",
+        "env=dev",
+        "-c",
+        f"settings={overlay}",
+    ]
+    instance = Instance.start(tmp_path / "instance", project=ROOT, owner_pid=os.getpid())
+    try:
+        bootstrap(instance, project=ROOT, output=tmp_path / "bootstrap")
+        run_cdk(instance, arguments, project=before, output=tmp_path / "assembly-before")
+        old = Deployment(instance, _outputs(instance), overlay, tmp_path, tmp_path / "mocks.json")
+        version = old.upload("kept.png", USABLE["plain.png"])
+        outcome = old.outcome("kept.png", version)
+        stateful = _stateful(instance)
+        sagemaker = instance.client("sagemaker")
+        created = sagemaker.describe_endpoint(EndpointName=ENDPOINT)["CreationTime"]
+
+        failures: list[str] = []
+        answers: list[int] = []
+        with _asking(instance.client("sagemaker-runtime"), failures, answers):
+            run_cdk(instance, arguments, project=ROOT, output=tmp_path / "assembly-after")
+
+        assert failures == []
+        assert answers
+        after = _stateful(instance)
+        assert {name: after.get(name) for name in stateful} == stateful
+        endpoint = sagemaker.describe_endpoint(EndpointName=ENDPOINT)
+        assert (endpoint["EndpointStatus"], endpoint["CreationTime"]) == ("InService", created)
+        new = Deployment(instance, _outputs(instance), overlay, tmp_path, tmp_path / "mocks.json")
+        assert new.record("kept.png", version) == outcome
+        kept = instance.client("s3").get_object(
+            Bucket=new.outputs["InboundBucketName"], Key="vehicles/kept.png", VersionId=version
+        )
+        assert kept["Body"].read() == USABLE["plain.png"]
+        again = new.upload("new.png", USABLE["photo.jpg"])
+        assert new.outcome("new.png", again)["outcome"] in ("routed", "review")
+    finally:
+        instance.stop()
