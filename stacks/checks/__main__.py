@@ -6,11 +6,12 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from stacks.checks import schema
 from stacks.checks.assemblies import ROOT, synthesize
 from stacks.checks.result import Check, Result
 from stacks.settings import SettingsError
 
-CHECKS: tuple[Check, ...] = ()
+CHECKS: tuple[Check, ...] = (schema.check,)
 
 
 def environments() -> list[str]:
