@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -108,6 +109,47 @@ def train(
     typer.echo(f"{end.status}: {end.reason}" if end.reason else end.status)
     if end.status == "rejected":
         raise typer.Exit(REJECTED)
+
+
+@app.command()
+def doctor(
+    env: Env = "dev",
+    name: Annotated[
+        str | None,
+        typer.Option(help="Name of the deployment.  [default: the settings']", envvar="SCONES_NAME"),
+    ] = None,
+    settings: Annotated[
+        Path | None, typer.Option(help="A settings file laid over the environment's, as `-c settings=FILE`.")
+    ] = None,
+    local: Local = None,
+    instance: InstanceName = None,
+    json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
+) -> None:
+    """Say what would stop a deployment, before anything is created: quotas, images, bootstrap, cost.
+
+    Works without credentials, and then says what it could not check. Exits 1 if there is a problem.
+    """
+    from json import dumps
+
+    from scones.doctor.examine import examine, healthy
+    from scones.doctor.subject import settings_of
+    from scones.terminal import print_examination
+
+    chosen_settings = settings_of(env, name, settings)
+    target = chosen(
+        name=chosen_settings.name,
+        env=env,
+        classifier=chosen_settings.classifiers[0],
+        local=local,
+        instance=instance,
+    )
+    rows = examine(target, local=target.where != "AWS", overlay=settings)
+    if json:
+        typer.echo(dumps([each.as_dict() for each in rows], indent=2, ensure_ascii=False))
+    else:
+        print_examination(rows)
+    if not healthy(rows):
+        raise typer.Exit(1)
 
 
 def main() -> None:

@@ -40,9 +40,10 @@ def sentence(error: BaseException) -> str | None:
     from botocore import exceptions  # noqa: PLC0415  # only an error pays for this import
 
     from localcloud.errors import LocalCloudError  # noqa: PLC0415
+    from stacks.settings import SettingsError  # noqa: PLC0415
 
     said: str | None = None
-    if isinstance(error, SconesError | LocalCloudError):
+    if isinstance(error, SconesError | LocalCloudError | SettingsError):
         said = str(error)
     elif isinstance(error, exceptions.NoCredentialsError):
         said = "There are no AWS credentials: set AWS_PROFILE, or start a local cloud with `make up`."

@@ -146,7 +146,10 @@ def _aws_client(service: str) -> Any:
     from botocore.config import Config  # noqa: PLC0415
 
     return boto3.client(  # type: ignore[call-overload]
-        service, config=Config(retries={"total_max_attempts": 6, "mode": "standard"})
+        service,
+        # `cdk deploy` reads this variable, and boto3 only AWS_DEFAULT_REGION: both must mean one region.
+        region_name=os.environ.get("AWS_REGION"),
+        config=Config(retries={"total_max_attempts": 6, "mode": "standard"}),
     )
 
 

@@ -14,7 +14,9 @@ from rich.text import Text
 
 if TYPE_CHECKING:
     from scones.classification import Decision, Progress
+    from scones.doctor.row import Row
 
+STATUS_STYLES = {"ok": "green", "problem": "bold red", "not checked": "yellow"}
 OUTCOME_STYLES = {"routed": "green", "review": "yellow", "rejected": "red"}
 NOTES = Console(stderr=True, highlight=False)
 """Progress and remarks go to stderr, so that stdout holds the result alone."""
@@ -96,6 +98,21 @@ def print_overview(state: dict[str, Any]) -> None:
         table.add_row("queue", f"{name}: " + ", ".join(f"{count} {what}" for what, count in depth.items()))
     for each in state["trainings"]:
         table.add_row("training", f"{each['name']}  {each['status']}  {each['started']}")
+    RESULT.print(table)
+
+
+def print_examination(rows: Sequence[Row]) -> None:
+    """Print what the doctor found: a table to a terminal, unwrapped tab-separated rows to a pipe."""
+    if not RESULT.is_terminal:
+        for each in rows:
+            typer.echo("\t".join((each.item, each.status, each.found, each.advice)).rstrip("\t"))
+        return
+    table = Table(box=None, pad_edge=False)
+    for heading in ("item", "status", "found", "what to do"):
+        table.add_column(heading, overflow="fold", no_wrap=heading == "status")
+    for each in rows:
+        status = Text(each.status, STATUS_STYLES[each.status])
+        table.add_row(Text(each.item), status, Text(each.found), Text(each.advice))
     RESULT.print(table)
 
 

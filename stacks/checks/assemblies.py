@@ -49,7 +49,9 @@ def cli_context() -> dict[str, Any]:
     return {**context, "aws:cdk:enable-asset-metadata": True, "aws:cdk:enable-path-metadata": True}
 
 
-def synthesize(env: str, folder: Path | None = None, overlay: Path | None = None) -> Assembly:
+def synthesize(
+    env: str, folder: Path | None = None, overlay: Path | None = None, name: str | None = None
+) -> Assembly:
     """
     Synthesize one environment.
 
@@ -61,13 +63,15 @@ def synthesize(env: str, folder: Path | None = None, overlay: Path | None = None
         Where the assembly is written; a temporary folder by default.
     overlay
         A settings file laid over the environment's.
+    name
+        What the deployment is called instead of the settings' name.
 
     Raises
     ------
     stacks.settings.SettingsError
     """
     app = cdk.App(context=cli_context(), outdir=str(folder) if folder else None)
-    deployment(app, load(ROOT / "environments", env, overlay=overlay))
+    deployment(app, load(ROOT / "environments", env, overlay=overlay, name=name))
     assembly = app.synth()
     return Assembly(
         env, Path(assembly.directory), {stack.stack_name: stack.template for stack in assembly.stacks}

@@ -128,3 +128,10 @@ def test_help_answers_at_once_because_nothing_heavy_is_imported() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
     assert time.monotonic() - began < 5
+
+
+def test_the_region_that_cdk_reads_is_the_command_line_s_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
+    monkeypatch.setenv("AWS_REGION", "eu-west-3")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    assert target._aws_client("sqs").meta.region_name == "eu-west-3"

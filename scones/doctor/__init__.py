@@ -1,0 +1,1 @@
+"""`scones doctor`: what would stop a deployment, found before anything is created."""

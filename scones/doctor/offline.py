@@ -1,0 +1,87 @@
+"""What is known without asking anyone: the settings, the names, the price."""
+
+from __future__ import annotations
+
+from scones.doctor.row import Row, ok, problem, unchecked
+from scones.doctor.subject import Subject
+
+NAME_LIMITS = {
+    ("AWS::IAM::Role", "RoleName"): 64,
+    ("AWS::IAM::ManagedPolicy", "ManagedPolicyName"): 128,
+    ("AWS::KMS::Alias", "AliasName"): 256,
+    ("AWS::Lambda::Function", "FunctionName"): 64,
+    ("AWS::SageMaker::ModelPackageGroup", "ModelPackageGroupName"): 63,
+    ("AWS::SNS::Topic", "TopicName"): 256,
+    ("AWS::SQS::Queue", "QueueName"): 80,
+    ("AWS::StepFunctions::StateMachine", "StateMachineName"): 80,
+    ("AWS::Events::Rule", "Name"): 64,
+    ("AWS::Events::EventBus", "Name"): 256,
+}
+"""Characters that each service takes: https://docs.aws.amazon.com/general/latest/gr/aws-service-information.html"""
+STACK_NAME_LIMIT = 128
+
+
+def describe(subject: Subject) -> list[Row]:
+    """Say what would be deployed."""
+    settings = subject.settings
+    chosen = ", ".join(settings.classifiers)
+    kept = "everything goes with it" if settings.destroys else "buckets, table and key stay after a destroy"
+    rows = [ok("settings", f"{settings.deployment}: {chosen}; {kept}")]
+    rows.append(ok("templates", f"{len(subject.assembly.templates)} stacks synthesized"))
+    if not settings.alarm_emails:
+        rows.append(ok("alarms", "nobody is told of an alarm", "name somebody in alarm_emails"))
+    return rows
+
+
+def names(subject: Subject) -> list[Row]:
+    """Hold every name that the templates fix to its service's limit.
+
+    Names that CloudFormation makes up, those of all roles among them, it cuts to fit by itself.
+    """
+    found = [(stack, stack, STACK_NAME_LIMIT) for stack in subject.assembly.templates]
+    for (kind, key), limit in NAME_LIMITS.items():
+        for stack, logical, resource in subject.assembly.resources(kind):
+            name = resource.get("Properties", {}).get(key)
+            if isinstance(name, str):
+                found.append((f"{stack}/{logical}", name, limit))
+    long = [(where, name, limit) for where, name, limit in found if len(name) > limit]
+    if long:
+        advice = "choose a shorter --name, or shorter names in the settings"
+        return [
+            problem("names", f"{name} has {len(name)} characters and {limit} are allowed ({where})", advice)
+            for where, name, limit in long
+        ]
+    longest = max(found, key=lambda each: len(each[1]) / each[2])
+    return [
+        ok(
+            "names",
+            f"{len(found)} fixed names fit; nearest to its limit: {longest[1]}, "
+            f"{len(longest[1])} of {longest[2]}",
+        )
+    ]
+
+
+def cost(subject: Subject) -> list[Row]:
+    """Price what runs for as long as the deployment stands, and each hour of a job."""
+    from stacks import prices  # noqa: PLC0415
+    from stacks.checks.demands import demands  # noqa: PLC0415  # starts Node.js
+
+    rows = []
+    elsewhere = subject.region not in (None, prices.REGION)
+    advice = f"look your region's prices up: {prices.SOURCE}" if elsewhere else ""
+    for each in demands(subject.assembly):
+        item = f"cost of {each.use}"
+        price = prices.HOURLY.get(each.instance_type)
+        if price is None:
+            why = f"the project's price table has no {each.instance_type}"
+            rows.append(unchecked(item, why, f"look it up: {prices.SOURCE}"))
+            continue
+        text = f"{each.count} x {each.instance_type}: ${price * each.count:.2f} per hour"
+        if each.use == "endpoint":
+            text += f" while it stands, ${2 * price * each.count:.2f} during an update"
+        elif each.use.startswith("spot"):
+            text += " at most; spot costs less"
+        else:
+            text += " while it runs"
+        rows.append(ok(item, f"{text} ({prices.REGION}, list price of {prices.AS_OF})", advice))
+    return rows

@@ -1,0 +1,109 @@
+"""What a deployment asks SageMaker for, read from the state machines that will ask."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from stacks.checks.assemblies import Assembly
+from stacks.checks.rendering import Place, machines
+
+REFERENCE = Place("us-east-1")
+"""Instances are the same in every region: any will do to read them."""
+
+
+@dataclass(frozen=True, order=True)
+class Demand:
+    """
+    Instances that run at the same time.
+
+    Parameters
+    ----------
+    use
+        `endpoint`, `training job`, `spot training job`, `processing job` or `transform job`.
+    instance_type, count
+        Which, and how many at most.
+    """
+
+    use: str
+    instance_type: str
+    count: int
+
+    @property
+    def quota(self) -> str:
+        """The name of the account's quota for it, as Service Quotas has it."""
+        return f"{self.instance_type} for {self.use} usage"
+
+
+@dataclass(frozen=True, order=True)
+class Image:
+    """A container image in AWS's registry."""
+
+    account: str
+    repository: str
+    tag: str
+
+
+def demands(assembly: Assembly) -> list[Demand]:
+    """Return what runs at once: the most of each machine's steps, added up over the machines."""
+    total: dict[tuple[str, str], int] = {}
+    for machine in machines(assembly, REFERENCE):
+        most: dict[tuple[str, str], int] = {}
+        for _, state in machine.tasks():
+            for each in _of(state):
+                key = (each.use, each.instance_type)
+                most[key] = max(most.get(key, 0), each.count)
+        for key, count in most.items():
+            total[key] = total.get(key, 0) + count
+    return sorted(Demand(*key, count) for key, count in total.items())
+
+
+def images(assembly: Assembly, place: Place) -> list[Image]:
+    """Return the images that the machines name in a region.
+
+    Raises
+    ------
+    stacks.checks.rendering.RenderingError
+        When AWS's registry has no account there.
+    """
+    addresses: set[str] = set()
+    for machine in machines(assembly, place):
+        for _, state in machine.tasks():
+            addresses |= set(_addresses(state))
+    found = set()
+    for address in addresses:
+        registry, _, path = address.partition("/")
+        repository, _, tag = path.partition(":")
+        found.add(Image(registry.partition(".")[0], repository, tag))
+    return sorted(found)
+
+
+def _of(state: Mapping[str, Any]) -> Iterator[Demand]:
+    given = state.get("Arguments") or state.get("Parameters") or {}
+    action = state["Resource"].partition(".sync")[0].rpartition(":")[2]
+    if action == "createTrainingJob":
+        use = "spot training job" if given.get("EnableManagedSpotTraining") else "training job"
+        yield _demand(use, given["ResourceConfig"], "InstanceCount")
+    elif action == "createProcessingJob":
+        yield _demand("processing job", given["ProcessingResources"]["ClusterConfig"], "InstanceCount")
+    elif action == "createTransformJob":
+        yield _demand("transform job", given["TransformResources"], "InstanceCount")
+    elif action == "createEndpointConfig":
+        for variant in given["ProductionVariants"]:
+            yield _demand("endpoint", variant, "InitialInstanceCount")
+
+
+def _demand(use: str, given: Mapping[str, Any], count: str) -> Demand:
+    return Demand(use, given["InstanceType"], int(given[count]))
+
+
+def _addresses(value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for each in value.values():
+            yield from _addresses(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _addresses(each)
+    elif isinstance(value, str) and ".dkr.ecr." in value:
+        yield value
