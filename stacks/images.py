@@ -1,21 +1,45 @@
-"""AWS's container images for training and serving, for whatever region the stack is deployed to."""
+"""AWS's container images for training and serving, in every region that a stack may be deployed to."""
 
 from __future__ import annotations
 
-from aws_cdk import Aws, Stack
+from collections.abc import Iterable
+
+from aws_cdk import Aws, CfnMapping, Stack
 from aws_cdk import aws_iam as iam
-from aws_cdk.region_info import FactName
 from constructs import Construct
+
+from stacks.regions import AS_OF, REGISTRIES, supporting
+from stacks.settings import SettingsError
 
 PYTORCH = {True: "pytorch:2.13-cu133-amzn2023-sagemaker", False: "pytorch:2.13-cpu-amzn2023-sagemaker"}
 RAY = {True: "ray:serve-ml-sagemaker-cuda-v1", False: "ray:serve-ml-sagemaker-cpu-v1"}
 GPU_INFERENCE_AMI = "al2-ami-sagemaker-inference-gpu-3-1"
 """The driver of the default host image is too old for the CUDA of the Ray image."""
+MAPPING = "RegionsWithTheseImagesAndInstances"
+"""CloudFormation names it where it refuses a region."""
+
+
+def confine(stack: Stack, instance_types: Iterable[str]) -> None:
+    """Let a stack be deployed only where the images and all of these instances are.
+
+    Raises
+    ------
+    SettingsError
+        When that is nowhere.
+    """
+    types = sorted(set(instance_types))
+    regions = supporting(types)
+    if not regions:
+        raise SettingsError(
+            f"No region has all of {', '.join(types)} as of {AS_OF}: choose other instance types."
+        )
+    CfnMapping(stack, MAPPING, mapping={each: {"account": REGISTRIES[each]} for each in regions})
 
 
 def _account(scope: Construct) -> str:
-    account = Stack.of(scope).regional_fact(FactName.DLC_REPOSITORY_ACCOUNT)
-    return str(account)
+    mapping = Stack.of(scope).node.find_child(MAPPING)
+    assert isinstance(mapping, CfnMapping)  # noqa: S101  # for the type checker: `confine` made it
+    return mapping.find_in_map(Aws.REGION, "account")
 
 
 def uri(scope: Construct, image: str) -> str:

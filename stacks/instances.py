@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+JOB_INSTANCE = "ml.m5.xlarge"
+"""What staging, evaluation and transforms run on: CPUs do for any of them."""
 _SHAPE = re.compile(r"ml\.[a-z0-9-]+\.[a-z0-9-]+")
 _GPU = re.compile(r"ml\.(gr?\d|p\d)")
 _LOCAL_STORAGE = re.compile(

@@ -10,6 +10,7 @@ from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
 from lambda_src.environment import PackageModelEnvironment, SmokeTestEnvironment
+from stacks import images
 from stacks.boundary import apply_boundary
 from stacks.constructs.alerts import Alerts
 from stacks.constructs.guard_alarms import GuardAlarms
@@ -20,6 +21,7 @@ from stacks.constructs.training_assets import TrainingAssets
 from stacks.constructs.training_workflow import TrainingWorkflow
 from stacks.data_sources import S3Data
 from stacks.data_stack import DataStack
+from stacks.instances import JOB_INSTANCE
 from stacks.settings import Settings
 from stacks.workflow.context import Context
 
@@ -34,6 +36,8 @@ class TrainingStack(cdk.Stack):
         self._settings, self._classifier, self._data = settings, classifier, data
         self._chosen, self._prefix = settings.classifier[classifier], settings.prefix(classifier)
         apply_boundary(self, settings.permissions_boundary)
+        types = (self._chosen.training.instance_type, self._chosen.serving.instance_type, JOB_INSTANCE)
+        images.confine(self, types)
         self._alerts = Alerts(self, "Alerts", emails=settings.alarm_emails)
         self._table = self._state_table()
         self._alarms = GuardAlarms(self, "GuardAlarms", endpoint_name=self._prefix, topic=self._alerts.topic)

@@ -8,6 +8,7 @@ from aws_cdk import aws_stepfunctions as sfn
 
 from stacks import images
 from stacks.data_sources import CifarData, DrawingsData, S3Data
+from stacks.instances import JOB_INSTANCE
 from stacks.workflow.context import RUN, Context, expression
 from stacks.workflow.tasks import STARTING_MINUTES, Tasks
 
@@ -63,7 +64,7 @@ def processing(
         "ProcessingResources": {
             "ClusterConfig": {
                 "InstanceCount": 1,
-                "InstanceType": "ml.m5.xlarge",
+                "InstanceType": JOB_INSTANCE,
                 "VolumeSizeInGB": 30,
                 "VolumeKmsKeyId": context.key.key_arn,
             }

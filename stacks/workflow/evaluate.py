@@ -7,6 +7,7 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_stepfunctions as sfn
 from aws_cdk import aws_stepfunctions_tasks as tasks
 
+from stacks.instances import JOB_INSTANCE
 from stacks.workflow.context import RUN, Context, expression
 from stacks.workflow.dataset import INPUT, JOB_MINUTES, OUTPUT, processing, s3_input, s3_output
 from stacks.workflow.tasks import STARTING_MINUTES, State, Tasks, seconds
@@ -42,7 +43,7 @@ def _transform(make: Tasks, context: Context, name: str, step: str, model: str, 
             s3_output_path=context.run_uri(folder), accept="application/json", encryption_key=context.key
         ),
         transform_resources=tasks.TransformResources(
-            instance_count=1, instance_type=ec2.InstanceType("m5.xlarge")
+            instance_count=1, instance_type=ec2.InstanceType(JOB_INSTANCE.removeprefix("ml."))
         ),
         tags={tag["Key"]: tag["Value"] for tag in context.tags},
         task_timeout=seconds((TRANSFORM_MINUTES + STARTING_MINUTES) * 60),
