@@ -12,7 +12,11 @@ ENV ?= dev
 TESTS ?= tests
 DEMO = SCONES_SETUP_SECONDS=$$(cat build/setup.seconds) .venv/bin/python -m scones.demo
 
-.PHONY: help demo up down test test-fast test-full lint format typecheck synth lock clean setup-synth setup-local setup-dev
+BASE ?= build/base/cdk.out/$(ENV)
+CDK = node node_modules/aws-cdk/bin/cdk
+
+.PHONY: help demo up down test test-fast test-full lint format typecheck checks synth diff deploy destroy lock clean
+.PHONY: setup-synth setup-cli setup-local setup-dev
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -47,8 +51,20 @@ format: setup-dev ## Write the style
 typecheck: setup-dev ## mypy --strict on everything
 	@.venv/bin/mypy
 
+checks: setup-dev ## What can be known of a deployment without an account, in one table
+	@.venv/bin/python -m stacks.checks
+
 synth: setup-synth ## Templates of one environment into cdk.out/ (ENV=dev|prod)
-	@node node_modules/aws-cdk/bin/cdk synth --quiet --app ".venv/bin/python app.py" --output "cdk.out/$(ENV)" -c env="$(ENV)"
+	@$(CDK) synth --quiet --app ".venv/bin/python app.py" --output "cdk.out/$(ENV)" -c env="$(ENV)"
+
+diff: setup-synth ## What changed since other templates (ENV=dev|prod BASE=<their folder>); after `make synth`
+	@.venv/bin/python tools/diff.py "cdk.out/$(ENV)" "$(BASE)"
+
+deploy: setup-synth ## Deploy to AWS without questions, as CI does (ENV=dev|prod)
+	@$(CDK) deploy --all --require-approval never --app ".venv/bin/python app.py" -c env="$(ENV)"
+
+destroy: setup-synth ## Destroy on AWS without questions (ENV=dev|prod)
+	@$(CDK) destroy --all --force --app ".venv/bin/python app.py" -c env="$(ENV)"
 
 lock: setup-dev ## Resolve constraints.txt and package-lock.json anew
 	@.venv/bin/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
@@ -60,6 +76,9 @@ clean: ## Remove what set-up and runs made
 
 setup-synth:
 	@tools/python tools/setup.py synth
+
+setup-cli:
+	@tools/python tools/setup.py cli
 
 setup-local:
 	@tools/python tools/setup.py local

@@ -20,8 +20,8 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 BUILD = ROOT / "build"
 LOG = BUILD / "setup.log"
-LEVELS = {"synth": "", "local": "[local]", "dev": "[dev]"}
-"""What each level installs: templates only; the local cloud too; the tests and checks too."""
+LEVELS = {"synth": "", "cli": "[cli]", "local": "[local]", "dev": "[dev]"}
+"""What each level installs: templates only; the command line too; the local cloud too; the tests and checks too."""
 NETWORK_SIGNS = (
     "ConnectionError",
     "Failed to establish a new connection",
@@ -113,7 +113,7 @@ def install(level: str) -> None:
         ],
     )
     run("CDK command line", ["npm", "ci", "--no-audit", "--no-fund"])
-    if level != "synth":
+    if level in ("local", "dev"):
         run("Lambda runtime", [python, "-m", "localcloud.lambda_runtime", BUILD / "lambda-runtime"])
     (VENV / f".complete-{level}").write_text(fingerprint(level))
 
