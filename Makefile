@@ -10,7 +10,8 @@ CLASSIFIER ?= vehicles
 KEEP ?=
 ENV ?= dev
 TESTS ?= tests
-DEMO = SCONES_SETUP_SECONDS=$$(cat build/setup.seconds) .venv/bin/python -m scones.demo
+# `exec`, so that a signal to make reaches the demo itself and no shell in between.
+DEMO = SCONES_SETUP_SECONDS=$$(cat build/setup.seconds); export SCONES_SETUP_SECONDS; exec .venv/bin/python -m scones.demo
 
 BASE ?= build/base/cdk.out/$(ENV)
 CDK = node node_modules/aws-cdk/bin/cdk

@@ -24,6 +24,8 @@ _REASONS = (
     re.compile(r"_FAILED\b.*?\| Custom::.*?\) (?:Error: )?(?P<reason>.+)"),
     re.compile(r"\b(?:CREATE|UPDATE|DELETE)_FAILED\b.*?\| (?P<reason>.+)"),
     re.compile(r"^(?:.*❌.*?failed: |error: |Error: )(?P<reason>.+)"),
+    # The app's own fault: the last line of its traceback.
+    re.compile(r"^(?P<reason>(?:\w+\.)*\w*(?:Error|Exception): .+)"),
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import shutil
@@ -87,16 +88,25 @@ class Instance:
                 f"Port {port} on 127.0.0.1 is in use; choose another or leave the choice out."
             )
         directory = directory.resolve()
-        with contextlib.suppress(NotRunningError):
-            cls.load(directory)
-            raise StartError(f"A local cloud runs in {directory} already; end it with `scones local down`.")
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        # Two that start in one folder at once would each find it free.
+        with (directory.parent / f".{directory.name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            with contextlib.suppress(NotRunningError):
+                cls.load(directory)
+                raise StartError(
+                    f"A local cloud runs in {directory} already; end it with `scones local down`."
+                )
+            return cls._start(directory, port or free_port(), owner_pid, project)
+
+    @classmethod
+    def _start(cls, directory: Path, port: int, owner_pid: int | None, project: Path | None) -> Instance:
         directory.mkdir(parents=True, exist_ok=True)
         project = (project or Path.cwd()).resolve()
         runtime = ensure_lambda_runtime(project / "build" / "lambda-runtime")
         identity = uuid.uuid4().hex[:12]
         # Ray keeps Unix sockets below this folder, whose paths may have 107 bytes.
         work = Path(tempfile.mkdtemp(prefix="lc-", dir="/tmp"))
-        chosen = port or free_port()
         environment = {
             "PATH": os.pathsep.join((str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin")),
             "HOME": str(work),
@@ -104,7 +114,7 @@ class Instance:
             "LANG": "C.UTF-8",
             "PYTHONUNBUFFERED": "1",
             "PYTHONDONTWRITEBYTECODE": "1",
-            "GATEWAY_PORT": str(chosen),
+            "GATEWAY_PORT": str(port),
             "BIND_HOST": "127.0.0.1",
             "IOT_MTLS_ENABLED": "false",
             "SFTP_ENABLED": "false",
@@ -116,7 +126,7 @@ class Instance:
             "LOCALCLOUD_WORK": str(work),
             "LOCALCLOUD_LAMBDA_PYTHON": str(runtime),
             MARKER: identity,
-            **_aws_environment(chosen),
+            **_aws_environment(port),
             **({"LOCALCLOUD_OWNER": str(owner_pid)} if owner_pid else {}),
             **{name: os.environ[name] for name in FOR_TESTS if name in os.environ},
         }
@@ -130,7 +140,7 @@ class Instance:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        instance = cls(directory, identity, process.pid, chosen, work)
+        instance = cls(directory, identity, process.pid, port, work)
         try:
             instance._wait(process)
         except BaseException:

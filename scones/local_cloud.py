@@ -22,7 +22,9 @@ InstanceName = Annotated[
 @app.command()
 def up(
     instance: InstanceName = "default",
-    port: Annotated[int | None, typer.Option(help="Loopback port; a free one if not given.")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Loopback port; a free one if not given.")
+    ] = None,
 ) -> None:
     """Start an empty local cloud, and leave it running."""
     from localcloud.errors import NotRunningError

@@ -62,6 +62,7 @@ def print_decisions(decisions: Sequence[Decision]) -> None:
             *(each.object, each.outcome or "", each.predicted or ""),
             *("" if each.confidence is None else f"{each.confidence:.4f}", each.route or ""),
             "" if each.milliseconds is None else f"{each.milliseconds:.0f}",
+            " ".join((each.reason or "").split()),
         )
         typer.echo("\t".join(cells))
 

@@ -52,12 +52,27 @@ def serving_members() -> dict[str, bytes]:
 
 
 def folder_members(folder: Path) -> dict[str, bytes]:
-    """Collect every file below a folder, hidden ones left out."""
-    return {
+    """
+    Collect every file below a folder, hidden ones left out.
+
+    Raises
+    ------
+    SettingsError
+        When a file's name is no text.
+    """
+    members = {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in sorted(folder.rglob("*"))
         if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     }
+    for name in members:
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            raise SettingsError(
+                f"The file name {name!r} in {folder} is not valid UTF-8: rename the file."
+            ) from None
+    return members
 
 
 def digest(members: Members) -> str:

@@ -10,11 +10,13 @@ import fcntl
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from types import FrameType
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
@@ -34,6 +36,8 @@ NETWORK_SIGNS = (
     "EAI_AGAIN",
     "ETIMEDOUT",
     "Network is unreachable",
+    # Versions are locked, so what cannot be resolved is what no index could be asked for.
+    "ResolutionImpossible",
 )
 
 
@@ -68,16 +72,23 @@ def run(what: str, command: Sequence[str | Path]) -> None:
         log.write(f"\n$ {' '.join(map(str, command))}\n")
         log.flush()
         begin = log.tell()
-        done = subprocess.run(
+        # A group of its own, so that an interruption ends the step with all that it has started.
+        step = subprocess.Popen(
             [str(part) for part in command],
             cwd=ROOT,
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            check=False,
+            start_new_session=True,
         )
-    if done.returncode == 0:
+        try:
+            status = step.wait()
+        except BaseException:
+            os.killpg(step.pid, signal.SIGKILL)
+            step.wait()
+            raise
+    if status == 0:
         print(f"  {what}: {time.monotonic() - started:.0f} s", flush=True)
         return
     output = LOG.read_text(encoding="utf-8", errors="replace")[begin:]
@@ -141,7 +152,14 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
+def interrupt(number: int, frame: FrameType | None) -> None:
+    """Treat an end that is asked for by signal as Ctrl-C."""
+    raise KeyboardInterrupt
+
+
 if __name__ == "__main__":
+    for each in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(each, interrupt)
     try:
         sys.exit(main(sys.argv[1:]))
     except KeyboardInterrupt:

@@ -6,6 +6,7 @@ Powertools layer, which is AWS's, is part of the interpreter that is used instea
 
 from __future__ import annotations
 
+import logging
 import os
 
 
@@ -23,3 +24,5 @@ def apply() -> None:
         return binary, script
 
     lambda_runtime._detect_runtime_binary = detecting
+    # It warns of AWS's layer at every look at a function, and here the interpreter holds what the layer brings.
+    logging.getLogger("lambda").addFilter(lambda record: "is not held by MiniStack" not in str(record.msg))

@@ -33,7 +33,10 @@ Data = Annotated[
 ]
 Keep = Annotated[bool, typer.Option("--keep", help="Leave it running at the end.")]
 Classifier = Annotated[str, typer.Option(help="Which of the environment's classifiers.")]
-Port = Annotated[int | None, typer.Option(help="Loopback port of the local cloud; a free one if not given.")]
+Port = Annotated[
+    int | None,
+    typer.Option(min=1, max=65535, help="Loopback port of the local cloud; a free one if not given."),
+]
 Fast = Annotated[bool, typer.Option("--fast", help="Few pictures, few epochs: for tests.")]
 InstanceName = Annotated[str, typer.Option("--instance", metavar="NAME", help="Which local cloud.")]
 SHOWN = 20
@@ -96,7 +99,7 @@ def up(
 ) -> None:
     """Deploy and train, and leave it running."""
     voice = Voice()
-    identity = f"up-{time.strftime('%Y%m%d-%H%M%S')}"
+    identity = f"up-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
     with started(
         voice, identity, (DEFAULT_INSTANCE,), folder, classifier, port, fast=fast, kept=True
     ) as session:

@@ -74,6 +74,13 @@ def inspect(folder: Path) -> Pictures:
             raise DataError(
                 f"The class name {name!r} may hold letters, digits, '_', '.' and '-' only: rename the folder."
             )
+    for name in _folders(splits[-1]) if splits[-1].is_dir() else []:
+        if name not in wanted:
+            raise DataError(
+                f"The class {name} has test pictures and none to train on: make {splits[0] / name}, or remove "
+                f"{splits[-1] / name}."
+            )
+    _check_names(root)
     if len(wanted) < 2:
         raise DataError(
             f"The folder {folder} has one class only, {wanted[0]}: a classifier needs at least two."
@@ -99,6 +106,14 @@ def _count(folder: Path, root: Path, splits: list[Path], wanted: list[str]) -> P
                 f"The class {name} has {count} readable pictures in {folder}: give it at least {MINIMUM}."
             )
     return Pictures(root, classes, tuple(unreadable))
+
+
+def _check_names(root: Path) -> None:
+    for path in root.rglob("*"):
+        try:
+            str(path.relative_to(root)).encode()
+        except UnicodeEncodeError:
+            raise DataError(f"The file name {path.name!r} is not valid UTF-8: rename the file.") from None
 
 
 def readable(path: Path) -> bool:

@@ -58,6 +58,7 @@ def started(
             yield session
             finished = True
         except KeyboardInterrupt:
+            voice.say("Ending the local cloud and all that runs in it …")
             end(session)
             voice.say(
                 "Interrupted: the local cloud and all that ran in it were ended; nothing is left to clean up."
@@ -78,7 +79,7 @@ def started(
 
 def end(session: Session | None, *, keep_log: bool = True) -> None:
     """End a local cloud without being interrupted a second time."""
-    if session is None or not session.instance.directory.exists():
+    if session is None:
         return
     before = {each: signal.signal(each, signal.SIG_IGN) for each in SIGNALS}
     try:

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -89,6 +90,22 @@ def test_a_second_instance_is_refused_where_one_runs(cloud: Instance) -> None:
     with pytest.raises(StartError, match=r"runs in .* already"):
         Instance.start(cloud.directory, project=ROOT, owner_pid=os.getpid())
     assert cloud.running()
+
+
+def test_of_two_that_start_in_one_folder_at_once_one_is_refused(tmp_path: Path) -> None:
+    def start() -> Instance | StartError:
+        try:
+            return Instance.start(tmp_path / "shared", project=ROOT, owner_pid=os.getpid())
+        except StartError as error:
+            return error
+
+    with ThreadPoolExecutor(2) as pool:
+        outcomes = [each.result() for each in [pool.submit(start), pool.submit(start)]]
+    (started,) = [each for each in outcomes if isinstance(each, Instance)]
+    (refused,) = [each for each in outcomes if isinstance(each, StartError)]
+    assert "runs in" in str(refused)
+    assert Instance.load(tmp_path / "shared").identity == started.identity
+    started.stop()
 
 
 def test_loopback_is_reached_directly_when_the_machine_has_a_proxy(

@@ -38,7 +38,7 @@ def test_one_row_is_printed_per_image_when_classified(cloud: FakeCloud, image: P
     )
     result = run.invoke(cli.app, ["classify", str(image)])
     assert result.exit_code == 0, result.output
-    assert result.stdout.split("\t")[1:] == ["routed", "bicycle", "0.9800", "near", "9\n"]
+    assert result.stdout.split("\t")[1:] == ["routed", "bicycle", "0.9800", "near", "9", "\n"]
     assert "a picture.png" in result.stdout
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,24 @@ def test_one_sentence_is_said_when_the_folder_cannot_be_used(tmp_path: Path) -> 
     fill(tmp_path / "named", "cat")
     fill(tmp_path / "named", "big dog")
     assert "'big dog' may hold" in said(tmp_path / "named")
+
+
+def test_a_class_with_test_pictures_alone_is_named(tmp_path: Path) -> None:
+    for name in ("train/bicycle", "train/motorcycle", "test/bicycle", "test/tricycle"):
+        (tmp_path / name).mkdir(parents=True)
+    with pytest.raises(DataError, match="The class tricycle has test pictures and none to train on"):
+        inspect(tmp_path)
+
+
+def test_a_file_name_that_is_no_text_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    for name in ("bicycle", "motorcycle"):
+        (tmp_path / name).mkdir()
+    try:
+        Path(os.fsdecode(os.fsencode(tmp_path / "bicycle") + b"/br\xff.png")).touch()
+    except OSError:
+        pytest.skip("this file system takes names in UTF-8 alone")
+    with pytest.raises(DataError, match="is not valid UTF-8: rename the file"):
+        inspect(tmp_path)
 
 
 def test_an_unknown_classifier_is_named_with_the_known_ones() -> None:
