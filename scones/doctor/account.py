@@ -36,7 +36,7 @@ def _bootstrapped(subject: Subject, needs: int, parameter: str) -> list[Row]:
     from botocore.exceptions import ClientError  # noqa: PLC0415
 
     where = f"{subject.account}/{subject.region}"
-    advice = f"run `npx cdk bootstrap aws://{where}`"
+    advice = "run `make up`, which does it" if subject.local else f"run `npx cdk bootstrap aws://{where}`"
     try:
         found = subject.target.clients("ssm").get_parameter(Name=parameter)
     except ClientError as error:
@@ -66,7 +66,8 @@ def quotas(subject: Subject) -> list[Row]:
             _quota_row(each.quota, _at_once(each.use, each.count), allowed.get(each.quota)) for each in wanted
         ]
 
-    return ask("quotas", "servicequotas:ListServiceQuotas", compared)
+    actions = "servicequotas:ListServiceQuotas and servicequotas:ListAWSDefaultServiceQuotas"
+    return ask("quotas", actions, compared)
 
 
 def _at_once(use: str, count: int) -> int:

@@ -135,3 +135,16 @@ def test_the_region_that_cdk_reads_is_the_command_line_s_too(monkeypatch: pytest
     monkeypatch.setenv("AWS_REGION", "eu-west-3")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     assert target._aws_client("sqs").meta.region_name == "eu-west-3"
+
+
+def test_aws_needs_nothing_that_the_command_line_alone_does_not_install() -> None:
+    absent = ["ministack", "numpy", "PIL", "psutil", "ray", "torch"]
+    code = f"""
+import sys
+sys.modules |= dict.fromkeys({absent})
+import scones.classification, scones.doctor.examine, scones.errors, scones.files, scones.overview, scones.target
+scones.errors.sentence(ValueError())
+print(scones.target.choose(name="a", env="dev", classifier="b", local=False, instance=None).where)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "AWS", done.stderr
