@@ -13,6 +13,7 @@ from scones.doctor.subject import Subject, settings_of, synthesized
 from scones.target import Target
 
 EXAMINATIONS: tuple[Examination, ...] = (
+    offline.region,
     offline.names,
     offline.cost,
     account.bootstrap,
@@ -60,8 +61,7 @@ def _identified(subject: Subject) -> tuple[Subject, list[Row]]:
         # STS answers without a region too; a deployment does not.
         region = subject.target.clients("cloudformation").meta.region_name
     except NoRegionError:
-        advice = "set AWS_REGION, or a region in your AWS profile"
-        return subject, [unchecked("region", "nothing says which one, so AWS was not asked", advice)]
+        return subject, [unchecked(item, "without a region AWS was not asked", "set AWS_REGION")]
     subject = dataclasses.replace(subject, region=region)
     try:
         answer = subject.target.clients("sts").get_caller_identity()

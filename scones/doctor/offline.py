@@ -33,6 +33,34 @@ def describe(subject: Subject) -> list[Row]:
     return rows
 
 
+def region(subject: Subject) -> list[Row]:
+    """Look the region up in the tables by which the templates take regions or refuse them."""
+    from stacks import regions  # noqa: PLC0415
+    from stacks.checks.demands import demands  # noqa: PLC0415  # starts Node.js
+
+    types = {each.instance_type for each in demands(subject.assembly)}
+    possible = regions.supporting(types)
+    name = subject.region
+    if name is None:
+        return [
+            unchecked("region", "nothing says which one", "set AWS_REGION, or a region in your AWS profile")
+        ]
+    table = f"stacks/regions.py (as of {regions.AS_OF})"
+    if name in possible:
+        unknown = sorted(types - set(regions.OFFERED))
+        if unknown:
+            why = f"{name} has AWS's images, and {table} does not know {', '.join(unknown)}"
+            return [unchecked("region", why, "see the instances below")]
+        return [ok("region", f"{name} has AWS's images and these instances by {table}")]
+    if name not in regions.REGISTRIES:
+        found = f"{name} has no registry of AWS's images in {table}"
+    else:
+        missing = sorted(each for each in types if name not in regions.OFFERED.get(each, regions.REGISTRIES))
+        found = f"{name} has no {', '.join(missing)} by {table}"
+    advice = f"choose one of {', '.join(possible)}; or add to the table what AWS has there since"
+    return [problem("region", f"{found}, and CloudFormation will refuse the templates", advice)]
+
+
 def names(subject: Subject) -> list[Row]:
     """Hold every name that the templates fix to its service's limit.
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from stacks.checks.demands import Image
     from stacks.checks.rendering import Machine
 
-ANOTHER_REGION = "deploy to a region of stacks/regions.py"
+ANOTHER_REGION = "see the region above"
 MISSING_IMAGE = ("ImageNotFoundException", "RepositoryNotFoundException")
 
 
@@ -30,7 +30,7 @@ def images(subject: Subject) -> list[Row]:
     try:
         wanted = images(subject.assembly, Place(subject.region) if subject.region else REFERENCE)
     except RenderingError:
-        return [problem("images", f"AWS's registry has no account in {subject.region}", ANOTHER_REGION)]
+        return [unchecked("images", f"the templates refuse {subject.region}", ANOTHER_REGION)]
     if subject.why_not_asked is not None:
         return _not_asked(subject, "images", ", ".join(f"{each.repository}:{each.tag}" for each in wanted))
     return [row for each in wanted for row in _image(subject, each)]
@@ -108,9 +108,8 @@ def state_machines(subject: Subject) -> list[Row]:
     place = Place(subject.region, subject.account or REFERENCE.account) if subject.region else REFERENCE
     try:
         found = list(machines(subject.assembly, place))
-    except RenderingError as error:
-        advice = "deploy to a region that has what the templates name"
-        return [problem("state machines", str(error), advice)]
+    except RenderingError:
+        return [unchecked("state machines", f"the templates refuse {subject.region}", ANOTHER_REGION)]
     if subject.why_not_asked is not None:
         return _not_asked(subject, "state machines", f"there are {len(found)} definitions to validate")
     return [row for each in found for row in _validated(subject, each)]

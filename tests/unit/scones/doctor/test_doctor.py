@@ -17,6 +17,7 @@ from scones.doctor.row import Row, problem
 from scones.doctor.subject import Subject
 from scones.target import Target
 from stacks.checks.assemblies import ROOT, Assembly, synthesize
+from stacks.regions import OFFERED
 from stacks.settings import Settings, load
 
 REGION = "eu-west-1"
@@ -94,6 +95,26 @@ def test_expired_credentials_are_a_problem(cloud: Cloud, subject: Subject) -> No
     assert found.account is None
     assert rows[0].status == "problem"
     assert not healthy(rows)
+
+
+def test_nothing_is_asked_when_no_region_or_no_credentials_are_set(
+    subject: Subject, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for variable in ("AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID"):
+        monkeypatch.delenv(variable, raising=False)
+    for variable in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(variable, str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    stranger = dataclasses.replace(subject, account=None, region=None)
+    for region, said in ((None, "without a region"), (REGION, "there are none")):
+
+        def clients(service: str, region: str | None = region) -> Any:
+            return boto3.session.Session().client(service, region_name=region)  # type: ignore[call-overload]
+
+        target = dataclasses.replace(subject.target, clients=clients)
+        found, (row,) = _identified(dataclasses.replace(stranger, target=target))
+        assert (found.account, found.region, row.status) == (None, region, "not checked")
+        assert said in row.found
 
 
 @pytest.mark.parametrize(("version", "status"), [("21", "ok"), ("6", "ok"), ("5", "problem")])
@@ -194,10 +215,38 @@ def test_an_image_that_is_not_handed_out_is_a_problem(cloud: Cloud, subject: Sub
     assert "Requested image not found" in rows[0].found
 
 
-def test_a_region_without_a_registry_is_a_problem(subject: Subject) -> None:
-    (row,) = services.images(dataclasses.replace(subject, region="mars-north-1"))
-    assert row.status == "problem"
-    assert "mars-north-1" in row.found
+@pytest.mark.parametrize(
+    ("region", "status", "said"),
+    [
+        ("eu-west-1", "ok", "has AWS's images and these instances"),
+        ("mars-north-1", "problem", "no registry of AWS's images"),
+        ("eu-central-2", "problem", "has no ml.g5.xlarge"),
+        (None, "not checked", "nothing says which one"),
+    ],
+)
+def test_the_region_is_looked_up_before_anything_is_asked(
+    subject: Subject, region: str | None, status: str, said: str
+) -> None:
+    (row,) = offline.region(dataclasses.replace(subject, region=region))
+    assert row.status == status
+    assert said in row.found
+
+
+def test_a_type_that_no_table_knows_leaves_the_region_unchecked(
+    subject: Subject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(OFFERED, "ml.g5.xlarge")
+    (row,) = offline.region(subject)
+    assert row.status == "not checked"
+    assert "does not know ml.g5.xlarge" in row.found
+
+
+def test_nothing_is_asked_of_a_region_that_the_templates_refuse(subject: Subject) -> None:
+    elsewhere = dataclasses.replace(subject, region="eu-central-2")
+    for examination in (services.images, services.state_machines):
+        (row,) = examination(elsewhere)
+        assert row.status == "not checked"
+        assert "refuse eu-central-2" in row.found
 
 
 def test_a_type_that_ec2_lacks_is_a_problem(cloud: Cloud, subject: Subject) -> None:

@@ -38,6 +38,7 @@ def test_it_says_what_it_could_not_check_when_there_are_no_credentials(tmp_path:
     assert done.returncode == 0, done.stderr
     rows = {row["item"]: row for row in json.loads(done.stdout)}
     assert rows["settings"]["found"].startswith("other-dev: vehicles")
+    assert rows["region"]["status"] == "ok"
     assert rows["cost of endpoint"]["found"].startswith("2 x ml.m5.large: $0.23 per hour")
     for item in ("credentials", "CDK bootstrap", "quotas", "instances", "images", "state machines"):
         assert rows[item]["status"] == "not checked", item
