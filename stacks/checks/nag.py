@@ -1,0 +1,64 @@
+"""cdk-nag's AwsSolutions and Serverless packs over the app itself, for they look at constructs."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import re
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import aws_cdk as cdk
+import cdk_nag
+
+from stacks.checks.assemblies import ROOT, Assembly, cli_context
+from stacks.checks.nag_reasons import REASONS
+from stacks.checks.result import Result
+from stacks.deployment import deployment
+from stacks.settings import load
+
+Finding = tuple[str, str]
+
+
+def check(assemblies: Sequence[Assembly]) -> Result:
+    """Run both packs on every environment; what no reason explains is a finding."""
+    found: list[Finding] = []
+    for assembly in assemblies:
+        with tempfile.TemporaryDirectory() as folder:
+            app = cdk.App(context=cli_context(), outdir=folder)
+            deployment(app, load(ROOT / "environments", assembly.env))
+            found += run(app, Path(folder))
+    findings = [f"{path}: {rule}" for rule, path in found if not explained(rule, path)]
+    findings += [
+        f"the reason for {which} at {where} explains nothing any more: remove it"
+        for which, where, _ in REASONS
+        if not any(re.fullmatch(which, rule) and re.fullmatch(where, path) for rule, path in found)
+    ]
+    return Result(
+        "cdk-nag", "findings of AwsSolutions and Serverless, each reasoned", len(found), tuple(findings)
+    )
+
+
+def run(app: cdk.App, folder: Path) -> Iterator[Finding]:
+    """Synthesize an app under both packs, and yield each finding's rule and construct."""
+    cdk.Validations.of(app).add_plugins(cdk_nag.AwsSolutionsChecks(app), cdk_nag.ServerlessChecks(app))
+    try:
+        # Every finding would be printed, the reasoned ones too: hundreds of lines.
+        with contextlib.redirect_stderr(io.TextIOWrapper(io.BytesIO())):
+            app.synth()
+    except RuntimeError as error:
+        # Findings fail the synthesis after the report is written.
+        if "ValidationFailed" not in str(error):
+            raise
+    report = json.loads((folder / "validation-report.json").read_text(encoding="utf-8"))
+    for pack in report["pluginReports"]:
+        for violation in pack["violations"]:
+            for construct in violation["violatingConstructs"]:
+                yield violation["ruleName"], construct["constructPath"]
+
+
+def explained(rule: str, path: str) -> bool:
+    """Say whether a reason stands for a finding."""
+    return any(re.fullmatch(which, rule) and re.fullmatch(where, path) for which, where, _ in REASONS)

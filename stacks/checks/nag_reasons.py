@@ -1,0 +1,120 @@
+"""Why a finding of cdk-nag is left standing: rule and finding, construct, reason."""
+
+from __future__ import annotations
+
+IAM5 = r"AwsSolutions-IAM5"
+OWN = r"scones-\w+-\w+"
+
+REASONS: tuple[tuple[str, str, str], ...] = (
+    (
+        rf"{IAM5}\[Resource::\*\]",
+        r".*/(Jobs|Endpoint)/Role/.*",
+        "ECR's login has no resource, and PutMetricData none either: its namespace confines it.",
+    ),
+    (
+        rf"{IAM5}\[Resource::\*\]",
+        r".*/Workflow/(Machine/)?Role/.*",
+        "Log delivery, X-Ray and the lists of SageMaker have no resource-level permission.",
+    ),
+    (
+        rf"{IAM5}\[Resource::\*\]",
+        r".*/(IsComplete|Publish)/Role/.*",
+        "ListStreams and the lists of SageMaker have no resource-level permission.",
+    ),
+    (
+        rf"{IAM5}\[Action::(s3:(Abort|DeleteObject|GetBucket|GetObject|List)|kms:(GenerateDataKey|ReEncrypt))\*\]",
+        r".*/(Jobs|Endpoint|PackageModel|SmokeTest|Classify|PredictionLog|Workflow)/Role/.*",
+        "CDK's grants write an action's variants with a star; the resource is one bucket or one key.",
+    ),
+    (
+        rf"{IAM5}\[Resource::scones-\w+-data:ExportsOutputFnGetAtt(Datasets|Models|Inbound|Results)Bucket\w+/(\w+/)?\*\]",
+        r".*/(Jobs|Endpoint|PackageModel|SmokeTest|Classify|PredictionLog|Workflow(/Machine)?)/Role/.*",
+        "Objects are named at run time; the bucket, and where it can be the classifier's prefix, is not.",
+    ),
+    (
+        rf"{IAM5}\[Resource::arn:<AWS::Partition>:s3:::cdk-\w+-assets-<AWS::AccountId>-<AWS::Region>/\*\]",
+        r".*/(Jobs|PackageModel)/Role/.*",
+        "CDK grants assets by their bucket, for the next deployment's asset has another key.",
+    ),
+    (
+        rf"{IAM5}\[Resource::arn:.*:log-group:/aws/sagemaker/\*\]",
+        r".*/(Jobs|Endpoint)/Role/.*",
+        "SageMaker makes the groups of its containers itself, by kind of job and by endpoint.",
+    ),
+    (
+        rf"{IAM5}\[Resource::arn:.*:sagemaker:.*:[\w-]+/{OWN}(-|/)?\*\]",
+        r".*-training/(Workflow|TrainOnDeploy/IsComplete)/Role/.*",
+        "Jobs, models and package versions are named at run time; the deployment's prefix is not.",
+    ),
+    (
+        rf"{IAM5}\[Resource::arn:.*:sagemaker:.*:(transform-job|model|endpoint-config)/\*\]",
+        r".*-training/Workflow/Role/.*",
+        "CDK's task constructs grant this themselves where a name is known only at run time.",
+    ),
+    (
+        rf"{IAM5}\[Resource::arn:.*:cloudwatch:.*:alarm:\*\]",
+        r".*-training/Workflow/Role/.*",
+        "DescribeAlarms filters after authorising, so that no single alarm can be its resource.",
+    ),
+    (
+        rf"{IAM5}\[Resource::arn:.*:states:.*:execution:.*\*\]",
+        r".*-training/(Workflow|TrainOnDeploy/IsComplete)/Role/.*",
+        "Executions are named at run time, and a machine's own role cannot name the machine in a circle.",
+    ),
+    (
+        rf"{IAM5}\[Resource::<\w+\.Arn>:\*\]",
+        r".*/(Workflow/(Machine/)?Role|TrainOnDeploy/(Starting|Waiting|Provider/waiter-state-machine/Role))/.*",
+        "Step Functions and CDK's provider may call any version of this one function.",
+    ),
+    (
+        r"AwsSolutions-L1",
+        r".*/(PackageModel|SmokeTest|OnEvent|IsComplete|Publish|Classify|Dispatcher)/Function/Resource",
+        "The functions run on the Python that the pinned Powertools layer is built for.",
+    ),
+    (
+        r"Serverless-LambdaLatestVersion",
+        r".*/(PackageModel|SmokeTest|OnEvent|IsComplete|Publish|Classify|Dispatcher)/Function/Resource",
+        "The functions run on the Python that the pinned Powertools layer is built for.",
+    ),
+    (
+        r"Serverless-LambdaDLQ",
+        r".*/(Function|framework-\w+)/Resource",
+        "Lambda uses such a queue for asynchronous calls alone: these are called synchronously or by an event "
+        "source, and CloudFormation, which calls the provider, reports a failure itself.",
+    ),
+    (
+        r"Serverless-LambdaTracing",
+        r".*/(Function|framework-\w+)/Resource",
+        "The state machines are traced, and show each call of a function with its time.",
+    ),
+    (
+        r"Serverless-LambdaEventSourceMappingDestination",
+        r".*/Inbound/Dispatcher/.*SqsEventSource.*",
+        "SQS as a source takes no destination: the queue's own redrive policy is it.",
+    ),
+    (
+        r"Serverless-LambdaDefaultMemorySize",
+        r".*/TrainOnDeploy/Provider/framework-\w+/Resource",
+        "CDK's provider functions only pass a call on, and 128 MiB is their author's choice.",
+    ),
+    (
+        r"AwsSolutions-SF1",
+        r".*/(waiter-state-machine|Workflow/Machine)/Resource",
+        "Errors are logged; the table and the prediction log hold every decision, and a poll says nothing.",
+    ),
+    (
+        r"AwsSolutions-SF2|Serverless-StepFunctionStateMachineXray",
+        r".*/TrainOnDeploy/Provider/waiter-state-machine/Resource",
+        "CDK's provider offers no tracing of its waiter, which only polls.",
+    ),
+    (
+        r"AwsSolutions-SQS3|Serverless-SQSRedrivePolicy",
+        r".*-classification/(Review|DeadLetters)/Resource",
+        "People read these queues; no consumer fails on a message, and the second is where dead letters end.",
+    ),
+    (
+        r"AwsSolutions-DDB3",
+        r"scones-dev-.*/Results/Table/Resource",
+        "Where the settings destroy data, no backup of it is paid for.",
+    ),
+)

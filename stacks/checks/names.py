@@ -1,0 +1,80 @@
+"""Two deployments in one account: no physical name is given twice, and none is longer than AWS takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from stacks.checks.assemblies import ROOT, Assembly, synthesize
+from stacks.checks.result import Result
+from stacks.settings import SettingsError, load
+
+LIMITS = {
+    ("AWS::S3::Bucket", "BucketName"): 63,
+    ("AWS::IAM::Role", "RoleName"): 64,
+    ("AWS::Lambda::Function", "FunctionName"): 64,
+    ("AWS::StepFunctions::StateMachine", "StateMachineName"): 80,
+    ("AWS::SageMaker::ModelPackageGroup", "ModelPackageGroupName"): 63,
+    ("AWS::CloudWatch::Alarm", "AlarmName"): 255,
+    ("AWS::Logs::LogGroup", "LogGroupName"): 512,
+    ("AWS::SQS::Queue", "QueueName"): 80,
+    ("AWS::DynamoDB::Table", "TableName"): 255,
+    ("AWS::SNS::Topic", "TopicName"): 256,
+    ("AWS::Events::EventBus", "Name"): 256,
+    ("AWS::KinesisFirehose::DeliveryStream", "DeliveryStreamName"): 64,
+}
+"""Characters of a physical name, by the property that gives it."""
+STACK_NAME = 128
+
+Templates = Mapping[str, Mapping[str, Any]]
+
+
+def check(assemblies: Sequence[Assembly]) -> Result:
+    """Synthesize each environment under two names and under the longest one that settings allow."""
+    findings: list[str] = []
+    count = 0
+    for assembly in assemblies:
+        first, second = (synthesize(assembly.env, name=name).templates for name in ("a", "b"))
+        longest = _longest(assembly.env)
+        findings += [*collisions(first, second), *too_long(longest)]
+        count += sum(1 for templates in (first, second, longest) for _ in physical_names(templates))
+    return Result(
+        "names", "physical names, of two deployments and of the longest name", count, tuple(findings)
+    )
+
+
+def physical_names(templates: Templates) -> Iterator[tuple[str, str, int]]:
+    """Yield kind, name and limit of everything that is named by us; CloudFormation names the rest."""
+    for stack, template in templates.items():
+        yield "stack", stack, STACK_NAME
+        for resource in template["Resources"].values():
+            for (kind, member), limit in LIMITS.items():
+                name = resource.get("Properties", {}).get(member)
+                if resource["Type"] == kind and isinstance(name, str):
+                    yield kind, name, limit
+
+
+def collisions(first: Templates, second: Templates) -> list[str]:
+    """Say which names both deployments would claim."""
+    names = {(kind, name) for kind, name, _ in physical_names(first)}
+    both = sorted(names & {(kind, name) for kind, name, _ in physical_names(second)})
+    return [f"{kind} {name!r} would be claimed by two deployments" for kind, name in both]
+
+
+def too_long(templates: Templates) -> list[str]:
+    """Say which names exceed AWS's limits."""
+    return [
+        f"{kind} {name!r} has {len(name)} characters, and AWS takes {limit}"
+        for kind, name, limit in physical_names(templates)
+        if len(name) > limit
+    ]
+
+
+def _longest(env: str) -> Templates:
+    for length in range(63, 0, -1):
+        try:
+            load(ROOT / "environments", env, name="n" * length)
+        except SettingsError:
+            continue
+        return synthesize(env, name="n" * length).templates
+    raise AssertionError(f"no name is allowed in {env}")

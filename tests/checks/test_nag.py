@@ -1,0 +1,26 @@
+"""cdk-nag over both environments, and over a planted fault."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import aws_cdk as cdk
+from aws_cdk import aws_sqs as sqs
+
+from stacks.checks import nag
+from stacks.checks.__main__ import environments
+from stacks.checks.assemblies import synthesize
+
+
+def test_a_planted_fault_is_found(tmp_path: Path) -> None:
+    app = cdk.App(outdir=str(tmp_path))
+    sqs.Queue(cdk.Stack(app, "Planted"), "Queue")
+    found = list(nag.run(app, tmp_path))
+    assert ("AwsSolutions-SQS4", "Planted/Queue/Resource") in found
+    assert not nag.explained("AwsSolutions-SQS4", "Planted/Queue/Resource")
+
+
+def test_every_finding_is_reasoned() -> None:
+    result = nag.check([synthesize(env) for env in environments()])
+    assert result.count > 100
+    assert result.findings == ()

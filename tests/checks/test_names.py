@@ -1,0 +1,28 @@
+"""Names under two deployments, and planted faults."""
+
+from __future__ import annotations
+
+from stacks.checks import names
+from stacks.checks.__main__ import environments
+from stacks.checks.assemblies import synthesize
+
+
+def _templates(stack: str, name: str) -> names.Templates:
+    bucket = {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": name}}
+    return {stack: {"Resources": {"Bucket": bucket}}}
+
+
+def test_a_planted_collision_is_found() -> None:
+    assert len(names.collisions(_templates("one", "same"), _templates("two", "same"))) == 1
+    assert names.collisions(_templates("one", "one"), _templates("two", "two")) == []
+
+
+def test_a_planted_long_name_is_found() -> None:
+    assert len(names.too_long(_templates("one", "b" * 64))) == 1
+    assert names.too_long(_templates("one", "b" * 63)) == []
+
+
+def test_two_deployments_never_collide() -> None:
+    result = names.check([synthesize(env) for env in environments()])
+    assert result.count > 0
+    assert result.findings == ()
