@@ -6,12 +6,19 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from stacks.checks import nag, names, regions, schema
+from stacks.checks import arguments, nag, names, permissions, regions, schema
 from stacks.checks.assemblies import ROOT, synthesize
 from stacks.checks.result import Check, Result
 from stacks.settings import SettingsError
 
-CHECKS: tuple[Check, ...] = (schema.check, nag.check, names.check, regions.check)
+CHECKS: tuple[Check, ...] = (
+    schema.check,
+    nag.check,
+    names.check,
+    arguments.check,
+    permissions.check,
+    regions.check,
+)
 
 
 def environments() -> list[str]:

@@ -1,0 +1,120 @@
+"""Whether a state machine's role allows what its Tasks ask for: actions, roles passed, rules of `.sync`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+from stacks.checks.assemblies import Assembly
+from stacks.checks.demands import REFERENCE
+from stacks.checks.rendering import Machine, machines, render
+from stacks.checks.result import Result
+
+PREFIXES = {"sfn": "states"}
+"""Services whose actions bear another name in IAM than in the SDK."""
+ALIASES = {
+    ("s3", "GetObject", "VersionId"): "GetObjectVersion",
+    ("s3", "GetObjectTagging", "VersionId"): "GetObjectVersionTagging",
+    ("s3", "PutObjectTagging", "VersionId"): "PutObjectVersionTagging",
+}
+"""S3 authorises an operation on a named version as another action."""
+RULES = {
+    "CreateTrainingJob": "StepFunctionsGetEventsForSageMakerTrainingJobsRule",
+    "CreateTransformJob": "StepFunctionsGetEventsForSageMakerTransformJobsRule",
+    "CreateProcessingJob": "StepFunctionsGetEventsForSageMakerProcessingJobsRule",
+}
+"""Rules by which `.sync` hears of a job's end:
+https://docs.aws.amazon.com/step-functions/latest/dg/connect-sagemaker.html."""
+TARGETS = ("TableName", "QueueUrl", "TopicArn", "DeliveryStreamName")
+"""Arguments that name what is acted upon, where the template knows it."""
+ROLES = ("RoleArn", "ExecutionRoleArn")
+
+
+@dataclass(frozen=True)
+class Need:
+    """An action, and a part of the ARN that it must be allowed on; empty where only a run knows it."""
+
+    action: str
+    target: str = ""
+
+
+def check(assemblies: Sequence[Assembly]) -> Result:
+    """Compare the needs of every Task with the policies of its machine's role."""
+    findings = []
+    count = 0
+    for assembly in assemblies:
+        for machine in machines(assembly, REFERENCE):
+            statements = list(_statements(assembly, machine))
+            for name, task in machine.tasks():
+                for need in needs(task):
+                    count += 1
+                    if not any(_allows(statement, need) for statement in statements):
+                        on = f" on {need.target}" if need.target else ""
+                        findings.append(f"{machine.stack} {name}: the role lacks {need.action}{on}")
+    return Result("permissions", "what Tasks need of their machine's role", count, tuple(findings))
+
+
+def needs(task: Mapping[str, Any]) -> Iterator[Need]:
+    """Yield what a Task needs to be allowed."""
+    resource, given = str(task["Resource"]), task.get("Arguments") or task.get("Parameters") or {}
+    if ":lambda:" in resource:
+        yield Need("lambda:InvokeFunction", resource.rpartition(":")[2])
+        return
+    _, _, call = resource.partition(":states:::")
+    call, _, pattern = call.partition(".")
+    service, _, operation = call.removeprefix("aws-sdk:").partition(":")
+    if not isinstance(given, Mapping):
+        given = {}
+    prefix, name = PREFIXES.get(service, service), operation[0].upper() + operation[1:]
+    for argument in given:
+        name = ALIASES.get((service, name, argument), name)
+    target = next((str(given[each]).rpartition(":")[2] for each in TARGETS if each in given), "")
+    yield Need(f"{prefix}:{name}", target)
+    if service == "sagemaker":
+        yield from _needs_of_sagemaker(name, given, pattern)
+
+
+def _needs_of_sagemaker(name: str, given: Mapping[str, Any], pattern: str) -> Iterator[Need]:
+    if "Tags" in given:
+        yield Need("sagemaker:AddTags")
+    for argument in ROLES:
+        if argument in given:
+            yield Need("iam:PassRole", str(given[argument]).rpartition("/")[2])
+    if "AutoRollbackConfiguration" in given.get("DeploymentConfig", {}):
+        yield Need("cloudwatch:DescribeAlarms")
+    if pattern.startswith("sync"):
+        job = name.removeprefix("Create")
+        yield Need(f"sagemaker:Describe{job}")
+        yield Need(f"sagemaker:Stop{job}")
+        for action in ("PutTargets", "PutRule", "DescribeRule"):
+            yield Need(f"events:{action}", RULES[name])
+
+
+def _statements(assembly: Assembly, machine: Machine) -> Iterator[Mapping[str, Any]]:
+    template = assembly.templates[machine.stack]
+    role = template["Resources"][machine.name]["Properties"]["RoleArn"]["Fn::GetAtt"][0]
+    documents = [
+        each["PolicyDocument"] for each in template["Resources"][role]["Properties"].get("Policies", [])
+    ]
+    for stack, _, policy in assembly.resources("AWS::IAM::Policy"):
+        if stack == machine.stack and {"Ref": role} in policy["Properties"].get("Roles", []):
+            documents.append(policy["Properties"]["PolicyDocument"])
+    for document in documents:
+        yield from render(document["Statement"], template, REFERENCE)
+
+
+def _allows(statement: Mapping[str, Any], need: Need) -> bool:
+    if statement["Effect"] != "Allow":
+        return False
+    resources = [str(each) for each in _listed(statement["Resource"])]
+    # IAM compares actions without regard to case.
+    action = need.action.lower()
+    return any(fnmatchcase(action, str(each).lower()) for each in _listed(statement["Action"])) and (
+        not need.target or any(each == "*" or each.endswith(need.target) for each in resources)
+    )
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]

@@ -1,0 +1,91 @@
+"""Every Task may do what it asks for, and each permission that a Task needs is missed when it is taken away."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from stacks.checks import permissions
+from stacks.checks.__main__ import environments
+from stacks.checks.assemblies import Assembly, synthesize
+
+FOR_NO_TASK = {
+    # Step Functions' own logs and traces.
+    *("logs:CreateLogDelivery", "logs:DeleteLogDelivery", "logs:DescribeLogGroups", "logs:GetLogDelivery"),
+    *("logs:DescribeResourcePolicies", "logs:ListLogDeliveries", "logs:PutResourcePolicy"),
+    *("logs:UpdateLogDelivery", "xray:GetSamplingRules", "xray:GetSamplingTargets"),
+    *("xray:PutTelemetryRecords", "xray:PutTraceSegments"),
+    # What S3 asks KMS for in the caller's name.
+    *("kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"),
+    # CDK's constructs grant it with the jobs'.
+    "sagemaker:ListTags",
+}
+
+
+@pytest.fixture(scope="module", params=environments())
+def assembly(request: pytest.FixtureRequest) -> Assembly:
+    """Each environment."""
+    return synthesize(request.param)
+
+
+def test_every_task_may_do_what_it_asks_for(assembly: Assembly) -> None:
+    result = permissions.check([assembly])
+    assert result.findings == ()
+    assert result.count > 50
+
+
+def test_each_permission_taken_away_is_missed(assembly: Assembly) -> None:
+    escaped = {action for action, poorer in _poorer(assembly) if not permissions.check([poorer]).findings}
+    assert escaped - FOR_NO_TASK == set()
+
+
+def _poorer(assembly: Assembly) -> Iterator[tuple[str, Assembly]]:
+    """Yield the environment without one action of one machine's role, wherever that is granted."""
+    for stack, name, machine in assembly.resources("AWS::StepFunctions::StateMachine"):
+        role = machine["Properties"]["RoleArn"]["Fn::GetAtt"][0]
+        owned = [
+            policy
+            for place, policy, resource in assembly.resources("AWS::IAM::Policy")
+            if place == stack and {"Ref": role} in resource["Properties"]["Roles"]
+        ]
+        for action in sorted({each for policy in owned for each in _actions(assembly, stack, policy)}):
+            templates: dict[str, Any] = {
+                **assembly.templates,
+                stack: copy.deepcopy(assembly.templates[stack]),
+            }
+            for policy in owned:
+                for statement in templates[stack]["Resources"][policy]["Properties"]["PolicyDocument"][
+                    "Statement"
+                ]:
+                    actions = statement["Action"]
+                    kept = [
+                        each
+                        for each in (actions if isinstance(actions, list) else [actions])
+                        if each != action
+                    ]
+                    statement["Action"] = kept
+            assert name in templates[stack]["Resources"]
+            yield action, Assembly(assembly.env, assembly.folder, templates)
+
+
+def _actions(assembly: Assembly, stack: str, policy: str) -> Iterator[str]:
+    document = assembly.templates[stack]["Resources"][policy]["Properties"]["PolicyDocument"]
+    for statement in document["Statement"]:
+        actions = statement["Action"]
+        yield from actions if isinstance(actions, list) else [actions]
+
+
+def test_a_function_or_role_that_is_not_granted_is_named(assembly: Assembly) -> None:
+    stack = next(name for name in assembly.templates if name.endswith("-training"))
+    template = copy.deepcopy(assembly.templates[stack])
+    for resource in template["Resources"].values():
+        if resource["Type"] == "AWS::IAM::Policy":
+            for statement in resource["Properties"]["PolicyDocument"]["Statement"]:
+                if statement["Action"] in ("iam:PassRole", "lambda:InvokeFunction"):
+                    statement["Resource"] = "arn:aws:iam::123456789012:role/other"
+    found = permissions.check([Assembly(assembly.env, assembly.folder, {stack: template})]).findings
+    assert any("lacks iam:PassRole on JobsRole" in each for each in found)
+    assert any("lacks lambda:InvokeFunction on SmokeTestFunction" in each for each in found)
