@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from stacks.checks import arguments, nag, names, permissions, regions, schema
+from stacks.checks import arguments, expressions, nag, names, permissions, regions, schema
 from stacks.checks.assemblies import ROOT, synthesize
 from stacks.checks.result import Check, Result
 from stacks.settings import SettingsError
@@ -15,6 +15,7 @@ CHECKS: tuple[Check, ...] = (
     schema.check,
     nag.check,
     names.check,
+    expressions.check,
     arguments.check,
     permissions.check,
     regions.check,
