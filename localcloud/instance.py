@@ -94,9 +94,7 @@ class Instance:
             fcntl.flock(lock, fcntl.LOCK_EX)
             with contextlib.suppress(NotRunningError):
                 cls.load(directory)
-                raise StartError(
-                    f"A local cloud runs in {directory} already; end it with `scones local down`."
-                )
+                raise StartError(f"A local cloud runs in {directory} already; end it with `make down`.")
             return cls._start(directory, port or free_port(), owner_pid, project)
 
     @classmethod

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 
 class SconesError(Exception):
     """Base of the command line's errors; the message says what was wrong, with what, and what to do."""
@@ -40,10 +42,12 @@ def sentence(error: BaseException) -> str | None:
     from botocore import exceptions  # noqa: PLC0415  # only an error pays for this import
 
     from localcloud.errors import LocalCloudError  # noqa: PLC0415
-    from stacks.settings import SettingsError  # noqa: PLC0415
 
+    # Only what has read settings can have met their error, and most commands need none of the app.
+    settings = sys.modules.get("stacks.settings")
+    refused = (settings.SettingsError,) if settings else ()
     said: str | None = None
-    if isinstance(error, SconesError | LocalCloudError | SettingsError):
+    if isinstance(error, (SconesError, LocalCloudError, *refused)):
         said = str(error)
     elif isinstance(error, exceptions.NoCredentialsError):
         said = "There are no AWS credentials: set AWS_PROFILE, or start a local cloud with `make up`."

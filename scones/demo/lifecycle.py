@@ -68,9 +68,11 @@ def started(
             end(session)
             logs = f" Logs: {session.folder}" if session is not None else ""
             voice.say(f"error: {sentence(error)}", style="bold red")
-            voice.say(
-                f"The local cloud and all that ran in it were ended; nothing is left to clean up.{logs}"
-            )
+            # Without a session nothing was started here, and another's cloud may run on.
+            if session is not None:
+                voice.say(
+                    f"The local cloud and all that ran in it were ended; nothing is left to clean up.{logs}"
+                )
             raise typer.Exit(1) from None
         finally:
             if not finished or not kept:

@@ -10,8 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from stacks.checks.assemblies import ROOT
-
 
 def doctor(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {
@@ -22,8 +20,9 @@ def doctor(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         "PYTHONDONTWRITEBYTECODE": "1",
     }
     return subprocess.run(
-        [sys.executable, "-m", "scones.cli", "doctor", "--aws", *arguments],
-        cwd=ROOT,
+        # The console script, from elsewhere: its path has no folder of the project but the installed ones.
+        [str(Path(sys.executable).parent / "scones"), "doctor", "--aws", *arguments],
+        cwd=folder,
         env=environment,
         capture_output=True,
         text=True,
