@@ -37,6 +37,17 @@ def check(assemblies: Sequence[Assembly]) -> Result:
 def of_machine(definition: Mapping[str, Any]) -> Iterator[str]:
     """Say what is wrong with one definition's expressions."""
     states = definition["States"]
+    lost = [
+        f"{name} leads to {following}, which is no state"
+        for name, state in states.items()
+        for following, _ in _ways(state)
+        if following not in states
+    ]
+    if definition["StartAt"] not in states:
+        lost.append(f"StartAt is {definition['StartAt']}, which is no state")
+    if lost:
+        yield from lost
+        return
     known = assigned(definition)
     for name, state in states.items():
         if name not in known:

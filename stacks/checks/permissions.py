@@ -89,7 +89,8 @@ def _needs_of_sagemaker(name: str, given: Mapping[str, Any], pattern: str) -> It
         yield Need(f"sagemaker:Describe{job}")
         yield Need(f"sagemaker:Stop{job}")
         for action in ("PutTargets", "PutRule", "DescribeRule"):
-            yield Need(f"events:{action}", RULES[name])
+            # An action that has no `.sync` has no rule either, and none can be granted.
+            yield Need(f"events:{action}", RULES.get(name, f"the rule for {name}.sync, which there is not"))
 
 
 def _statements(assembly: Assembly, machine: Machine) -> Iterator[Mapping[str, Any]]:

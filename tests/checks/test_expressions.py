@@ -86,6 +86,14 @@ def test_a_state_that_nothing_leads_to_is_named() -> None:
     assert list(expressions.of_machine(definition)) == ["B is never reached"]
 
 
+def test_a_way_to_no_state_is_named() -> None:
+    definition = {"StartAt": "A", "States": {"A": {"Type": "Pass", "Next": "Nowhere"}}}
+    assert list(expressions.of_machine(definition)) == ["A leads to Nowhere, which is no state"]
+    assert list(expressions.of_machine({**definition, "StartAt": "B", "States": {}})) == [
+        "StartAt is B, which is no state"
+    ]
+
+
 def test_a_variable_of_an_expressions_own_is_none_of_the_workflows() -> None:
     expression = "($n := 2; $map($all, function($v, $i) { $v + $n & '$text' }))"
     assert expressions.variables(expression) == {"all"}
