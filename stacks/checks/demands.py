@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stacks.checks.assemblies import Assembly
-from stacks.checks.rendering import Place, machines
+from stacks.checks.rendering import Place, machines, strings
 
 REFERENCE = Place("us-east-1")
 """Instances are the same in every region: any will do to read them."""
@@ -70,7 +70,7 @@ def images(assembly: Assembly, place: Place) -> list[Image]:
     addresses: set[str] = set()
     for machine in machines(assembly, place):
         for _, state in machine.tasks():
-            addresses |= set(_addresses(state))
+            addresses |= {each for each in strings(state) if ".dkr.ecr." in each}
     found = set()
     for address in addresses:
         registry, _, path = address.partition("/")
@@ -96,14 +96,3 @@ def _of(state: Mapping[str, Any]) -> Iterator[Demand]:
 
 def _demand(use: str, given: Mapping[str, Any], count: str) -> Demand:
     return Demand(use, given["InstanceType"], int(given[count]))
-
-
-def _addresses(value: Any) -> Iterator[str]:
-    if isinstance(value, Mapping):
-        for each in value.values():
-            yield from _addresses(each)
-    elif isinstance(value, list):
-        for each in value:
-            yield from _addresses(each)
-    elif isinstance(value, str) and ".dkr.ecr." in value:
-        yield value

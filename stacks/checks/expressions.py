@@ -11,7 +11,7 @@ import jsonata
 
 from stacks.checks.assemblies import Assembly
 from stacks.checks.demands import REFERENCE
-from stacks.checks.rendering import machines
+from stacks.checks.rendering import machines, strings
 from stacks.checks.result import Result
 
 _VARIABLE = re.compile(r"\$([A-Za-z_]\w*)(?!\w)(?!\s*\()")
@@ -93,14 +93,9 @@ def _ways(state: Mapping[str, Any]) -> Iterator[tuple[str, frozenset[str]]]:
 
 def expressions(value: Any) -> Iterator[str]:
     """Yield every expression in a state."""
-    if isinstance(value, Mapping):
-        for each in value.values():
-            yield from expressions(each)
-    elif isinstance(value, list):
-        for each in value:
-            yield from expressions(each)
-    elif isinstance(value, str) and value.startswith("{%") and value.endswith("%}"):
-        yield value[2:-2].strip()
+    for each in strings(value):
+        if each.startswith("{%") and each.endswith("%}"):
+            yield each[2:-2].strip()
 
 
 def variables(expression: str) -> set[str]:

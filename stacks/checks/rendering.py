@@ -119,6 +119,18 @@ def _arn(name: str, template: Mapping[str, Any], place: Place) -> str:
     return f"arn:{place.partition}:" + form.format(region=place.region, account=place.account, name=name)
 
 
+def strings(value: Any) -> Iterator[str]:
+    """Yield every text in a value, however deep."""
+    if isinstance(value, Mapping):
+        for each in value.values():
+            yield from strings(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from strings(each)
+    elif isinstance(value, str):
+        yield value
+
+
 def _tasks(machine: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     for name, state in machine["States"].items():
         if state["Type"] == "Task":
