@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from stacks.checks import arguments
-from stacks.checks.__main__ import environments
-from stacks.checks.assemblies import synthesize
+from stacks.checks.assemblies import Assembly
 from stacks.checks.demands import REFERENCE
 from stacks.checks.rendering import machines
 
@@ -25,11 +24,11 @@ Tasks = dict[str, dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
-def tasks() -> Tasks:
+def tasks(assemblies: list[Assembly]) -> Tasks:
     """Every Task of every environment, by where it is."""
     found: Tasks = {}
-    for env in environments():
-        for machine in machines(synthesize(env), REFERENCE):
+    for assembly in assemblies:
+        for machine in machines(assembly, REFERENCE):
             for name, task in machine.tasks():
                 found[f"{machine.stack} {name}"] = dict(task)
     return found

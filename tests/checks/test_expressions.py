@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from stacks.checks import expressions
-from stacks.checks.__main__ import environments
-from stacks.checks.assemblies import synthesize
+from stacks.checks.assemblies import Assembly
 from stacks.checks.demands import REFERENCE
 from stacks.checks.rendering import machines
 
@@ -19,12 +18,10 @@ Definition = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-def definitions() -> list[Definition]:
+def definitions(assemblies: list[Assembly]) -> list[Definition]:
     """Every definition that is written in JSONata."""
     found = [
-        json.loads(machine.definition)
-        for env in environments()
-        for machine in machines(synthesize(env), REFERENCE)
+        json.loads(machine.definition) for assembly in assemblies for machine in machines(assembly, REFERENCE)
     ]
     return [each for each in found if each.get("QueryLanguage") == "JSONata"]
 

@@ -8,8 +8,7 @@ import aws_cdk as cdk
 from aws_cdk import aws_sqs as sqs
 
 from stacks.checks import nag
-from stacks.checks.__main__ import environments
-from stacks.checks.assemblies import synthesize
+from stacks.checks.assemblies import Assembly
 
 
 def test_a_planted_fault_is_found(tmp_path: Path) -> None:
@@ -20,7 +19,7 @@ def test_a_planted_fault_is_found(tmp_path: Path) -> None:
     assert not nag.explained("AwsSolutions-SQS4", "Planted/Queue/Resource")
 
 
-def test_every_finding_is_reasoned() -> None:
-    result = nag.check([synthesize(env) for env in environments()])
+def test_every_finding_is_reasoned(assemblies: list[Assembly]) -> None:
+    result = nag.check(assemblies)
     assert result.count > 100
     assert result.findings == ()

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from stacks.checks import names
-from stacks.checks.__main__ import environments
-from stacks.checks.assemblies import synthesize
+from stacks.checks.assemblies import Assembly
 
 
 def _templates(stack: str, name: str) -> names.Templates:
@@ -22,7 +21,7 @@ def test_a_planted_long_name_is_found() -> None:
     assert names.too_long(_templates("one", "b" * 63)) == []
 
 
-def test_two_deployments_never_collide() -> None:
-    result = names.check([synthesize(env) for env in environments()])
+def test_two_deployments_never_collide(assemblies: list[Assembly]) -> None:
+    result = names.check(assemblies)
     assert result.count > 0
     assert result.findings == ()

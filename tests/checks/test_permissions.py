@@ -10,7 +10,8 @@ import pytest
 
 from stacks.checks import permissions
 from stacks.checks.__main__ import environments
-from stacks.checks.assemblies import Assembly, synthesize
+from stacks.checks.assemblies import Assembly
+from tests.checks.conftest import synthesized
 
 FOR_NO_TASK = {
     # Step Functions' own logs and traces.
@@ -28,7 +29,7 @@ FOR_NO_TASK = {
 @pytest.fixture(scope="module", params=environments())
 def assembly(request: pytest.FixtureRequest) -> Assembly:
     """Each environment."""
-    return synthesize(request.param)
+    return synthesized(request.param)
 
 
 def test_every_task_may_do_what_it_asks_for(assembly: Assembly) -> None:

@@ -16,7 +16,7 @@ from aws_cdk import App, Stack
 
 from stacks import images
 from stacks.checks import regions as regions_check
-from stacks.checks.assemblies import Assembly, synthesize
+from stacks.checks.assemblies import Assembly
 from stacks.checks.demands import demands
 from stacks.regions import OFFERED, REGISTRIES, supporting
 from stacks.settings import SettingsError
@@ -29,11 +29,6 @@ SHAPES = {
     "processing job": "ProcessingInstanceType",
     "transform job": "TransformInstanceType",
 }
-
-
-@pytest.fixture(scope="module")
-def assemblies() -> list[Assembly]:
-    return [synthesize(env) for env in ENVIRONMENTS]
 
 
 def _registries(file: str, *path: str) -> dict[str, str]:

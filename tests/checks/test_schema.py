@@ -10,16 +10,9 @@ from typing import Any
 import pytest
 
 from stacks.checks import schema
-from stacks.checks.__main__ import environments
-from stacks.checks.assemblies import Assembly, synthesize
+from stacks.checks.assemblies import Assembly
 
 pytestmark = pytest.mark.timeout(300)
-
-
-@pytest.fixture(scope="module")
-def assemblies() -> list[Assembly]:
-    """Every environment."""
-    return [synthesize(env) for env in environments()]
 
 
 def test_every_template_fits_cloudformations_schemas_in_every_region(assemblies: list[Assembly]) -> None:

@@ -10,12 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import aws_cdk as cdk
 import pytest
 import pytest_socket
 
-from stacks.deployment import deployment
-from stacks.settings import load
+from stacks.checks import assemblies
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENTS = ("dev", "prod")
@@ -57,20 +55,12 @@ def _joined(definition: dict[str, Any]) -> str:
     return "".join(part if isinstance(part, str) else "REF" for part in definition["Fn::Join"][1])
 
 
-def cli_context() -> dict[str, Any]:
-    """Return the context that the CLI gives: the project's, and its own defaults."""
-    context: dict[str, Any] = json.loads((ROOT / "cdk.json").read_text())["context"]
-    return {**context, "aws:cdk:enable-asset-metadata": True, "aws:cdk:enable-path-metadata": True}
-
-
 @functools.cache
 def synthesize(env: str, overlay: Path | None = None) -> Synthesized:
     """Synthesize one environment as the CLI would."""
-    app = cdk.App(context=cli_context())
-    deployment(app, load(ROOT / "environments", env, overlay=overlay))
-    assembly = app.synth()
-    templates = {re.sub(r"^.*-", "", stack.stack_name): stack.template for stack in assembly.stacks}
-    return Synthesized(env, templates, Path(assembly.directory))
+    assembly = assemblies.synthesize(env, overlay=overlay)
+    templates = {re.sub(r"^.*-", "", name): dict(each) for name, each in assembly.templates.items()}
+    return Synthesized(env, templates, assembly.folder)
 
 
 OVERLAY = """

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from stacks import assets
-from tests.infra.conftest import ROOT, cli_context, synthesize
+from stacks.checks.assemblies import cli_context
+from tests.infra.conftest import ROOT, synthesize
 
 SOURCES = ("app.py", "cdk.json", "environments", "stacks", "lambda_src", "training", "serving", "classifier")
 
