@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
-from localcloud.cdk import bootstrap, run_cdk
+from localcloud.cdk import bootstrap
 from localcloud.instance import Instance
-from tests.integration.workflow.conftest import OVERLAY, ROOT, Deployment
+from tests.integration.workflow.conftest import OVERLAY, ROOT, Deployment, deploy
 from tests.integration.workflow.pictures import USABLE
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
@@ -66,11 +66,6 @@ def _stateful(instance: Instance) -> dict[str, str]:
     }
 
 
-def _outputs(instance: Instance) -> dict[str, str]:
-    stacks = instance.client("cloudformation").describe_stacks()["Stacks"]
-    return {each["OutputKey"]: each["OutputValue"] for stack in stacks for each in stack.get("Outputs", [])}
-
-
 @contextmanager
 def _asking(runtime: Any, failures: list[str], answers: list[int]) -> Iterator[None]:
     """Ask the endpoint again and again meanwhile."""
@@ -100,21 +95,11 @@ def test_an_upgrade_replaces_nothing_stateful_and_keeps_the_endpoint_in_service(
 ) -> None:
     overlay = tmp_path / "overlay.toml"
     overlay.write_text(OVERLAY)
-    arguments = [
-        "deploy",
-        "--all",
-        "--require-approval",
-        "never",
-        "-c",
-        "env=dev",
-        "-c",
-        f"settings={overlay}",
-    ]
     instance = Instance.start(tmp_path / "instance", project=ROOT, owner_pid=os.getpid())
     try:
         bootstrap(instance, project=ROOT, output=tmp_path / "bootstrap")
-        run_cdk(instance, arguments, project=before, output=tmp_path / "assembly-before")
-        old = Deployment(instance, _outputs(instance), overlay, tmp_path, tmp_path / "mocks.json")
+        outputs = deploy(instance, overlay, tmp_path / "assembly-before", project=before)
+        old = Deployment(instance, outputs, overlay, tmp_path, tmp_path / "mocks.json")
         version = old.upload("kept.png", USABLE["plain.png"])
         outcome = old.outcome("kept.png", version)
         stateful = _stateful(instance)
@@ -124,7 +109,7 @@ def test_an_upgrade_replaces_nothing_stateful_and_keeps_the_endpoint_in_service(
         failures: list[str] = []
         answers: list[int] = []
         with _asking(instance.client("sagemaker-runtime"), failures, answers):
-            run_cdk(instance, arguments, project=ROOT, output=tmp_path / "assembly-after")
+            outputs = deploy(instance, overlay, tmp_path / "assembly-after")
 
         assert failures == []
         assert answers
@@ -132,7 +117,7 @@ def test_an_upgrade_replaces_nothing_stateful_and_keeps_the_endpoint_in_service(
         assert {name: after.get(name) for name in stateful} == stateful
         endpoint = sagemaker.describe_endpoint(EndpointName=ENDPOINT)
         assert (endpoint["EndpointStatus"], endpoint["CreationTime"]) == ("InService", created)
-        new = Deployment(instance, _outputs(instance), overlay, tmp_path, tmp_path / "mocks.json")
+        new = Deployment(instance, outputs, overlay, tmp_path, tmp_path / "mocks.json")
         assert new.record("kept.png", version) == outcome
         kept = instance.client("s3").get_object(
             Bucket=new.outputs["InboundBucketName"], Key="vehicles/kept.png", VersionId=version

@@ -83,6 +83,14 @@ class Deployment:
         return until(lambda: self.record(key, version), OUTCOME_SECONDS, f"an outcome of {key}")
 
 
+def deploy(instance: Instance, overlay: Path, output: Path, *, project: Path = ROOT) -> dict[str, str]:
+    """Deploy every stack of a project with an overlay, and return the stacks' outputs."""
+    arguments = ["--require-approval", "never", "-c", "env=dev", "-c", f"settings={overlay}"]
+    run_cdk(instance, ["deploy", "--all", *arguments], project=project, output=output)
+    stacks = instance.client("cloudformation").describe_stacks()["Stacks"]
+    return {each["OutputKey"]: each["OutputValue"] for stack in stacks for each in stack.get("Outputs", [])}
+
+
 @pytest.fixture(scope="session")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """Start a local cloud, deploy the app with few drawings, and end it all."""
@@ -94,19 +102,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
         instance = Instance.start(folder / "instance", project=ROOT, owner_pid=os.getpid())
     try:
         bootstrap(instance, project=ROOT, output=folder / "bootstrap")
-        arguments = [
-            "deploy",
-            "--all",
-            "--require-approval",
-            "never",
-            "-c",
-            "env=dev",
-            "-c",
-            f"settings={overlay}",
-        ]
-        run_cdk(instance, arguments, project=ROOT, output=folder / "assembly")
-        stacks = instance.client("cloudformation").describe_stacks()["Stacks"]
-        outputs = {o["OutputKey"]: o["OutputValue"] for stack in stacks for o in stack.get("Outputs", [])}
+        outputs = deploy(instance, overlay, folder / "assembly")
         yield Deployment(instance, outputs, overlay, folder / "assembly", folder / "mocks.json")
     finally:
         instance.stop()
