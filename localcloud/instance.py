@@ -20,6 +20,7 @@ from typing import Any
 
 import psutil
 
+from localcloud import access
 from localcloud.errors import NotRunningError, PortTakenError, StartError
 from localcloud.lambda_runtime import ensure_lambda_runtime
 from localcloud.ports import free_port, listening, listens
@@ -28,6 +29,7 @@ from localcloud.processes import MARKER, belonging, end_all
 ACCOUNT = "000000000000"
 REGION = "us-east-1"
 STATE_FILE = "instance.json"
+ACCESS_LOG = "access.jsonl"
 START_SECONDS = 60.0
 LOOPBACK = "127.0.0.1,localhost"
 FOR_TESTS = ("LOCALCLOUD_TIME_SCALE", "SFN_WAIT_SCALE", "SFN_MOCK_CONFIG")
@@ -123,6 +125,8 @@ class Instance:
             "NODE_PATH": str(project / "node_modules"),
             "LOCALCLOUD_WORK": str(work),
             "LOCALCLOUD_LAMBDA_PYTHON": str(runtime),
+            "AUTH": "true",
+            access.LOG: str(directory / ACCESS_LOG),
             MARKER: identity,
             **_aws_environment(port),
             **({"LOCALCLOUD_OWNER": str(owner_pid)} if owner_pid else {}),

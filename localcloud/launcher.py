@@ -8,7 +8,7 @@ import threading
 
 import psutil
 
-from localcloud import mends, sagemaker
+from localcloud import access, mends, sagemaker
 from localcloud.processes import MARKER, end_all
 
 
@@ -36,6 +36,7 @@ def main() -> None:
     """Run the emulator until it is told to end."""
     import ministack.app  # noqa: PLC0415  # reads its settings from the environment at import
 
+    access.apply()
     mends.apply()
     sagemaker.register()
     stop = threading.Event()

@@ -25,9 +25,10 @@ from urllib.parse import urlsplit, urlunsplit
 
 import yaml
 
+from localcloud import access
 from localcloud.ports import free_port
 from localcloud.processes import end_all
-from localcloud.sagemaker import jobs, storage
+from localcloud.sagemaker import images, jobs, storage
 from localcloud.sagemaker.errors import JobFailedError
 from localcloud.sagemaker.logs import LogStream
 
@@ -102,7 +103,7 @@ def _unpack(primary: Mapping[str, Any], root: Path) -> Path:
     folder = root / "model"
     folder.mkdir()
     bucket, key = storage.split(primary["ModelDataUrl"])
-    s3 = storage.client("s3")
+    s3 = access.client("s3")
     try:
         (root / "model.tar.gz").write_bytes(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
     except s3.exceptions.ClientError as error:
@@ -136,6 +137,7 @@ def start(
         When `stop` was set meanwhile.
     """
     primary = _container(definition)
+    images.pull(primary.get("Image", ""))
     model = _unpack(primary, root)
     port, ray_port, identity = free_port(), free_port(), uuid.uuid4().hex[:12]
     config = yaml.safe_load((model / "config.yaml").read_text())

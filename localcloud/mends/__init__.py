@@ -5,7 +5,7 @@ right by itself, the mend's file goes.
 """
 
 from localcloud.mends import (
-    bucket_tags,
+    bucket_properties,
     event_versions,
     execution_timeouts,
     lambda_environment,
@@ -13,12 +13,13 @@ from localcloud.mends import (
     lambda_interpreter,
     late_logs,
     mocked_runs,
+    role_permissions,
     sdk_integrations,
     succeed_output,
 )
 
 MENDS = (
-    bucket_tags,
+    bucket_properties,
     event_versions,
     execution_timeouts,
     lambda_environment,
@@ -26,6 +27,7 @@ MENDS = (
     lambda_interpreter,
     late_logs,
     mocked_runs,
+    role_permissions,
     sdk_integrations,
     succeed_output,
 )

@@ -7,16 +7,14 @@ keys with `%`. Here botocore makes the call, so that every operation has the sha
 from __future__ import annotations
 
 import datetime
-import functools
 import json
-import os
 from typing import Any
 
-import boto3
 import botocore
 import botocore.exceptions
-from botocore.config import Config
 from botocore.model import ListShape, MapShape, ServiceModel, Shape, StructureShape
+
+from localcloud import access
 
 CLIENT_NAMES = {"sfn": "stepfunctions", "cloudwatchlogs": "logs", "eventbridge": "events"}
 """Step Functions' service names that differ from botocore's."""
@@ -33,16 +31,6 @@ ERROR_PREFIXES = {
     "eventbridge": "EventBridge",
     "firehose": "Firehose",
 }
-
-
-@functools.cache
-def client(service: str) -> Any:
-    """Return this emulator's own client for a service, by Step Functions' name for it."""
-    return boto3.client(  # type: ignore[call-overload]
-        CLIENT_NAMES.get(service, service),
-        endpoint_url=os.environ["AWS_ENDPOINT_URL"],
-        config=Config(inject_host_prefix=False, retries={"total_max_attempts": 1}, max_pool_connections=64),
-    )
 
 
 def _recase(value: Any, shape: Shape | None, *, outward: bool) -> Any:  # noqa: PLR0911  # one per kind
@@ -109,7 +97,7 @@ def call(service: str, action: str, parameters: dict[str, Any] | None, *, base: 
     """
     from ministack.services import stepfunctions  # noqa: PLC0415
 
-    target = client(service)
+    target = access.client(CLIENT_NAMES.get(service, service))
     operation = action[0].upper() + action[1:]
     model = target.meta.service_model.operation_model(operation)
     try:

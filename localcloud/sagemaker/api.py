@@ -8,7 +8,8 @@ import logging
 import uuid
 from typing import Any
 
-from localcloud.sagemaker import model, operations
+from localcloud.access import AccessDeniedError
+from localcloud.sagemaker import authorization, model, operations
 from localcloud.sagemaker.errors import SageMakerError
 
 logger = logging.getLogger(__name__)
@@ -49,7 +50,11 @@ async def handle(
     """Answer one request of the emulator's gateway."""
     action = headers.get("x-amz-target", "").rpartition(".")[2]
     try:
-        return answer(200, perform(action, json.loads(body or b"{}")))
+        request = json.loads(body or b"{}")
+        authorization.check(headers, action, request)
+        return answer(200, perform(action, request))
+    except AccessDeniedError as error:
+        return answer(400, {"__type": "AccessDeniedException", "message": str(error), "Message": str(error)})
     except SageMakerError as error:
         return answer(400, {"__type": error.code, "message": str(error), "Message": str(error)})
     except Exception:

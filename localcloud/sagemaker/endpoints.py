@@ -8,6 +8,7 @@ import threading
 import time
 from typing import Any
 
+from localcloud.access import AccessDeniedError
 from localcloud.containers import ray_serve
 from localcloud.sagemaker import jobs, rules
 from localcloud.sagemaker.errors import JobFailedError, ValidationError
@@ -75,7 +76,7 @@ def _in_thread(record: Record, config: Record, deployment: dict[str, Any]) -> No
         try:
             deploy(record, config, deployment)
             record.update(EndpointStatus="InService")
-        except (JobFailedError, jobs.JobStoppedError, ValidationError) as error:
+        except (JobFailedError, jobs.JobStoppedError, ValidationError, AccessDeniedError) as error:
             _fail(record, str(error))
         except Exception as error:
             logger.exception("endpoint %s failed", record.name)

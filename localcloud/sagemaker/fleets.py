@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from localcloud import access
 from localcloud.containers import ray_serve
 from localcloud.sagemaker import jobs
 from localcloud.sagemaker.logs import LogStream
@@ -95,11 +96,18 @@ def launch(endpoint: Record, config: Record) -> Fleet:
 
 
 def _launch(endpoint: Record, config: Record, variant: dict[str, Any]) -> Member:
+    """Start one variant's container in its model's role."""
+    model = STORE.get(KINDS["Model"], variant["ModelName"])
+    with access.acting(model.shown["ExecutionRoleArn"], jobs.PRINCIPAL, endpoint.arn):
+        access.allowed("cloudwatch:PutMetricData", cloudwatch_namespace="/aws/sagemaker/Endpoints")
+        return _started(endpoint, config, variant, model)
+
+
+def _started(endpoint: Record, config: Record, variant: dict[str, Any], model: Record) -> Member:
     name = variant["VariantName"]
     log = LogStream(f"/aws/sagemaker/Endpoints/{endpoint.name}", f"{name}/{config.name}")
     folder = jobs.scratch("ep")
     try:
-        model = STORE.get(KINDS["Model"], variant["ModelName"])
         container = ray_serve.start(
             model.shown,
             {},

@@ -16,7 +16,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import psutil
+from botocore.exceptions import ClientError
 
+from localcloud import access
 from localcloud.processes import MARKER
 from localcloud.sagemaker.errors import JobFailedError
 from localcloud.sagemaker.logs import LogStream
@@ -24,6 +26,7 @@ from localcloud.sagemaker.store import Record, now
 
 logger = logging.getLogger(__name__)
 
+PRINCIPAL = "sagemaker.amazonaws.com"
 CONTAINER_ROOT = "/opt/ml"
 ENDED = ("Completed", "Failed", "Stopped")
 STOP_GRACE = 20.0
@@ -64,6 +67,7 @@ def environment(root: Path, extra: Mapping[str, str], *, isolated: bool) -> dict
     }
     if not isolated:
         variables |= {key: value for key, value in os.environ.items() if key.startswith("AWS_")}
+        variables |= access.credentials()
     if MARKER in os.environ:
         variables[MARKER] = os.environ[MARKER]
     return variables
@@ -177,6 +181,19 @@ def stop(record: Record) -> None:
             record.stop.set()
 
 
+def _prepare(record: Record) -> None:
+    """Ask what SageMaker does in the role before the container runs: metrics, and the key of its volume."""
+    access.allowed("cloudwatch:PutMetricData", cloudwatch_namespace=f"/aws/sagemaker/{record.kind.name}s")
+    resources = (
+        record.shown.get("ResourceConfig"),
+        record.shown.get("ProcessingResources", {}).get("ClusterConfig"),
+        record.shown.get("TransformResources"),
+    )
+    for each in resources:
+        if each and (key := each.get("VolumeKmsKeyId")):
+            access.demand("kms:CreateGrant", key, kms_grantisforawsresource="true")
+
+
 def _finish(record: Record, status: str, *, secondary: str = "", reason: str = "") -> None:
     with record.lock:
         record.shown[f"{record.kind.name.removesuffix('Job')}EndTime"] = now()
@@ -186,18 +203,22 @@ def _finish(record: Record, status: str, *, secondary: str = "", reason: str = "
         record.update(**{record.kind.status: status})
 
 
-def start(record: Record, work: Callable[[Record, Path], None]) -> threading.Thread:
-    """Run a job in a thread of its own and set its final status, whatever happens."""
+def start(record: Record, work: Callable[[Record, Path], None], role: str) -> threading.Thread:
+    """Run a job in its role, in a thread of its own, and set its final status, whatever happens."""
 
     def running() -> None:
         folder = scratch(record.name.rsplit("-", 1)[0][-8:].strip("-") or "job")
         try:
-            work(record, folder)
+            with access.acting(role, PRINCIPAL, record.arn):
+                _prepare(record)
+                work(record, folder)
             end: dict[str, str] = {"status": "Completed"}
         except JobStoppedError as stopped:
             end = {"status": "Stopped", "secondary": "MaxRuntimeExceeded" if stopped.overran else "Stopped"}
         except JobFailedError as error:
             end = {"status": "Failed", "reason": str(error)}
+        except (access.AccessDeniedError, ClientError) as error:
+            end = {"status": "Failed", "reason": f"ClientError: {error}"}
         except Exception as error:
             logger.exception("%s %s failed", record.kind.words, record.name)
             end = {"status": "Failed", "reason": f"InternalServerError: {error}"}

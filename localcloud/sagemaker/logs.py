@@ -8,7 +8,7 @@ import threading
 import time
 from collections import deque
 
-from localcloud.sagemaker.storage import client
+from localcloud.access import client
 
 BATCH = 500
 
@@ -20,6 +20,8 @@ class LogStream:
         self.group, self.stream = group, stream
         self.tail: deque[str] = deque(maxlen=50)
         self._lines: queue.Queue[tuple[int, str] | None] = queue.Queue()
+        # Taken here, because a thread has no role of its own.
+        self._logs = client("logs")
         self._thread = threading.Thread(target=self._write, daemon=True)
         self._thread.start()
 
@@ -35,7 +37,7 @@ class LogStream:
         self._thread.join(timeout=10)
 
     def _write(self) -> None:
-        logs = client("logs")
+        logs = self._logs
         for create, names in (
             (logs.create_log_group, {"logGroupName": self.group}),
             (logs.create_log_stream, {"logGroupName": self.group, "logStreamName": self.stream}),

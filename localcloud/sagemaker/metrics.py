@@ -7,7 +7,7 @@ import queue
 import threading
 from typing import Any
 
-from localcloud.sagemaker.storage import client
+from localcloud.access import client
 from localcloud.sagemaker.store import now
 
 logger = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from localcloud.sagemaker import jobs, rules, storage
+from localcloud.sagemaker import images, jobs, rules, storage
 from localcloud.sagemaker.errors import JobFailedError
 from localcloud.sagemaker.logs import LogStream
 from localcloud.sagemaker.store import KINDS, STORE, Record, now
@@ -18,7 +18,7 @@ def create(request: dict[str, Any]) -> dict[str, Any]:
     """Start a processing job."""
     rules.processing(request)
     record = STORE.add(KIND, request, ProcessingJobStatus="InProgress")
-    jobs.start(record, _work)
+    jobs.start(record, _work, request["RoleArn"])
     return {KIND.arn: record.arn}
 
 
@@ -34,6 +34,7 @@ def _work(record: Record, root: Path) -> None:
     request = record.shown
     log = LogStream("/aws/sagemaker/ProcessingJobs", f"{record.name}/algo-1-{int(now().timestamp())}")
     try:
+        images.pull(request["AppSpecification"]["ImageUri"])
         (root / "output").mkdir()
         (root / "config").mkdir()
         (root / "config" / "processingjobconfig.json").write_text(json.dumps(request, default=str))

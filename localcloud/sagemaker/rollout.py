@@ -7,9 +7,9 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from localcloud.access import client
 from localcloud.sagemaker.errors import JobFailedError
 from localcloud.sagemaker.fleets import Fleet, launch, variants
-from localcloud.sagemaker.storage import client
 from localcloud.sagemaker.store import Record, now
 
 TIME_SCALE = float(os.environ.get("LOCALCLOUD_TIME_SCALE", "1"))

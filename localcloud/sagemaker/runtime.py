@@ -7,7 +7,8 @@ import uuid
 from typing import Any
 from urllib.parse import unquote
 
-from localcloud.sagemaker import endpoints
+from localcloud.access import AccessDeniedError
+from localcloud.sagemaker import authorization, endpoints
 from localcloud.sagemaker.errors import SageMakerError
 
 BODY_LIMIT = 6 * 1024 * 1024
@@ -28,6 +29,10 @@ async def handle(
         return _error(413, "ValidationError", Message=f"Request body is larger than {BODY_LIMIT} bytes.")
     from ministack.core import concurrency  # noqa: PLC0415  # as everywhere: only inside the emulator
 
+    try:
+        authorization.check(headers, "InvokeEndpoint", {"EndpointName": name})
+    except AccessDeniedError as error:
+        return _error(403, "AccessDeniedException", Message=str(error))
     passed = {key: value for key, value in headers.items() if key.lower() in PASSING}
     try:
         answer, variant = await concurrency.run_reentrant(endpoints.invoke, name, body, passed)

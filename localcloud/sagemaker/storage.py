@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-import functools
-import os
 import tarfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
-import boto3
-from botocore.config import Config
-
+from localcloud.access import client
 from localcloud.sagemaker.errors import JobFailedError
 
 THREADS = 8
-
-
-@functools.cache
-def client(service: str) -> Any:
-    """Return a client of this emulator."""
-    return boto3.client(  # type: ignore[call-overload]
-        service,
-        endpoint_url=os.environ["AWS_ENDPOINT_URL"],
-        config=Config(max_pool_connections=2 * THREADS, inject_host_prefix=False),
-    )
 
 
 def split(uri: str) -> tuple[str, str]:
@@ -80,11 +65,12 @@ def download(uri: str, folder: Path, *, required: bool = True) -> int:
 def upload(folder: Path, uri: str) -> int:
     """Send every file below a folder to a prefix and return how many there were."""
     bucket, prefix = split(uri)
+    s3 = client("s3")
     files = sorted(path for path in folder.rglob("*") if path.is_file())
 
     def send(path: Path) -> None:
         key = "/".join(part for part in (prefix.rstrip("/"), path.relative_to(folder).as_posix()) if part)
-        client("s3").put_object(Bucket=bucket, Key=key, Body=path.read_bytes())
+        s3.put_object(Bucket=bucket, Key=key, Body=path.read_bytes())
 
     with ThreadPoolExecutor(THREADS) as pool:
         list(pool.map(send, files))

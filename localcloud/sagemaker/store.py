@@ -33,6 +33,10 @@ class Kind:
         """The member with its ARN."""
         return f"{self.name}Arn"
 
+    def arn_of(self, name: str) -> str:
+        """Return the ARN of a resource of this kind; a job's is in small letters."""
+        return f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:{self.segment}/{name.lower() if self.is_job else name}"
+
     @property
     def status(self) -> str:
         """The member with its status."""
@@ -104,18 +108,19 @@ class Store:
             When the name is taken, in the form that SageMaker gives for this kind.
         """
         name = name or request[kind.key]
-        arn = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:{kind.segment}/{name.lower() if kind.is_job else name}"
         tags = {tag["Key"]: tag["Value"] for tag in request.get("Tags", [])}
         times = {"CreationTime": now(), "LastModifiedTime": now()}
-        record = Record(kind, {**request, kind.key: name, kind.arn: arn, **times, **shown}, tags)
+        record = Record(
+            kind, {**request, kind.key: name, kind.arn: kind.arn_of(name), **times, **shown}, tags
+        )
         with self._lock:
             if name in self._records[kind.name]:
                 if kind.is_job:
                     raise ResourceInUseError(
                         f"Job name must be unique within an AWS account and region, and a {kind.words} with "
-                        f"this name already exists ({arn})"
+                        f"this name already exists ({record.arn})"
                     )
-                raise ValidationError(f'Cannot create already existing {kind.words} "{arn}".')
+                raise ValidationError(f'Cannot create already existing {kind.words} "{record.arn}".')
             self._records[kind.name][name] = record
         return record
 

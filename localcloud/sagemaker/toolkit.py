@@ -17,6 +17,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from localcloud import access
 from localcloud.sagemaker import storage
 from localcloud.sagemaker.errors import JobFailedError
 
@@ -120,7 +121,7 @@ def install(source: str, code: Path, *, isolated: bool) -> None:
                 raise JobFailedError(f"AlgorithmError: {source} cannot be reached under network isolation.")
             bucket, key = storage.split(source)
             archive = code.parent / "code.tar.gz"
-            storage.client("s3").download_file(bucket, key, str(archive))
+            access.client("s3").download_file(bucket, key, str(archive))
             _extract(archive, code)
         elif Path(source).is_dir():
             # A folder is code as it is: an archive within it stays an archive.

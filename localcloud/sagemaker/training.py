@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from localcloud.sagemaker import jobs, rules, storage, toolkit
+from localcloud.sagemaker import images, jobs, rules, storage, toolkit
 from localcloud.sagemaker.errors import JobFailedError
 from localcloud.sagemaker.logs import LogStream
 from localcloud.sagemaker.store import KINDS, STORE, Record, now
@@ -26,7 +26,7 @@ def create(request: dict[str, Any]) -> dict[str, Any]:
         SecondaryStatus="Starting",
         SecondaryStatusTransitions=[],
     )
-    jobs.start(record, _work)
+    jobs.start(record, _work, request["RoleArn"])
     return {KIND.arn: record.arn}
 
 
@@ -35,6 +35,7 @@ def _work(record: Record, root: Path) -> None:
     log = LogStream("/aws/sagemaker/TrainingJobs", stream)
     try:
         jobs.step(record, "Downloading")
+        images.pull(record.shown["AlgorithmSpecification"].get("TrainingImage", ""))
         parameters = _prepare(record.shown, root)
         jobs.step(record, "Training")
         try:

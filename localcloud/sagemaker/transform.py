@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from localcloud import access
 from localcloud.containers import ray_serve
 from localcloud.sagemaker import jobs, rules, storage
 from localcloud.sagemaker.errors import JobFailedError
@@ -21,9 +22,9 @@ MEGABYTE = 1024 * 1024
 def create(request: dict[str, Any]) -> dict[str, Any]:
     """Start a transform job of a model that exists."""
     rules.transform(request)
-    STORE.get(KINDS["Model"], request["ModelName"])
+    model = STORE.get(KINDS["Model"], request["ModelName"])
     record = STORE.add(KIND, request, TransformJobStatus="InProgress")
-    jobs.start(record, _work)
+    jobs.start(record, _work, model.shown["ExecutionRoleArn"])
     return {KIND.arn: record.arn}
 
 
@@ -49,12 +50,13 @@ def _send_all(record: Record, container: ray_serve.Container) -> None:
         raise JobFailedError(f"ClientError: No S3 objects found under S3 URL {source}.")
     request["TransformStartTime"] = now()
     failed = threading.Event()
+    s3 = access.client("s3")
 
     def send(key: str) -> None:
         if record.stop.is_set() or failed.is_set():
             return
         try:
-            _send(request, container, key, prefix)
+            _send(request, container, s3, key, prefix)
         except JobFailedError:
             failed.set()
             raise
@@ -65,9 +67,9 @@ def _send_all(record: Record, container: ray_serve.Container) -> None:
         raise jobs.JobStoppedError
 
 
-def _send(request: dict[str, Any], container: ray_serve.Container, key: str, prefix: str) -> None:
+def _send(request: dict[str, Any], container: ray_serve.Container, s3: Any, key: str, prefix: str) -> None:
     bucket, _ = storage.split(request["TransformInput"]["DataSource"]["S3DataSource"]["S3Uri"])
-    body = storage.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+    body = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
     limit = request.get("MaxPayloadInMB", 6)
     if len(body) > limit * MEGABYTE:
         raise JobFailedError(f"ClientError: {key} is larger than MaxPayloadInMB, {limit}.")
@@ -88,4 +90,4 @@ def _send(request: dict[str, Any], container: ray_serve.Container, key: str, pre
         raise JobFailedError(f"AlgorithmError: {key}: {answer.status} {answer.body.decode(errors='replace')}")
     out_bucket, out_prefix = storage.split(request["TransformOutput"]["S3OutputPath"])
     target = f"{out_prefix.rstrip('/')}/{storage.relative(key, prefix)}.out"
-    storage.client("s3").put_object(Bucket=out_bucket, Key=target, Body=answer.body)
+    s3.put_object(Bucket=out_bucket, Key=target, Body=answer.body)

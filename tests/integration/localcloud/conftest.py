@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from localcloud.instance import ACCOUNT, REGION, Instance
+from tests.integration.roles import make_role
 
 ROOT = Path(__file__).parents[3]
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/any"
@@ -26,12 +27,13 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
         patch.setenv("SFN_MOCK_CONFIG", str(folder / "mocks.json"))
         instance = Instance.start(folder, project=ROOT, owner_pid=os.getpid())
     try:
+        make_role(instance, "any")
         yield instance
     finally:
         instance.stop()
 
 
-def function(cloud: Instance, name: str, code: str) -> str:
+def function(cloud: Instance, name: str, code: str, role: str = ROLE) -> str:
     """Create a Python function and return its ARN."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
@@ -39,7 +41,7 @@ def function(cloud: Instance, name: str, code: str) -> str:
     answer = cloud.client("lambda").create_function(
         FunctionName=name,
         Runtime="python3.13",
-        Role=ROLE,
+        Role=role,
         Handler="index.handler",
         Code={"ZipFile": buffer.getvalue()},
         Timeout=20,
@@ -49,13 +51,18 @@ def function(cloud: Instance, name: str, code: str) -> str:
 
 
 def execute(
-    cloud: Instance, name: str, states: dict[str, Any], request: object = None, case: str = ""
+    cloud: Instance,
+    name: str,
+    states: dict[str, Any],
+    request: object = None,
+    case: str = "",
+    role: str = ROLE,
 ) -> dict[str, Any]:
     """Run a JSONata state machine synchronously, a test case of it if one is named, and return how it ended."""
     client = cloud.client("stepfunctions")
     definition = {"QueryLanguage": "JSONata", "StartAt": next(iter(states)), "States": states}
     machine = client.create_state_machine(
-        name=name, definition=json.dumps(definition), roleArn=ROLE, type="EXPRESS"
+        name=name, definition=json.dumps(definition), roleArn=role, type="EXPRESS"
     )["stateMachineArn"]
     answer: dict[str, Any] = client.start_sync_execution(
         stateMachineArn=f"{machine}#{case}" if case else machine, input=json.dumps(request or {})

@@ -19,6 +19,7 @@ from localcloud.instance import Instance
 from localcloud.inventory import inventory, leftovers
 from localcloud.processes import MARKER, belonging
 from tests.integration.localcloud.conftest import ROLE, ROOT, function
+from tests.integration.roles import make_role
 
 
 def test_two_instances_do_not_see_each_other(cloud: Instance, tmp_path: Path) -> None:
@@ -34,6 +35,7 @@ def test_two_instances_do_not_see_each_other(cloud: Instance, tmp_path: Path) ->
 
 def test_an_instance_is_found_again_and_gone_after_stop(tmp_path: Path) -> None:
     instance = Instance.start(tmp_path, project=ROOT, owner_pid=os.getpid())
+    make_role(instance, "any")
     function(instance, "warm", "def handler(event, context):\n    return 1\n")
     instance.client("lambda").invoke(FunctionName="warm", Payload=b"{}")
     assert Instance.load(tmp_path) == instance

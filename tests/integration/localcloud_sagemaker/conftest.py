@@ -15,9 +15,10 @@ from typing import Any
 import pytest
 
 from localcloud.instance import Instance
+from tests.integration.roles import make_role
 
 ACCOUNT = "000000000000"
-ROLE = f"arn:aws:iam::{ACCOUNT}:role/service-role/anything"
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/any"
 REPOSITORY = f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com"
 PYTORCH = f"{REPOSITORY}/pytorch:2.13-cpu-amzn2023-sagemaker"
 RAY = f"{REPOSITORY}/ray:serve-ml-sagemaker-cpu-v1"
@@ -28,6 +29,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
     instance = Instance.start(
         tmp_path_factory.mktemp("cloud"), project=Path(__file__).parents[3], owner_pid=None
     )
+    make_role(instance, "any")
     yield instance
     instance.stop()
 

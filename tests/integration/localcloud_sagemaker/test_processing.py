@@ -6,9 +6,12 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import boto3
 import pytest
 
+from localcloud.instance import REGION, Instance
 from tests.integration.localcloud_sagemaker.conftest import PYTORCH, ROLE, archive, unique, wait
+from tests.integration.roles import EVERYTHING, make_role
 
 UNPACK_AND_RUN = (
     "mkdir -p '/opt/ml/processing/code' && tar -xzf '/opt/ml/processing/input/code/'*.gz "
@@ -29,6 +32,41 @@ SCRIPT = """
         "endpoint": os.environ.get("AWS_ENDPOINT_URL"),
     }))
 """
+
+
+def test_a_job_fails_when_its_role_may_not_read_its_input(
+    cloud: Instance, sagemaker: Any, request_for: Callable[..., dict[str, Any]]
+) -> None:
+    denied = {"Effect": "Deny", "Action": "s3:GetObject", "Resource": "*"}
+    role = make_role(cloud, "reads-nothing", (*EVERYTHING, denied))
+    name = unique("denied")
+    sagemaker.create_processing_job(**{**request_for(name), "RoleArn": role})
+    job = wait(
+        lambda: sagemaker.describe_processing_job(ProcessingJobName=name),
+        lambda seen: seen["ProcessingJobStatus"] != "InProgress",
+    )
+    assert job["ProcessingJobStatus"] == "Failed"
+    assert "AccessDenied" in job["FailureReason"]
+
+
+def test_a_role_is_passed_on_only_when_the_caller_may(
+    cloud: Instance, request_for: Callable[..., dict[str, Any]]
+) -> None:
+    denied = {"Effect": "Deny", "Action": "iam:PassRole", "Resource": "*"}
+    iam = cloud.client("iam")
+    iam.create_user(UserName="passes-nothing")
+    document = json.dumps({"Statement": [*EVERYTHING, denied]})
+    iam.put_user_policy(UserName="passes-nothing", PolicyName="own", PolicyDocument=document)
+    key = iam.create_access_key(UserName="passes-nothing")["AccessKey"]
+    client = boto3.client(
+        "sagemaker",
+        endpoint_url=cloud.endpoint_url,
+        region_name=REGION,
+        aws_access_key_id=key["AccessKeyId"],
+        aws_secret_access_key=key["SecretAccessKey"],
+    )
+    with pytest.raises(client.exceptions.ClientError, match="not authorized to perform: iam:PassRole"):
+        client.create_processing_job(**request_for(unique("passed")))
 
 
 @pytest.fixture

@@ -45,6 +45,13 @@ def until(found: Callable[[], T | None], seconds: float, what: str) -> T:
     pytest.fail(f"{what} did not come in {seconds:.0f} s")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the module that destroys the shared deployment run when the others are through with it."""
+    items.sort(
+        key=lambda item: item.path.parent == Path(__file__).parent and item.path.name == "test_roles.py"
+    )
+
+
 @dataclass(frozen=True)
 class Deployment:
     """The deployed app; `mocks` is where state machines read mocked answers."""

@@ -84,15 +84,20 @@ def test_a_replayed_event_changes_nothing(deployment: Deployment) -> None:
 
 
 def test_an_unsure_picture_reaches_the_review_queue(deployment: Deployment) -> None:
-    # Whether a model is unsure of any given picture is chance, so its answer is mocked; all else is real.
+    # Whether a model is unsure of any given picture is chance, so its answer is mocked. The object lies where
+    # no event starts a run of its own, and where the role may not tag it: its tags are mocked too.
     machine, bucket = (
         deployment.outputs["ClassificationStateMachineArn"],
         deployment.outputs["InboundBucketName"],
     )
-    tests = {"TestCases": {"review": {"ClassifyImage": "unsure"}}}
+    tests = {"TestCases": {"review": {"ClassifyImage": "unsure", "ReadTags": "none", "WriteTags": "done"}}}
     mocks = {
         "StateMachines": {machine.rpartition(":")[2]: tests},
-        "MockedResponses": {"unsure": {"0": gives(**{**ANSWER, "confident": False})}},
+        "MockedResponses": {
+            "unsure": {"0": gives(**{**ANSWER, "confident": False})},
+            "none": {"0": gives(TagSet=[])},
+            "done": {"0": gives()},
+        },
     }
     deployment.mocks.write_text(json.dumps(mocks))
     content, key = USABLE["plain.png"], "unwatched/unsure.png"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from localcloud import access
 from localcloud.sagemaker import jobs
 from localcloud.sagemaker.errors import JobFailedError, ResourceInUseError, ValidationError
 from localcloud.sagemaker.store import KINDS, Record, Store
@@ -77,7 +79,9 @@ def test_a_jobs_status_tells_its_end_when_it_ends(
         if fault is not None:
             raise fault
 
-    jobs.start(record, work).join(10)
+    monkeypatch.setattr(access, "acting", lambda *_: nullcontext())
+    monkeypatch.setattr(access, "allowed", lambda *_, **__: True)
+    jobs.start(record, work, "role").join(10)
     assert record.shown["TrainingJobStatus"] == status
     assert record.shown.get("FailureReason") == reason
     assert "TrainingEndTime" in record.shown
