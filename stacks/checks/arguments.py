@@ -2,36 +2,24 @@
 
 from __future__ import annotations
 
-import functools
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import botocore.session
-from botocore.model import ListShape, MapShape, OperationModel, Shape, StructureShape
+import jsonata
+from botocore.model import ListShape, MapShape, Shape, StructureShape
 
 from stacks.checks.assemblies import Assembly
 from stacks.checks.demands import REFERENCE
-from stacks.checks.rendering import machines
+from stacks.checks.rendering import machines, strings
 from stacks.checks.result import Result
+from stacks.checks.services import integration
 
-SERVICES = {"sfn": "stepfunctions"}
-"""Services that botocore names otherwise than Step Functions does."""
 FREE = {("sqs", "SendMessage", "MessageBody"), ("sns", "Publish", "Message")}
 """Optimized integrations that take any JSON where the service takes text."""
-ERRORS = {
-    "dynamodb": ("DynamoDB.",),
-    "lambda": ("Lambda.",),
-    "sagemaker": ("SageMaker.",),
-    "sns": ("SNS.",),
-    "sqs": ("SQS.", "Sqs."),
-    "aws-sdk:cloudwatch": ("CloudWatch.",),
-    "aws-sdk:firehose": ("Firehose.",),
-    "aws-sdk:s3": ("S3.",),
-    "aws-sdk:sagemaker": ("SageMaker.",),
-    "aws-sdk:sfn": ("Sfn.",),
-}
-"""How the names of an integration's errors begin; its own functions' errors have no prefix."""
+PAYLOAD = 262_144
+"""Bytes that a state's data may have: https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html."""
 _TYPES: dict[str, type | tuple[type, ...]] = {
     "string": str,
     "boolean": bool,
@@ -55,68 +43,64 @@ def check(assemblies: Sequence[Assembly]) -> Result:
 
 
 def of_task(task: Mapping[str, Any]) -> Iterator[str]:
-    """Say what is wrong with one Task."""
-    resource = str(task["Resource"])
-    if ":lambda:" in resource:
-        yield from _errors(task, "lambda")
-        return
-    integration = resource.partition(":states:::")[2].partition(".")[0]
-    service, _, action = integration.rpartition(":")
-    operation = _operation(service.removeprefix("aws-sdk:"), action)
-    if operation is None:
-        yield f"there is no operation {integration}"
-        return
-    yield from _errors(task, service)
-    if "TimeoutSeconds" not in task:
-        yield "it has no TimeoutSeconds"
+    """Say what is wrong with one Task's arguments."""
+    called = integration(str(task["Resource"]))
     given = task.get("Arguments", task.get("Parameters", {}))
-    shape = operation.input_shape
-    if shape is not None and not _opaque(given):
-        free = {name for where, of, name in FREE if (where, of) == (service, operation.name)}
-        yield from _wrong({k: v for k, v in given.items() if k not in free}, shape, "", free)
+    if len(json.dumps(given)) > PAYLOAD:
+        yield f"the arguments are larger than {PAYLOAD} bytes"
+    yield from (f"{each!r} opens or closes an expression, and does not do both" for each in _halves(given))
+    operation = called.model
+    if called.function or operation is None or operation.input_shape is None or _opaque(given):
+        return
+    free = {name for where, of, name in FREE if (where, of) == (called.service, operation.name)}
+    if isinstance(given, Mapping):
+        yield from _wrong({k: v for k, v in given.items() if k not in free}, operation.input_shape, "", free)
+    else:
+        yield "the arguments must be an object"
 
 
-@functools.cache
-def _operation(service: str, action: str) -> OperationModel | None:
-    session = botocore.session.get_session()
-    name = SERVICES.get(service, service)
-    if name not in session.get_available_services():
-        return None
-    model = session.get_service_model(name)
-    wanted = action[:1].upper() + action[1:]
-    # Step Functions writes an action in camel case: another spelling is another, unknown one.
-    known = action[:1].islower() and wanted in model.operation_names
-    return model.operation_model(wanted) if known else None
-
-
-def _errors(task: Mapping[str, Any], service: str) -> Iterator[str]:
-    prefixes = (*ERRORS.get(service, ()), "States.")
-    for rule in (*task.get("Retry", []), *task.get("Catch", [])):
-        for error in rule["ErrorEquals"]:
-            own = service == "lambda" and "." not in error
-            if not own and not error.startswith(prefixes):
-                yield f"{service} has no error {error}"
+def _halves(value: Any) -> Iterator[str]:
+    """Yield texts that begin or end as an expression does, and are none."""
+    for each in strings(value):
+        if each.startswith("{%") != each.endswith("%}"):
+            yield each
 
 
 def _opaque(value: Any) -> bool:
-    return isinstance(value, str) and value.startswith("{%")
+    """Say whether only a run knows a value."""
+    return isinstance(value, str) and value.startswith("{%") and constant(value) is None
+
+
+def constant(value: str) -> Any:
+    """Return what an expression gives that reads nothing of the workflow; None where it reads or fails."""
+    text = value[2:-2].strip()
+    if not value.endswith("%}") or "$" in text:
+        return None
+    try:
+        return jsonata.Jsonata(text).evaluate(None)
+    except jsonata.JException:
+        return None
 
 
 def _wrong(value: Any, shape: Shape, path: str, given_elsewhere: set[str]) -> Iterator[str]:
     if _opaque(value):
         return
+    if isinstance(value, str) and value.startswith("{%"):
+        value = constant(value)
     if isinstance(shape, StructureShape):
         yield from _in_structure(value, shape, path, given_elsewhere)
     elif isinstance(shape, ListShape):
         if not isinstance(value, list):
             yield f"{path or 'the arguments'} must be a list"
             return
+        yield from _of_size(len(value), shape, path, f"a list of {len(value)}")
         for number, each in enumerate(value):
             yield from _wrong(each, shape.member, f"{path}[{number}]", set())
     elif isinstance(shape, MapShape):
         if not isinstance(value, Mapping):
             yield f"{path} must be a map"
             return
+        yield from _of_size(len(value), shape, path, f"a map of {len(value)}")
         for key, each in value.items():
             yield from _wrong(each, shape.value, f"{path}.{key}", set())
     elif shape.type_name in _TYPES:
@@ -144,12 +128,9 @@ def _in_scalar(value: Any, shape: Shape, path: str) -> Iterator[str]:
     if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
         yield f"{path} is {value!r} and must be a {shape.type_name}"
         return
-    least, most = shape.metadata.get("min"), shape.metadata.get("max")
-    size = len(value) if isinstance(value, str) else value
-    if not isinstance(value, bool) and (
-        (least is not None and size < least) or (most is not None and size > most)
-    ):
-        yield f"{path} is {value!r}, outside {least}…{most}"
+    if isinstance(value, str | int | float) and not isinstance(value, bool):
+        size = len(value) if isinstance(value, str) else value
+        yield from _of_size(size, shape, path, repr(value)[:80])
     allowed = getattr(shape, "enum", [])
     if allowed and value not in allowed:
         yield f"{path} is {value!r}, which the service does not know"
@@ -158,8 +139,15 @@ def _in_scalar(value: Any, shape: Shape, path: str) -> Iterator[str]:
         yield f"{path} is {value!r} and does not match {pattern}"
 
 
+def _of_size(size: float, shape: Shape, path: str, shown: str) -> Iterator[str]:
+    least, most = shape.metadata.get("min"), shape.metadata.get("max")
+    if (least is not None and size < least) or (most is not None and size > most):
+        yield f"{path} is {shown}, outside {least}…{most}"
+
+
 def _matches(pattern: str, value: str) -> bool:
+    """Say whether all of a value matches, as AWS's services read their patterns."""
     try:
-        return re.search(pattern, value) is not None
+        return re.fullmatch(pattern, value) is not None
     except re.error:  # written in another dialect of regular expressions
         return True

@@ -8,17 +8,34 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import jsonata
+from botocore.model import ListShape, MapShape, Shape, StructureShape
 
 from stacks.checks.assemblies import Assembly
 from stacks.checks.demands import REFERENCE
 from stacks.checks.rendering import machines, strings
 from stacks.checks.result import Result
+from stacks.checks.services import integration
 
 _VARIABLE = re.compile(r"\$([A-Za-z_]\w*)(?!\w)(?!\s*\()")
 _LOCAL = re.compile(r"\$(\w+)\s*:=|function\s*\(([^)]*)\)")
 _TEXT = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
+_STATES = re.compile(r"\$states(?:\.\w+)*")
 RESERVED = "states"
 """Step Functions' own variable: input, result, error and context."""
+CONTEXT: dict[str, Any] = {
+    "input": None,
+    "context": {
+        "Execution": dict.fromkeys(
+            ("Id", "Input", "Name", "RoleArn", "StartTime", "RedriveCount", "RedriveTime")
+        ),
+        "State": dict.fromkeys(("EnteredTime", "Name", "RetryCount")),
+        "StateMachine": dict.fromkeys(("Id", "Name")),
+        "Task": dict.fromkeys(("Token",)),
+        "Map": None,
+    },
+}
+"""https://docs.aws.amazon.com/step-functions/latest/dg/input-output-contextobject.html"""
+ERROR: dict[str, Any] = {"errorOutput": dict.fromkeys(("Error", "Cause"))}
 
 
 def check(assemblies: Sequence[Assembly]) -> Result:
@@ -53,6 +70,7 @@ def of_machine(definition: Mapping[str, Any]) -> Iterator[str]:
         if name not in known:
             yield f"{name} is never reached"
             continue
+        yield from (f"{name}: {each}" for each in _fields(state))
         for expression in expressions(state):
             try:
                 jsonata.Jsonata(expression)
@@ -89,6 +107,66 @@ def _ways(state: Mapping[str, Any]) -> Iterator[tuple[str, frozenset[str]]]:
         yield rule["Next"], frozenset(rule.get("Assign", {})) or own
     for catcher in state.get("Catch", []):
         yield catcher["Next"], frozenset(catcher.get("Assign", {}))
+
+
+def _fields(state: Mapping[str, Any]) -> Iterator[str]:
+    """Say which fields of `$states` a state reads that are not there."""
+    caught = state.get("Catch", [])
+    own = {key: value for key, value in state.items() if key != "Catch"}
+    for value, has in ((own, {**CONTEXT, **_result(state)}), (caught, {**CONTEXT, **ERROR})):
+        for expression in expressions(value):
+            # An expression that ends in a call or a filter is followed as far as its names go.
+            for path in _STATES.findall(_TEXT.sub("''", expression)):
+                if missing := _missing(path.split(".")[1:], has):
+                    yield f"$states.{'.'.join(path.split('.')[1:])} has no {missing}"
+
+
+def _result(state: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the fields of `$states.result`: a Task has one, of its operation's output."""
+    if state["Type"] != "Task":
+        return {} if state["Type"] in ("Pass", "Choice", "Wait", "Succeed", "Fail") else {"result": None}
+    called = integration(str(state["Resource"]))
+    if called.function or called.answers is None:
+        return {"result": None}
+    return {"result": _tree(called.answers.output_shape)}
+
+
+def _tree(shape: Shape | None) -> Any:
+    """Return a shape's fields as Step Functions names them; None for what may hold anything."""
+    if isinstance(shape, ListShape):
+        return _tree(shape.member)
+    if not isinstance(shape, StructureShape):
+        return None if shape is None or isinstance(shape, MapShape) else {}
+    return _Members(shape)
+
+
+class _Members(Mapping[str, Any]):
+    """Reads a structure's members when they are asked for, because shapes hold themselves."""
+
+    def __init__(self, shape: StructureShape) -> None:
+        self._members = {name[:1].upper() + name[1:]: member for name, member in shape.members.items()}
+        # Step Functions adds them to every answer of its own integrations.
+        self._any = {"SdkHttpMetadata", "SdkResponseMetadata"}
+
+    def __getitem__(self, name: str) -> Any:
+        return None if name in self._any else _tree(self._members[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter({*self._members, *self._any})
+
+    def __len__(self) -> int:
+        return len(self._members) + len(self._any)
+
+
+def _missing(path: Sequence[str], has: Any) -> str:
+    """Return the first name of a path that is not there."""
+    for name in path:
+        if has is None:
+            return ""
+        if name not in has:
+            return name
+        has = has[name]
+    return ""
 
 
 def expressions(value: Any) -> Iterator[str]:

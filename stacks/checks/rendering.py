@@ -52,9 +52,13 @@ class Machine:
     kind: str
     definition: str
 
+    def states(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        """Yield the name and the content of every state, those in branches and maps included."""
+        yield from _states(json.loads(self.definition))
+
     def tasks(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
-        """Yield the name and the content of every Task, those in branches and maps included."""
-        yield from _tasks(json.loads(self.definition))
+        """Yield the name and the content of every Task."""
+        yield from ((name, state) for name, state in self.states() if state["Type"] == "Task")
 
 
 def machines(assembly: Assembly, place: Place) -> Iterator[Machine]:
@@ -91,6 +95,10 @@ def _function(key: str, inner: Any, template: Mapping[str, Any], place: Place) -
         return str(inner[0]).join(str(render(each, template, place)) for each in inner[1])
     if key == "Fn::Sub" and isinstance(inner, str):
         return re.sub(r"\$\{([^!}]+)\}", lambda found: str(_ref(found[1], template, place)), inner)
+    if key in ("Fn::Select", "Fn::Split"):
+        value = render(inner[1], template, place)
+        # A placeholder may have fewer parts than the real value.
+        return value.split(inner[0]) if key == "Fn::Split" else value[min(int(inner[0]), len(value) - 1)]
     if key == "Fn::GetAtt":
         return _arn(inner[0], template, place) if inner[1] == "Arn" else f"{inner[0]}-{inner[1]}"
     if key == "Fn::ImportValue":
@@ -131,11 +139,10 @@ def strings(value: Any) -> Iterator[str]:
         yield value
 
 
-def _tasks(machine: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _states(machine: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     for name, state in machine["States"].items():
-        if state["Type"] == "Task":
-            yield name, state
+        yield name, state
         inner = [*state.get("Branches", []), state.get("ItemProcessor"), state.get("Iterator")]
         for each in inner:
             if each:
-                yield from _tasks(each)
+                yield from _states(each)

@@ -1,0 +1,58 @@
+"""What a Task calls, how long it waits and which errors it handles is held against what there is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from stacks.checks import tasks
+
+SOUND: dict[str, Any] = {
+    "Type": "Task",
+    "Resource": "arn:aws:states:::aws-sdk:s3:getObject",
+    "TimeoutSeconds": 60,
+    "Retry": [{"ErrorEquals": ["S3.S3Exception"], "IntervalSeconds": 2, "MaxAttempts": 3, "BackoffRate": 2}],
+    "Catch": [{"ErrorEquals": ["S3.NoSuchKeyException"]}, {"ErrorEquals": ["States.ALL"]}],
+}
+
+
+def test_a_sound_task_is_left_alone() -> None:
+    assert list(tasks.of_task(SOUND)) == []
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"Resource": "arn:aws:states:::s3:getObject"}, "there is no optimized integration s3:getObject"),
+        ({"Resource": "arn:aws:states:::aws-sdk:s3:fetchObject"}, "there is no operation s3:fetchObject"),
+        ({"Resource": "arn:aws:states:::aws-sdk:s3:GetObject"}, "there is no operation s3:GetObject"),
+        ({"Resource": "arn:aws:states:::aws-sdk:s3:getObject.sync"}, "no .sync through the SDK"),
+        ({"Resource": "arn:aws:states:::dynamodb:putItem.sync"}, "dynamodb:putItem has no .sync"),
+        ({"TimeoutSeconds": 0}, "TimeoutSeconds is 0"),
+        ({"TimeoutSeconds": True}, "TimeoutSeconds is True"),
+        ({"Catch": [{"ErrorEquals": ["S3.NoSuchkeyException"]}]}, "s3 has no error S3.NoSuchkeyException"),
+        ({"Catch": [{"ErrorEquals": ["States.Al"]}]}, "s3 has no error States.Al"),
+        ({"Catch": [{"ErrorEquals": ["InvalidImageError"]}]}, "s3 has no error InvalidImageError"),
+        ({"Catch": [*reversed(SOUND["Catch"])]}, "must stand alone and last"),
+        ({"Catch": [{"ErrorEquals": ["States.ALL", "States.Timeout"]}]}, "must stand alone and last"),
+        ({"Retry": [{"ErrorEquals": []}]}, "names no error"),
+        ({"Retry": [{"ErrorEquals": ["States.ALL"], "BackoffRate": 0.5}]}, "BackoffRate is 0.5"),
+        ({"Retry": [{"ErrorEquals": ["States.ALL"], "JitterStrategy": "SOME"}]}, "JitterStrategy is 'SOME'"),
+        ({"Retry": [{"ErrorEquals": ["States.ALL"], "MaxDelaySeconds": 1}]}, "more than IntervalSeconds"),
+    ],
+)
+def test_what_is_wrong_is_named(wrong: dict[str, Any], said: str) -> None:
+    assert any(said in each for each in tasks.of_task({**SOUND, **wrong}))
+
+
+def test_a_function_can_raise_what_the_project_defines() -> None:
+    called = {**SOUND, "Resource": "arn:aws:lambda:us-east-1:123456789012:function:any", "Retry": []}
+    assert list(tasks.of_task({**called, "Catch": [{"ErrorEquals": ["InvalidImageError"]}]})) == []
+    assert list(tasks.of_task({**called, "Catch": [{"ErrorEquals": ["InvalidImagError"]}]})) != []
+
+
+def test_a_task_without_a_time_out_is_named_unless_it_is_not_ours() -> None:
+    endless = {key: value for key, value in SOUND.items() if key != "TimeoutSeconds"}
+    assert list(tasks.of_task(endless)) == ["it has no TimeoutSeconds"]
+    assert list(tasks.of_task(endless, ours=False)) == []
