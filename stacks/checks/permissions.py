@@ -9,7 +9,7 @@ from typing import Any
 
 from stacks.checks.assemblies import Assembly
 from stacks.checks.demands import REFERENCE
-from stacks.checks.rendering import Machine, machines, render
+from stacks.checks.rendering import machines, render
 from stacks.checks.result import Result
 
 PREFIXES = {"sfn": "states"}
@@ -30,6 +30,8 @@ https://docs.aws.amazon.com/step-functions/latest/dg/connect-sagemaker.html."""
 TARGETS = ("TableName", "QueueUrl", "TopicArn", "DeliveryStreamName")
 """Arguments that name what is acted upon, where the template knows it."""
 ROLES = ("RoleArn", "ExecutionRoleArn")
+CONDITIONS = {"iam:PassRole": {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}}}
+"""Conditions that hold whenever a Task asks; any other is taken not to."""
 
 
 @dataclass(frozen=True)
@@ -46,11 +48,12 @@ def check(assemblies: Sequence[Assembly]) -> Result:
     count = 0
     for assembly in assemblies:
         for machine in machines(assembly, REFERENCE):
-            statements = list(_statements(assembly, machine))
+            role = assembly.templates[machine.stack]["Resources"][machine.name]["Properties"]["RoleArn"]
+            own = list(statements(assembly, machine.stack, role["Fn::GetAtt"][0]))
             for name, task in machine.tasks():
                 for need in needs(task):
                     count += 1
-                    if not any(_allows(statement, need) for statement in statements):
+                    if not _allowed(own, need):
                         on = f" on {need.target}" if need.target else ""
                         findings.append(f"{machine.stack} {name}: the role lacks {need.action}{on}")
     return Result("permissions", "what Tasks need of their machine's role", count, tuple(findings))
@@ -93,29 +96,36 @@ def _needs_of_sagemaker(name: str, given: Mapping[str, Any], pattern: str) -> It
             yield Need(f"events:{action}", RULES.get(name, f"the rule for {name}.sync, which there is not"))
 
 
-def _statements(assembly: Assembly, machine: Machine) -> Iterator[Mapping[str, Any]]:
-    template = assembly.templates[machine.stack]
-    role = template["Resources"][machine.name]["Properties"]["RoleArn"]["Fn::GetAtt"][0]
+def statements(assembly: Assembly, stack: str, role: str) -> Iterator[Mapping[str, Any]]:
+    """Yield the statements of a role's own policies, rendered."""
+    template = assembly.templates[stack]
     documents = [
         each["PolicyDocument"] for each in template["Resources"][role]["Properties"].get("Policies", [])
     ]
-    for stack, _, policy in assembly.resources("AWS::IAM::Policy"):
-        if stack == machine.stack and {"Ref": role} in policy["Properties"].get("Roles", []):
+    for place, _, policy in assembly.resources("AWS::IAM::Policy"):
+        if place == stack and {"Ref": role} in policy["Properties"].get("Roles", []):
             documents.append(policy["Properties"]["PolicyDocument"])
     for document in documents:
-        yield from render(document["Statement"], template, REFERENCE)
+        if isinstance(document, Mapping):
+            yield from render(document["Statement"], template, REFERENCE)
 
 
-def _allows(statement: Mapping[str, Any], need: Need) -> bool:
-    if statement["Effect"] != "Allow":
-        return False
-    resources = [str(each) for each in _listed(statement["Resource"])]
+def _matches(statement: Mapping[str, Any], need: Need) -> bool:
+    resources = [str(each) for each in listed(statement.get("Resource", []))]
     # IAM compares actions without regard to case.
     action = need.action.lower()
-    return any(fnmatchcase(action, str(each).lower()) for each in _listed(statement["Action"])) and (
+    return any(fnmatchcase(action, str(each).lower()) for each in listed(statement.get("Action", []))) and (
         not need.target or any(each == "*" or each.endswith(need.target) for each in resources)
     )
 
 
-def _listed(value: Any) -> list[Any]:
+def _allowed(own: Sequence[Mapping[str, Any]], need: Need) -> bool:
+    matching = [each for each in own if _matches(each, need)]
+    return not any(each["Effect"] == "Deny" for each in matching) and any(
+        each.get("Condition", {}) in ({}, CONDITIONS.get(need.action)) for each in matching
+    )
+
+
+def listed(value: Any) -> list[Any]:
+    """Return what a policy gives as one or as several."""
     return value if isinstance(value, list) else [value]

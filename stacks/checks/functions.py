@@ -1,0 +1,165 @@
+"""Every function's handler is in its package, its variables are those it reads, and its queue waits for it."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import functools
+import json
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from lambda_src import environment
+from stacks.checks.assemblies import Assembly
+from stacks.checks.result import Result
+
+SHARED = ("POWERTOOLS_",)
+"""Variables that a layer reads and not the function."""
+KINDS = {
+    "STATE_MACHINE_ARN": "AWS::StepFunctions::StateMachine",
+    "_FUNCTION_ARN": "AWS::Lambda::Function",
+    "_TABLE_NAME": "AWS::DynamoDB::GlobalTable",
+    "_QUEUE_URL": "AWS::SQS::Queue",
+    "EVENT_BUS_NAME": "AWS::Events::EventBus",
+    "_BUCKET": "AWS::S3::Bucket",
+}
+"""How the name of a variable ends that holds a resource."""
+READS = "from_environ"
+"""How a handler names the variables that it reads: `<its typed environment>.from_environ(…)`."""
+
+
+def check(assemblies: Sequence[Assembly]) -> Result:
+    """Check every function, and every export that one stack takes from another."""
+    findings = []
+    count = 0
+    for assembly in assemblies:
+        for stack, name, function in assembly.resources("AWS::Lambda::Function"):
+            count += 1
+            findings += [f"{stack} {name}: {each}" for each in _of_function(assembly, stack, function)]
+        findings += _of_queues(assembly)
+        findings += _of_imports(assembly)
+    return Result("functions", "handlers, variables, queues, imports", count, tuple(findings))
+
+
+def _of_function(assembly: Assembly, stack: str, function: Mapping[str, Any]) -> Iterator[str]:
+    properties = function["Properties"]
+    key = _inside(properties, "Code", "S3Key")
+    package = _package(assembly, stack, key)
+    if package is None:
+        yield f"no asset of the stack is {key or 'its code'}"
+        return
+    module, _, entry = str(properties.get("Handler", "")).rpartition(".")
+    if str(properties["Runtime"]).startswith("nodejs"):
+        source = _source(package, f"{module}.js")
+        if source is None or entry not in source:
+            yield f"its package has no {module}.js with {entry}"
+        return
+    source = _source(package, module.replace(".", "/") + ".py")
+    if source is None:
+        yield f"its package has no module {module}"
+        return
+    tree = ast.parse(source)
+    if entry not in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}:
+        yield f"{module} has no function {entry}"
+    given = _inside(properties, "Environment", "Variables")
+    yield from _of_variables(tree, given)
+    yield from _of_values(assembly.templates[stack]["Resources"], given)
+
+
+def _of_variables(tree: ast.Module, given: Mapping[str, Any]) -> Iterator[str]:
+    read = {
+        field.name.upper()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr == READS and isinstance(node.value, ast.Name)
+        for field in dataclasses.fields(getattr(environment, node.value.id))
+    }
+    own = {name for name in given if not name.startswith(SHARED)}
+    yield from (f"it reads {name}, which is not set" for name in sorted(read - own))
+    yield from (f"{name} is set, and it does not read it" for name in sorted(own - read))
+    yield from (f"{name} is empty" for name in sorted(own) if not given[name])
+
+
+def _of_values(resources: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[str]:
+    """Say which variable does not hold what its name promises: a resource of a kind, or else plain text."""
+    for name, value in given.items():
+        wanted = next((kind for ending, kind in KINDS.items() if name.endswith(ending)), "")
+        if isinstance(value, str):
+            continue
+        ((function, inside),) = value.items()
+        if function == "Fn::ImportValue":
+            held = str(inside)
+            fits = wanted.rpartition("::")[2] in held if wanted else False
+        elif function == "Fn::Sub":
+            fits = wanted == "AWS::S3::Bucket" and "-assets-" in str(inside)
+        else:
+            target = inside[0] if isinstance(inside, list) else inside
+            fits = bool(wanted) and resources.get(target, {}).get("Type") == wanted
+        if not fits:
+            yield f"{name} is {json.dumps(value)}, which is no {wanted or 'plain text'}"
+
+
+def _of_queues(assembly: Assembly) -> Iterator[str]:
+    """Lambda refuses a queue that shows a message again before the function can have ended."""
+    for stack, name, mapping in assembly.resources("AWS::Lambda::EventSourceMapping"):
+        resources = assembly.templates[stack]["Resources"]
+        source = mapping["Properties"].get("EventSourceArn")
+        queue = resources.get(source["Fn::GetAtt"][0], {}) if isinstance(source, dict) else {}
+        function = resources.get((mapping["Properties"].get("FunctionName") or {}).get("Ref"), {})
+        if queue.get("Type") == "AWS::SQS::Queue" and function:
+            hidden = queue["Properties"].get("VisibilityTimeout", 30)
+            timeout = function["Properties"].get("Timeout", 3)
+            if isinstance(hidden, int) and isinstance(timeout, int) and hidden < timeout:
+                yield f"{stack} {name}: the queue hides a message for {hidden} s, the function takes up to {timeout}"
+
+
+def _of_imports(assembly: Assembly) -> Iterator[str]:
+    exported = {
+        json.dumps(output["Export"]["Name"])
+        for template in assembly.templates.values()
+        for output in template.get("Outputs", {}).values()
+        if "Export" in output
+    }
+    for stack, template in assembly.templates.items():
+        for name in sorted({json.dumps(each) for each in _imports(template)} - exported):
+            yield f"{stack} imports {name}, which no stack exports"
+
+
+def _imports(value: Any) -> Iterator[Any]:
+    if isinstance(value, Mapping):
+        if "Fn::ImportValue" in value:
+            yield value["Fn::ImportValue"]
+        for each in value.values():
+            yield from _imports(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _imports(each)
+
+
+def _inside(value: Any, *path: str) -> Any:
+    """Return what is at a path, or nothing where there is no such path."""
+    for part in path:
+        value = value.get(part, {}) if isinstance(value, Mapping) else {}
+    return value
+
+
+def _package(assembly: Assembly, stack: str, key: Any) -> Path | None:
+    """Find a function's package among the stack's assets."""
+    manifest = json.loads((assembly.folder / f"{stack}.assets.json").read_text(encoding="utf-8"))
+    keys = {
+        place["objectKey"]: assembly.folder / file["source"]["path"]
+        for file in manifest["files"].values()
+        for place in file["destinations"].values()
+    }
+    return keys.get(str(key))
+
+
+@functools.cache
+def _source(package: Path, member: str) -> str | None:
+    """Read one file of a package, be it an archive or a folder."""
+    if package.is_dir():
+        path = package / member
+        return path.read_text(encoding="utf-8") if path.is_file() else None
+    with zipfile.ZipFile(package) as archive:
+        return archive.read(member).decode() if member in archive.namelist() else None

@@ -1,0 +1,154 @@
+"""Every role trusts the service that takes it, allows what it used on the local cloud, and nothing on everything."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from stacks.checks.assemblies import Assembly
+from stacks.checks.demands import REFERENCE
+from stacks.checks.permissions import listed, statements
+from stacks.checks.rendering import machines
+from stacks.checks.result import Result
+
+USED = Path(__file__).with_name("used.json")
+"""What each role used when the app was deployed, run and destroyed under IAM's evaluation: actions, and on what.
+Written, and held to what it is, by tests/integration/workflow/test_roles.py."""
+SERVICES = {
+    "AWS::Lambda::Function": ("Role", "lambda.amazonaws.com"),
+    "AWS::StepFunctions::StateMachine": ("RoleArn", "states.amazonaws.com"),
+    "AWS::KinesisFirehose::DeliveryStream": (
+        "ExtendedS3DestinationConfiguration.RoleARN",
+        "firehose.amazonaws.com",
+    ),
+}
+"""Resources that take a role: where it stands, and who must be trusted."""
+MANAGED = {
+    "service-role/AWSLambdaBasicExecutionRole": [
+        *("logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"),
+    ],
+}
+"""What AWS's managed policies allow, of those that CDK's own functions come with:
+https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AWSLambdaBasicExecutionRole.html."""
+HOLDING = ("", "iam:PassedToService", "cloudwatch:namespace", "kms:GrantIsForAWSResource")
+"""Conditions that hold when the app asks, and none; any other is taken not to."""
+PASSED = "sagemaker.amazonaws.com"
+"""To whom the state machines pass roles on."""
+_REFERENCE = "https://docs.aws.amazon.com/service-authorization/latest/reference/list_"
+WITHOUT_RESOURCE = {
+    "cloudwatch:PutMetricData": f"{_REFERENCE}amazoncloudwatch.html",
+    "dynamodb:ListStreams": f"{_REFERENCE}amazondynamodb.html",
+    "ecr:GetAuthorizationToken": f"{_REFERENCE}amazonelasticcontainerregistry.html",
+    "sagemaker:List*": f"{_REFERENCE}amazonsagemakerai.html",
+    "logs:*LogDeliver*": "https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html",
+    "logs:DescribeLogGroups": "https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html",
+    "logs:*ResourcePolic*": "https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html",
+    "xray:GetSampling*": f"{_REFERENCE}awsx-ray.html",
+    "xray:PutTelemetryRecords": f"{_REFERENCE}awsx-ray.html",
+    "xray:PutTraceSegments": f"{_REFERENCE}awsx-ray.html",
+}
+"""Actions that AWS authorises on no single resource, with the page that says so."""
+
+
+def check(assemblies: Sequence[Assembly]) -> Result:
+    """Check every role of every stack."""
+    findings: list[str] = []
+    count = 0
+    used = recorded()
+    for assembly in assemblies:
+        findings += _untrusted(assembly)
+        for stack, name, role in assembly.resources("AWS::IAM::Role"):
+            count += 1
+            own = list(statements(assembly, stack, name))
+            findings += [f"{stack} {name}: {each}" for each in _wide(own)]
+            own += [
+                {"Effect": "Allow", "Action": actions, "Resource": "*"}
+                for policy, actions in MANAGED.items()
+                if policy in json.dumps(role["Properties"].get("ManagedPolicyArns", []))
+            ]
+            findings += [
+                f"{stack} {name}: it used {action} on {mark or 'no resource'}, and does not allow it"
+                for action, marks in used.get(role_name(name), {}).items()
+                for mark in marks
+                if not _allows(own, action, mark)
+            ]
+    return Result("roles", "trust, actions used when run, no wildcards", count, tuple(findings))
+
+
+def recorded() -> dict[str, dict[str, list[str]]]:
+    """Return what each role used: marks of resources by action."""
+    used: dict[str, dict[str, list[str]]] = json.loads(USED.read_text(encoding="utf-8"))
+    return used
+
+
+def role_name(logical_id: str) -> str:
+    """Return a role's name without the hash that CDK appends."""
+    return re.sub(r"[0-9A-F]{8}$", "", logical_id)
+
+
+def _allows(own: Sequence[Mapping[str, Any]], action: str, mark: str) -> bool:
+    matching = [each for each in own if _names(each, action) and _has(each, mark)]
+    if any(each["Effect"] != "Allow" for each in matching):
+        return False
+    return any(
+        key in HOLDING
+        for each in matching
+        for condition in (each.get("Condition") or {"": {"": ""}}).values()
+        for key in condition
+    )
+
+
+def _has(statement: Mapping[str, Any], mark: str) -> bool:
+    """Say whether a statement's resources can be those that bear a mark: a name in the template, or a kind."""
+    resources = [str(each).lower() for each in listed(statement.get("Resource", []))]
+    return any(each == "*" or mark.lower() in each for each in resources)
+
+
+def _names(statement: Mapping[str, Any], action: str) -> bool:
+    return any(fnmatchcase(action.lower(), str(each).lower()) for each in listed(statement.get("Action", [])))
+
+
+def _wide(own: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    for statement in own:
+        if statement["Effect"] != "Allow":
+            continue
+        for action in map(str, listed(statement.get("Action", []))):
+            if action == "*" or action.endswith(":*"):
+                yield f"it allows {action}"
+            free = any(fnmatchcase(action.lower(), known.lower()) for known in WITHOUT_RESOURCE)
+            if "*" in listed(statement.get("Resource", [])) and not free:
+                yield f"it allows {action} on every resource"
+
+
+def _untrusted(assembly: Assembly) -> Iterator[str]:
+    for kind, (where, service) in SERVICES.items():
+        for stack, name, resource in assembly.resources(kind):
+            given: Any = resource["Properties"]
+            for part in where.split("."):
+                given = given.get(part, {})
+            role = given.get("Fn::GetAtt", [None])[0]
+            if not _trusts(assembly, stack, role, service):
+                yield f"{stack} {name}: its role does not trust {service}"
+    for machine in machines(assembly, REFERENCE):
+        for name, task in machine.tasks():
+            arguments = task.get("Arguments")
+            for key in ("RoleArn", "ExecutionRoleArn") if isinstance(arguments, Mapping) else ():
+                role = str(arguments.get(key, "")).rpartition("/")[2] if arguments else ""
+                if role and not _trusts(assembly, machine.stack, role, PASSED):
+                    yield f"{machine.stack} {name}: the role that it passes on does not trust {PASSED}"
+
+
+def _trusts(assembly: Assembly, stack: str, role: str | None, service: str) -> bool:
+    resource = assembly.templates[stack]["Resources"].get(role)
+    if resource is None or resource["Type"] != "AWS::IAM::Role":
+        return False
+    return any(
+        each["Effect"] == "Allow"
+        and "sts:AssumeRole" in listed(each["Action"])
+        and service in listed(each["Principal"].get("Service", []))
+        for each in resource["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+    )

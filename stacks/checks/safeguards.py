@@ -1,0 +1,62 @@
+"""What people regret to have left out: lines that are safe, logs that end, keys that turn."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from stacks.checks.assemblies import Assembly
+from stacks.checks.result import Result
+
+POLICIES = {
+    "AWS::S3::Bucket": ("AWS::S3::BucketPolicy", "Bucket"),
+    "AWS::SQS::Queue": ("AWS::SQS::QueuePolicy", "Queues"),
+    "AWS::SNS::Topic": ("AWS::SNS::TopicPolicy", "Topics"),
+}
+"""Resources whose own policies must refuse what comes without TLS, and where such a policy names them."""
+
+
+def check(assemblies: Sequence[Assembly]) -> Result:
+    """Check the resources of every stack."""
+    findings = []
+    count = 0
+    for assembly in assemblies:
+        for stack, template in assembly.templates.items():
+            count += len(template["Resources"])
+            findings += [f"{stack} {each}" for each in _of_stack(template["Resources"])]
+    return Result("safeguards", "resources: TLS, rotation, retention, own logs", count, tuple(findings))
+
+
+def _of_stack(resources: Mapping[str, Any]) -> Iterator[str]:
+    for name, resource in resources.items():
+        kind, properties = resource["Type"], resource.get("Properties", {})
+        if kind in POLICIES and not _refuses_plain_http(resources, name, *POLICIES[kind]):
+            yield f"{name}: no policy refuses requests without TLS"
+        if kind == "AWS::KMS::Key" and properties.get("EnableKeyRotation") is not True:
+            yield f"{name}: the key does not rotate"
+        if kind == "AWS::Logs::LogGroup" and "RetentionInDays" not in properties:
+            yield f"{name}: the log group keeps everything for ever"
+        if kind == "AWS::Lambda::Function" and "LogGroup" not in properties.get("LoggingConfig", {}):
+            yield f"{name}: the function logs to a group that nobody owns"
+        if kind == "AWS::SQS::Queue" and properties.get("SqsManagedSseEnabled") is not True:
+            yield f"{name}: the queue is not encrypted"
+
+
+def _refuses_plain_http(resources: Mapping[str, Any], name: str, kind: str, where: str) -> bool:
+    for resource in resources.values():
+        properties = resource.get("Properties", {})
+        if resource["Type"] == kind and {"Ref": name} in (
+            properties.get(where),
+            *_listed(properties.get(where)),
+        ):
+            for statement in properties["PolicyDocument"]["Statement"]:
+                if statement["Effect"] == "Deny" and '"aws:SecureTransport": "false"' in json.dumps(
+                    statement
+                ):
+                    return True
+    return False
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []

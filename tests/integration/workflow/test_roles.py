@@ -1,0 +1,237 @@
+"""Every function, state machine and job works in its own role: nothing is denied, and little is allowed in vain.
+
+The local cloud evaluates each role's policies as IAM does, whoever acts. This module runs last in its folder: it
+adds the runs that the others leave out, destroys the app, and reads in the log of access what was asked for. A
+statement that no call used must have its reason here; `build/roles.md` lists them all.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from localcloud.cdk import run_cdk
+from localcloud.instance import ACCESS_LOG, ACCOUNT, Instance
+from stacks.checks.roles import USED, role_name
+from tests.integration.workflow.conftest import ROOT, Deployment, until
+from tests.integration.workflow.scenarios import throws
+
+pytestmark = pytest.mark.timeout(600)
+REPORT = ROOT / "build" / "roles.md"
+DEAD = "arn:aws:states:us-east-1:000000000000:execution:gone:gone"
+UNUSED = {
+    ("PredictionLogRole", "logs:CreateLogStream"): "Firehose logs a delivery that failed, and none did.",
+    (
+        "ResultsPublishRole",
+        "kms:Decrypt",
+    ): "The local cloud keeps no key for a table; AWS reads its stream with it.",
+    ("ResultsPublishRole", "sqs:SendMessage"): "Lambda's own, for records that failed to the end: none did.",
+    ("TrainOnDeployIsCompleteRole", "sagemaker:StopTrainingJob"): (
+        "Only a stack that is destroyed in the middle of a job stops one: tests/integration/workflow/test_destroy.py."
+    ),
+    (
+        "TrainOnDeployStarting",
+        "lambda:GetFunction",
+    ): "CDK's provider waits with it for a function that is not active.",
+    (
+        "TrainOnDeployWaiting",
+        "lambda:GetFunction",
+    ): "CDK's provider waits with it for a function that is not active.",
+    ("WorkflowRole", "sagemaker:deleteModel"): (
+        "A rejected model is deleted: mocked in test_paths.py, and for real by test_failures.py in its own cloud."
+    ),
+}
+"""Why a statement stays that no call of this deployment used: role and one of the statement's actions."""
+
+
+@dataclass
+class Statement:
+    """An Allow statement of a role, and the actions that it was used for."""
+
+    role: str
+    actions: tuple[str, ...]
+    resources: tuple[str, ...]
+    used: set[str] = field(default_factory=set)
+
+    @property
+    def reason(self) -> str:
+        """Why it stays though unused; empty when nothing says so."""
+        found = (
+            why for (role, action), why in UNUSED.items() if role == self.role and action in self.actions
+        )
+        return next(found, "")
+
+
+def access(instance: Instance) -> Iterator[dict[str, Any]]:
+    """Yield the entries of a cloud's log of access."""
+    with (instance.directory / ACCESS_LOG).open(encoding="utf-8") as file:
+        for line in file:
+            yield json.loads(line)
+
+
+def denials(instance: Instance) -> list[str]:
+    """Say what was denied to whom."""
+    return [
+        f"{each['role']}: {each['action']} on {each['resource']}"
+        for each in access(instance)
+        if each.get("allowed") is False
+    ]
+
+
+def resources(deployment: Deployment) -> dict[str, tuple[str, str]]:
+    """Return the type and the name, without its hash, of each resource of the app's stacks, by physical name."""
+    client = deployment.client("cloudformation")
+    return {
+        # A queue's is its URL, whose last part its ARN ends in.
+        each["PhysicalResourceId"].rpartition("://")[2].rpartition("/")[2]: (
+            each["ResourceType"],
+            role_name(each["LogicalResourceId"]),
+        )
+        for stack in client.describe_stacks()["Stacks"]
+        if stack["StackName"].startswith("scones-")
+        for each in client.list_stack_resources(StackName=stack["StackName"])["StackResourceSummaries"]
+        # The deployment's own prefix is the name of these, and part of many others.
+        if not each["ResourceType"].startswith(("Custom::", "AWS::SageMaker::"))
+    }
+
+
+def used(
+    instance: Instance, known: dict[str, str], made: dict[str, tuple[str, str]]
+) -> dict[str, dict[str, list[str]]]:
+    """Return what each role used its own statements for: actions, and marks by which their resources are known."""
+    own = {(each.role, action) for each in statements(instance, known) for action in each.used}
+    found: dict[str, dict[str, set[str]]] = {role: {} for role in known.values()}
+    for each in access(instance):
+        role = known.get(each["role"], "")
+        if each.get("allowed") and (role, each["action"]) in own:
+            found[role].setdefault(each["action"], set()).add(mark(each["resource"], made))
+    return {
+        role: {action: sorted(marks) for action, marks in sorted(actions.items())}
+        for role, actions in found.items()
+    }
+
+
+def mark(arn: str, made: dict[str, tuple[str, str]]) -> str:
+    """Return what a statement's resource must hold to be this one: the name in the template, or the kind."""
+    named = [
+        physical
+        for physical in made
+        if arn.endswith(physical) or f"{physical}/" in arn or f"{physical}:" in arn
+    ]
+    if named:
+        return made[max(named, key=len)][1]
+    if arn == "*":
+        return ""
+    kind = re.match(r"[\w-]*[/:]?", arn.split(":", 5)[5])
+    return kind[0].partition(f"-{ACCOUNT}")[0] if kind else ""
+
+
+def statements(instance: Instance, known: dict[str, str]) -> list[Statement]:
+    """Return every Allow statement of the roles that acted, with what it was used for."""
+    found: dict[tuple[str, tuple[str, ...], tuple[str, ...]], set[str]] = defaultdict(set)
+    for each in access(instance):
+        if "used" in each and each["role"] in known:
+            key = (known[each["role"]], tuple(each["Action"]), tuple(each["Resource"]))
+            found[key] |= {each["used"]} - {""}
+    return [Statement(*key, used) for key, used in sorted(found.items())]
+
+
+def ended(deployment: Deployment, case: str = "") -> dict[str, Any]:
+    """Run the training workflow to its end, in a test case of it if one is named."""
+    client = deployment.client("stepfunctions")
+    machine = deployment.outputs["TrainingStateMachineArn"] + (f"#{case}" if case else "")
+    arn = client.start_execution(stateMachineArn=machine, input="{}")["executionArn"]
+
+    def found() -> dict[str, Any] | None:
+        shown: dict[str, Any] = client.describe_execution(executionArn=arn)
+        return None if shown["status"] == "RUNNING" else shown
+
+    return until(found, 300, "the end of the run")
+
+
+def hold(deployment: Deployment, table: str) -> None:
+    """Leave a lock behind as a run does that was killed with its machine."""
+    item = {"id": {"S": "lock"}, "execution_arn": {"S": DEAD}, "acquired_at": {"S": "2026-01-01"}}
+    deployment.client("dynamodb").put_item(TableName=table, Item=item)
+
+
+def test_a_second_run_takes_a_dead_lock_over_and_updates_the_endpoint(deployment: Deployment) -> None:
+    sagemaker = deployment.client("sagemaker")
+    before = sagemaker.describe_endpoint(EndpointName="scones-dev-vehicles")
+    tables = deployment.client("dynamodb").list_tables()["TableNames"]
+    (table,) = [each for each in tables if "training" in each]
+    hold(deployment, table)
+    run = ended(deployment)
+    assert run["status"] == "SUCCEEDED", (run.get("error"), run.get("cause"))
+    after = sagemaker.describe_endpoint(EndpointName="scones-dev-vehicles")
+    assert after["EndpointStatus"] == "InService"
+    assert after["EndpointConfigName"] != before["EndpointConfigName"]
+    left = deployment.client("dynamodb").get_item(TableName=table, Key={"id": {"S": "lock"}})
+    assert "Item" not in left
+
+
+def test_a_run_that_fails_tells_the_topic_in_its_role(deployment: Deployment) -> None:
+    machine = deployment.outputs["TrainingStateMachineArn"].rpartition(":")[2]
+    # Only the job is mocked: what follows its failure is real.
+    mocks = {
+        "StateMachines": {machine: {"TestCases": {"no-job": {"Stage": "refused"}}}},
+        "MockedResponses": {"refused": {"0": throws("SageMaker.ResourceLimitExceededException")}},
+    }
+    deployment.mocks.write_text(json.dumps(mocks))
+    run = ended(deployment, "no-job")
+    assert (run["status"], run["error"]) == ("FAILED", "SageMaker.ResourceLimitExceededException")
+
+
+def test_nothing_is_denied_and_each_permission_is_used_or_reasoned(
+    deployment: Deployment, request: pytest.FixtureRequest
+) -> None:
+    made = resources(deployment)
+    known = {physical: name for physical, (kind, name) in made.items() if kind == "AWS::IAM::Role"}
+    arguments = ["destroy", "--all", "--force", "-c", "env=dev", "-c", f"settings={deployment.overlay}"]
+    run_cdk(deployment.instance, arguments, project=ROOT, output=deployment.assembly.parent / "destroy")
+    assert denials(deployment.instance) == []
+
+    found = statements(deployment.instance, known)
+    REPORT.parent.mkdir(exist_ok=True)
+    REPORT.write_text(report(found), encoding="utf-8")
+    assert set(known.values()) - {each.role for each in found} == set()
+    alone = {item.path for item in request.session.items if item.path.parent == request.path.parent}
+    if {path.name for path in request.path.parent.glob("test_*.py")} - {path.name for path in alone}:
+        pytest.skip("what is unused shows only after all tests of this folder, which were not all run")
+    assert [f"{each.role}: {each.actions}" for each in found if not each.used and not each.reason] == []
+    unused = [each for each in found if not each.used]
+    recorded = used(deployment.instance, known, made)
+    written = ROOT / "build" / USED.name
+    written.write_text(json.dumps(recorded, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    assert recorded == json.loads(USED.read_text(encoding="utf-8")), f"copy {written} over {USED}"
+    stale = [
+        key for key in UNUSED if not any(each.role == key[0] and key[1] in each.actions for each in unused)
+    ]
+    assert stale == []
+
+
+def report(found: list[Statement]) -> str:
+    """List every statement: who has it, what it was used for, or why it stays."""
+    rows = [
+        f"| {each.role} | {', '.join(each.actions)} | {', '.join(sorted(each.used)) or each.reason or '**unused**'} |"
+        for each in found
+    ]
+    used = sum(1 for each in found if each.used)
+    return "\n".join(
+        (
+            "# What the roles were allowed, and what they used",
+            "",
+            f"{len(found)} statements, {used} used, {len(found) - used} not.",
+            "",
+            "| role | allowed | used for |",
+            "|---|---|---|",
+            *rows,
+            "",
+        )
+    )
