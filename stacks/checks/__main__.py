@@ -6,7 +6,20 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from stacks.checks import arguments, expressions, nag, names, permissions, regions, schema
+from stacks.checks import (
+    arguments,
+    expressions,
+    functions,
+    language,
+    nag,
+    names,
+    permissions,
+    regions,
+    roles,
+    safeguards,
+    schema,
+    tasks,
+)
 from stacks.checks.assemblies import ROOT, synthesize
 from stacks.checks.result import Check, Result
 from stacks.settings import SettingsError
@@ -14,10 +27,15 @@ from stacks.settings import SettingsError
 CHECKS: tuple[Check, ...] = (
     schema.check,
     nag.check,
+    safeguards.check,
     names.check,
+    language.check,
     expressions.check,
+    tasks.check,
     arguments.check,
     permissions.check,
+    roles.check,
+    functions.check,
     regions.check,
 )
 

@@ -21,13 +21,22 @@ EXCEPTIONS = {
 
 
 def check(assemblies: Sequence[Assembly]) -> Result:
-    """Lint every template, warnings included."""
+    """Lint every template in every region that is looked at, warnings included."""
+    return _check(assemblies, REGIONS)
+
+
+def in_one_region(assemblies: Sequence[Assembly]) -> Result:
+    """Lint every template in the first region, for who changes much and looks often."""
+    return _check(assemblies, REGIONS[:1])
+
+
+def _check(assemblies: Sequence[Assembly], regions: Sequence[str]) -> Result:
     templates = [
         str(assembly.folder / f"{stack}.template.json")
         for assembly in assemblies
         for stack in assembly.templates
     ]
-    arguments = ManualArgs(regions=list(REGIONS), ignore_checks=list(EXCEPTIONS))
+    arguments = ManualArgs(regions=list(regions), ignore_checks=list(EXCEPTIONS))
     findings = []
     for template in templates:
         arguments["templates"] = [template]
@@ -35,4 +44,4 @@ def check(assemblies: Sequence[Assembly]) -> Result:
             f"{template.rpartition('/')[2]} line {match.linenumber}: {match.rule.id} {match.message}"
             for match in lint_by_config(arguments)
         ]
-    return Result("cfn-lint", f"templates, {len(REGIONS)} regions each", len(templates), tuple(findings))
+    return Result("cfn-lint", f"templates, {len(regions)} regions each", len(templates), tuple(findings))

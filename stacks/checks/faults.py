@@ -1,0 +1,410 @@
+"""Faults of the kinds that people make, one at a time, in an otherwise sound deployment.
+
+Names misspelt, members left out, values of another type or outside their range, ways that lead nowhere,
+permissions that are missing or too wide: whether or not a check looks for them.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import partial
+from typing import Any
+
+from stacks.checks import expressions, functions, roles, tasks
+from stacks.checks.assemblies import Assembly
+from stacks.checks.demands import REFERENCE
+from stacks.checks.rendering import Machine, machines
+
+ENUMERATED = frozenset(
+    (
+        *("BillingMode", "StreamViewType", "SSEAlgorithm", "Runtime", "Mode", "Level", "ComparisonOperator"),
+        *(
+            "StateMachineType",
+            "KeyType",
+            "AttributeType",
+            "CompressionFormat",
+            "ObjectOwnership",
+            "Statistic",
+        ),
+        *("TreatMissingData", "StartingPosition", "KeySpec", "KeyUsage"),
+    )
+)
+"""Properties whose values are words that CloudFormation lists."""
+BOUNDED = {
+    "Timeout": 901,
+    "MemorySize": 64,
+    "BatchSize": 100_001,
+    "RetentionInDays": 8,
+    "MessageRetentionPeriod": 59,
+}
+"""Properties with a range, and a value outside it."""
+SAFEGUARDS = frozenset(
+    (
+        *("BucketEncryption", "EnableKeyRotation", "LoggingConfiguration", "PublicAccessBlockConfiguration"),
+        *("SSESpecification", "SqsManagedSseEnabled", "KmsMasterKeyId", "RedrivePolicy", "RetentionInDays"),
+        *("VersioningConfiguration", "TracingConfiguration", "DeadLetterConfig"),
+    )
+)
+"""Properties whose absence CloudFormation takes, and people regret."""
+Change = Callable[[Any], None]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """
+    One fault.
+
+    Parameters
+    ----------
+    kind
+        What people would call it.
+    where
+        The stack, the resource or state, and what in it.
+    stack
+        The stack that has it.
+    template
+        That stack's template, with the fault.
+    group
+        What it is in: `machine`, `policy` or `template`.
+    """
+
+    kind: str
+    where: str
+    stack: str
+    template: Mapping[str, Any]
+    group: str
+
+
+def faults(assembly: Assembly) -> Iterator[Fault]:
+    """Yield every fault that can be put into an environment."""
+    for machine in machines(assembly, REFERENCE):
+        for kind, where, definition in _of_machine(json.loads(machine.definition)):
+            replaced = _replaced(assembly, machine, definition)
+            yield Fault(kind, f"{machine.stack} {where}", machine.stack, replaced, "machine")
+    for stack, template in assembly.templates.items():
+        for group, made in (("policy", _of_policies), ("template", _of_template)):
+            for kind, where, change in made(template):
+                changed = copy.deepcopy(template)
+                change(changed)
+                yield Fault(kind, f"{stack} {where}", stack, changed, group)
+
+
+def _replaced(assembly: Assembly, machine: Machine, definition: Mapping[str, Any]) -> dict[str, Any]:
+    template: dict[str, Any] = copy.deepcopy(dict(assembly.templates[machine.stack]))
+    template["Resources"][machine.name]["Properties"]["DefinitionString"] = json.dumps(definition)
+    return template
+
+
+def _misspelt(text: str) -> str:
+    """Swap the last two letters that differ."""
+    return text[:-2] + text[-1] + text[-2] if len(text) > 2 and text[-1] != text[-2] else text + "x"
+
+
+def _of_machine(definition: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    def changed(change: Change) -> dict[str, Any]:
+        made = copy.deepcopy(definition)
+        change(made)
+        return made
+
+    yield "StartAt misspelt", "-", changed(lambda d: d.update(StartAt=_misspelt(d["StartAt"])))
+    for name, state in definition["States"].items():
+        for kind, where, change in _of_state(name, state):
+            yield kind, where, changed(partial(_in_state, name, change))
+
+
+def _in_state(name: str, change: Change, definition: dict[str, Any]) -> None:
+    change(definition["States"][name])
+
+
+def _of_state(name: str, state: dict[str, Any]) -> Iterator[tuple[str, str, Change]]:
+    if "Next" in state:
+        yield "Next names no state", name, lambda s: s.update(Next=_misspelt(s["Next"]))
+        yield "Next left out", name, lambda s: s.pop("Next")
+        yield "Next and End", name, lambda s: s.update(End=True)
+    yield "Type misspelt", name, lambda s: s.update(Type=_misspelt(s["Type"]))
+    yield "a state's field misspelt", name, lambda s: s.update(Asign={"a": 1})
+    if "Default" in state:
+        yield "Default left out", name, lambda s: s.pop("Default")
+    for number, _ in enumerate(state.get("Choices", [])):
+        yield "a choice's Next names no state", name, _at(["Choices", number, "Next"], lambda _: "Nowhere")
+        yield "a choice's Condition left out", name, _without(["Choices", number], "Condition")
+    for variable, value in state.get("Assign", {}).items():
+        yield from _of_expression(f"{name} Assign {variable}", ["Assign", variable], value)
+    if state["Type"] == "Task":
+        yield from _of_task(name, state)
+
+
+def _of_task(name: str, state: dict[str, Any]) -> Iterator[tuple[str, str, Change]]:
+    if "TimeoutSeconds" in state:
+        yield "TimeoutSeconds left out", name, lambda s: s.pop("TimeoutSeconds")
+        yield "TimeoutSeconds is text", name, lambda s: s.update(TimeoutSeconds="soon")
+        yield "TimeoutSeconds is negative", name, lambda s: s.update(TimeoutSeconds=-1)
+    for field in ("Retry", "Catch"):
+        if field in state and name not in tasks.NOT_OURS:
+            yield f"{field} left out", name, _without([], field)
+        for number, rule in enumerate(state.get(field, [])):
+            yield from _of_rule(name, field, number, rule)
+    if len(state.get("Catch", [])) > 1:
+        yield "States.ALL is not last", name, lambda s: s["Catch"].reverse()
+    resource = state["Resource"]
+    if ":states:::" in resource:
+        stem, dot, _ = resource.partition(".")
+        if not dot:
+            yield ".sync where there is none", name, lambda s: s.update(Resource=resource + ".sync")
+        yield "an unknown pattern", name, lambda s: s.update(Resource=stem + ".snyc")
+        yield (
+            "an action that does not exist",
+            name,
+            lambda s: s.update(Resource=stem + "s" + resource[len(stem) :]),
+        )
+        if "aws-sdk:" in resource and "deleteModel" not in resource:
+            plain = resource.replace("aws-sdk:", "")
+            yield "an optimized integration that there is not", name, lambda s: s.update(Resource=plain)
+        if isinstance(state.get("Arguments"), dict):
+            yield from _of_arguments(name, ["Arguments"], state["Arguments"])
+
+
+def _of_rule(name: str, field: str, number: int, rule: dict[str, Any]) -> Iterator[tuple[str, str, Change]]:
+    for position, error in enumerate(rule["ErrorEquals"]):
+        group = "States" if error.startswith("States.") else "a service" if "." in error else "a function"
+        path = [field, number, "ErrorEquals", position]
+        yield f"an error of {group} misspelt", f"{name} {error}", _at(path, _misspelt)
+        if group == "a service":
+            other = error.replace(error.partition(".")[0], "Amazon" + error.partition(".")[0], 1)
+            yield "an error of another service", f"{name} {error}", _at(path, _always(other))
+    yield "a rule without errors", name, _at([field, number, "ErrorEquals"], lambda _: [])
+    if field == "Catch":
+        yield "a catch's Next names no state", name, _at(["Catch", number, "Next"], lambda _: "Nowhere")
+    else:
+        yield "BackoffRate below 1", name, _at(["Retry", number, "BackoffRate"], lambda _: 0.1)
+        yield "IntervalSeconds is 0", name, _at(["Retry", number, "IntervalSeconds"], lambda _: 0)
+        yield "MaxAttempts is negative", name, _at(["Retry", number, "MaxAttempts"], lambda _: -1)
+        yield "JitterStrategy misspelt", name, _at(["Retry", number, "JitterStrategy"], lambda _: "FULLY")
+
+
+CALLERS = {
+    *("HyperParameters", "Environment", "Item", "Key", "CustomerMetadataProperties"),
+    *("ExpressionAttributeNames", "ExpressionAttributeValues"),
+}
+"""Members whose keys are the caller's own: another key there is no fault that a model could know."""
+ANYTHING = {"MessageBody", "Message"}
+"""What Step Functions turns into text, whatever it is."""
+
+
+def _of_arguments(name: str, path: list[Any], given: Any) -> Iterator[tuple[str, str, Change]]:
+    items = given.items() if isinstance(given, dict) else enumerate(given)
+    for key, value in items:
+        here = [*path, key]
+        where = f"{name} {'.'.join(map(str, here[1:]))}"
+        if isinstance(given, dict) and path[-1] not in CALLERS:
+            yield "an argument misspelt", where, _renamed(path, key)
+        if key in ANYTHING:
+            continue
+        if isinstance(value, str) and value.startswith("{%"):
+            yield from _of_expression(where, here, value)
+            if path[-1] not in CALLERS:
+                yield "an expression of another type", where, _at(here, lambda _: "{% [1, 2] %}")
+        elif isinstance(value, bool | int | str):
+            yield "an argument of another type", where, _at(here, lambda _: [{}])
+        else:
+            yield "a structure that is text", where, _at(here, lambda _: "text")
+            if isinstance(value, list):
+                yield "a list that is an object", where, _at(here, lambda _: {"a": 1})
+            if key not in CALLERS:
+                yield from _of_arguments(name, here, value)
+
+
+def _of_expression(where: str, path: list[Any], value: Any) -> Iterator[tuple[str, str, Change]]:
+    if not (isinstance(value, str) and value.startswith("{%")):
+        return
+    yield "an expression cut off", where, _at(path, lambda old: old[:-2] + "& ( %}")
+    yield "an expression that is not closed", where, _at(path, lambda old: old[:-2] + "}")
+    if "$states." in value:
+        yield (
+            "a field of $states misspelt",
+            where,
+            _at(path, lambda old: old.replace("$states.", "$states.q", 1)),
+        )
+    if "$states.result." in value and "$states.result.archive_uri" not in value:
+        yield (
+            "a field of the result misspelt",
+            where,
+            _at(path, lambda old: old.replace("$states.result.", "$states.result.Q", 1)),
+        )
+    for variable in sorted(expressions.variables(value[2:-2])):
+        yield (
+            "a variable misspelt",
+            f"{where} ${variable}",
+            _at(path, partial(_with_another, variable)),
+        )
+
+
+def _with_another(variable: str, expression: str) -> str:
+    return expression.replace(f"${variable}", f"${variable}s")
+
+
+def _of_policies(template: Mapping[str, Any]) -> Iterator[tuple[str, str, Change]]:
+    for name, resource in template["Resources"].items():
+        path = ["Resources", name, "Properties"]
+        if resource["Type"] == "AWS::IAM::Role":
+            trust = [*path, "AssumeRolePolicyDocument", "Statement", 0]
+            wrong = {"Service": "ec2.amazonaws.com"}
+            yield "a role that trusts another service", name, _at([*trust, "Principal"], _always(wrong))
+        if resource["Type"] != "AWS::IAM::Policy":
+            continue
+        asked = {
+            action
+            for role in resource["Properties"]["Roles"]
+            for action in roles.recorded().get(roles.role_name(role["Ref"]), {})
+        }
+        yield "a policy of no role", name, _at([*path, "Roles"], lambda _: [])
+        for number, statement in enumerate(resource["Properties"]["PolicyDocument"]["Statement"]):
+            here = [*path, "PolicyDocument", "Statement", number]
+            where = f"{name} {number}"
+            yield "Allow that is Deny", where, _at([*here, "Effect"], lambda _: "Deny")
+            yield "an Effect misspelt", where, _at([*here, "Effect"], lambda _: "Alow")
+            yield "every action allowed", where, _at([*here, "Action"], lambda _: "*")
+            yield "an action misspelt", where, _at([*here, "Action"], _first_misspelt)
+            actions = statement["Action"]
+            for position, action in enumerate(actions if isinstance(actions, list) else ()):
+                # CDK's grants are wider than what is asked for: to leave out the rest would be no fault.
+                if any(fnmatchcase(used.lower(), action.lower()) for used in asked):
+                    less = _at([*here, "Action"], partial(_less, position))
+                    yield "an action left out", f"{where}.{position}", less
+            elsewhere = "arn:aws:s3:::elsewhere/*"
+            yield "another resource allowed", where, _at([*here, "Resource"], _always(elsewhere))
+            unlikely = {"StringEquals": {"aws:PrincipalTag/colour": "blue"}}
+            yield "a condition that never holds", where, _at([*here, "Condition"], _always(unlikely))
+            yield "every resource allowed", where, _at([*here, "Resource"], lambda _: "*")
+            yield "an action of no service", where, _at([*here, "Action"], lambda _: "sagemakers:CreateModel")
+            if "Resource" in statement:
+                yield "a statement without Resource", where, _without(here, "Resource")
+
+
+def _less(position: int, actions: list[str]) -> list[str]:
+    return [each for number, each in enumerate(actions) if number != position]
+
+
+def _first_misspelt(actions: Any) -> Any:
+    named = actions if isinstance(actions, list) else [actions]
+    return [_misspelt(named[0].rstrip("*")), *named[1:]]
+
+
+def _of_template(template: Mapping[str, Any]) -> Iterator[tuple[str, str, Change]]:
+    for name, resource in template["Resources"].items():
+        if not resource["Type"].startswith(("Custom::", "AWS::CDK::")):
+            yield from _of_resource(name, ["Resources", name], resource)
+    for mapping, keys in template.get("Mappings", {}).items():
+        for key, values in keys.items():
+            for inner, value in values.items():
+                if re.fullmatch(r"\d{12}", str(value)):
+                    account = _at(["Mappings", mapping, key, inner], lambda _: "210987654321")
+                    yield "an image of another account", f"{mapping} {key}", account
+    for name, output in template.get("Outputs", {}).items():
+        yield "an output of no resource", name, _at(["Outputs", name, "Value"], lambda _: {"Ref": "Nothing"})
+        if "Export" in output:
+            renamed = _at(["Outputs", name, "Export", "Name"], lambda old: old + "x")
+            yield "an import that nobody exports", name, renamed
+
+
+def _of_resource(
+    name: str, path: list[Any], resource: Mapping[str, Any]
+) -> Iterator[tuple[str, str, Change]]:
+    kind, properties = resource["Type"], resource.get("Properties", {})
+    yield "a resource's type misspelt", name, _at([*path, "Type"], _misspelt)
+    yield "DependsOn names no resource", name, _at([*path, "DependsOn"], lambda _: "Nothing")
+    for key in sorted(SAFEGUARDS & set(properties)):
+        yield "a safeguard left out", f"{name} {key}", _without([*path, "Properties"], key)
+    if kind == "AWS::S3::BucketPolicy":
+        yield "a safeguard left out", name, _without(["Resources"], name)
+    if kind == "AWS::SQS::Queue" and "VisibilityTimeout" in properties:
+        short = _at([*path, "Properties", "VisibilityTimeout"], lambda _: 1)
+        yield "a queue that hides messages too short", name, short
+    for key, value in properties.items():
+        yield "a property misspelt", f"{name} {key}", _renamed([*path, "Properties"], key)
+        yield from _of_property(f"{name} {key}", [*path, "Properties", key], value)
+    if kind == "AWS::Lambda::Function":
+        yield from _of_function(name, [*path, "Properties"], properties)
+
+
+def _of_property(where: str, path: list[Any], value: Any) -> Iterator[tuple[str, str, Change]]:
+    key = path[-1]
+    if isinstance(value, bool) or key in ENUMERATED:
+        yield "a word that CloudFormation does not know", where, _at(path, lambda _: "Sometimes")
+    if key in BOUNDED:
+        yield "a number outside its range", where, _at(path, lambda _: BOUNDED[str(key)])
+    if isinstance(value, int) and not isinstance(value, bool):
+        yield "a number that is text", where, _at(path, lambda _: "many")
+    if isinstance(value, dict):
+        if set(value) == {"Ref"} and not str(value["Ref"]).startswith("AWS::"):
+            yield "Ref to nothing", where, _at([*path, "Ref"], lambda _: "Nothing")
+        elif set(value) == {"Fn::GetAtt"}:
+            yield "GetAtt of nothing", where, _at([*path, "Fn::GetAtt", 0], lambda _: "Nothing")
+            yield "an attribute that there is not", where, _at([*path, "Fn::GetAtt", 1], lambda _: "Colour")
+        elif not any(each.startswith("Fn::") for each in value):
+            yield "a structure that is text", where, _at(path, lambda _: "text")
+            for inner, each in value.items():
+                if inner not in ("Variables", "PolicyDocument", "EventPattern", "Statement"):
+                    yield from _of_property(f"{where}.{inner}", [*path, inner], each)
+
+
+def _of_function(
+    name: str, path: list[Any], properties: Mapping[str, Any]
+) -> Iterator[tuple[str, str, Change]]:
+    yield "a handler that there is not", name, _at([*path, "Handler"], lambda old: old + "s")
+    yield "code that is no asset", name, _at([*path, "Code", "S3Key"], lambda old: "0" + old)
+    yield "a required property left out", f"{name} Role", _without(path, "Role")
+    yield "a required property left out", f"{name} Code", _without(path, "Code")
+    for variable in properties.get("Environment", {}).get("Variables", {}):
+        if str(properties["Runtime"]).startswith("python") and not variable.startswith(functions.SHARED):
+            variables = [*path, "Environment", "Variables"]
+            yield "a variable of a function misspelt", f"{name} {variable}", _renamed(variables, variable)
+            yield (
+                "a variable of a function that names another resource",
+                f"{name} {variable}",
+                _at([*variables, variable], lambda _: {"Ref": "AWS::StackName"}),
+            )
+            yield "a variable of a function left out", f"{name} {variable}", _without(variables, variable)
+
+
+def _at(path: Sequence[Any], make: Callable[[Any], Any]) -> Change:
+    """Replace what is at a path."""
+
+    def change(value: Any) -> None:
+        for part in path[:-1]:
+            value = value[part]
+        last = path[-1]
+        value[last] = make(value[last] if isinstance(value, list) or last in value else None)
+
+    return change
+
+
+def _always(value: Any) -> Callable[[Any], Any]:
+    return lambda _: value
+
+
+def _without(path: Sequence[Any], key: Any) -> Change:
+    """Leave out a member of what is at a path."""
+
+    def change(value: Any) -> None:
+        for part in path:
+            value = value[part]
+        value.pop(key, None)
+
+    return change
+
+
+def _renamed(path: Sequence[Any], key: Any) -> Change:
+    """Misspell a member of what is at a path."""
+
+    def change(value: Any) -> None:
+        for part in path:
+            value = value[part]
+        value[_misspelt(key)] = value.pop(key)
+
+    return change

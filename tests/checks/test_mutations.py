@@ -1,0 +1,24 @@
+"""Faults of many kinds are put into the deployment, and nearly all are caught."""
+
+from __future__ import annotations
+
+import pytest
+
+from stacks.checks import mutations
+from tests.checks.conftest import synthesized
+
+
+def test_nearly_every_fault_is_caught() -> None:
+    outcomes = mutations.run(synthesized("prod"), per_kind=4)
+    assert len(outcomes) >= 200
+    assert mutations.share(outcomes) >= mutations.WANTED, mutations.table(outcomes)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("env", ["dev", "prod"])
+def test_nearly_every_fault_of_many_is_caught(env: str) -> None:
+    # Others than those that the test above tries each time.
+    outcomes = mutations.run(synthesized(env), per_kind=20, seed=11)
+    assert len(outcomes) >= 800
+    assert mutations.share(outcomes) >= mutations.WANTED, mutations.table(outcomes)
