@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,11 +14,10 @@ import cdk_nag
 
 from stacks.checks.assemblies import ROOT, Assembly, cli_context
 from stacks.checks.nag_reasons import REASONS
+from stacks.checks.reasons import Finding, judged
 from stacks.checks.result import Result
 from stacks.deployment import deployment
 from stacks.settings import load
-
-Finding = tuple[str, str]
 
 
 def check(assemblies: Sequence[Assembly]) -> Result:
@@ -30,14 +28,11 @@ def check(assemblies: Sequence[Assembly]) -> Result:
             app = cdk.App(context=cli_context(), outdir=folder)
             deployment(app, load(ROOT / "environments", assembly.env))
             found += run(app, Path(folder))
-    findings = [f"{path}: {rule}" for rule, path in found if not explained(rule, path)]
-    findings += [
-        f"the reason for {which} at {where} explains nothing any more: remove it"
-        for which, where, _ in REASONS
-        if not any(re.fullmatch(which, rule) and re.fullmatch(where, path) for rule, path in found)
-    ]
     return Result(
-        "cdk-nag", "findings of AwsSolutions and Serverless, each reasoned", len(found), tuple(findings)
+        "cdk-nag",
+        "findings of AwsSolutions and Serverless, each reasoned",
+        len(found),
+        judged(found, REASONS),
     )
 
 
@@ -57,8 +52,3 @@ def run(app: cdk.App, folder: Path) -> Iterator[Finding]:
         for violation in pack["violations"]:
             for construct in violation["violatingConstructs"]:
                 yield violation["ruleName"], construct["constructPath"]
-
-
-def explained(rule: str, path: str) -> bool:
-    """Say whether a reason stands for a finding."""
-    return any(re.fullmatch(which, rule) and re.fullmatch(where, path) for which, where, _ in REASONS)

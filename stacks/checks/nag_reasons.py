@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from stacks.checks.reasons import Reason
+
 IAM5 = r"AwsSolutions-IAM5"
 OWN = r"scones-\w+-\w+"
 
-REASONS: tuple[tuple[str, str, str], ...] = (
+REASONS: tuple[Reason, ...] = (
     (
         rf"{IAM5}\[Resource::\*\]",
         r".*/(Jobs|Endpoint)/Role/.*",

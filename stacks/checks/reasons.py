@@ -1,0 +1,28 @@
+"""Findings of a scanner against the reasons for those that are left standing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+Finding = tuple[str, str]
+"""Rule and construct."""
+Reason = tuple[str, str, str]
+"""Expressions for rule and construct, and why what they match is left standing."""
+
+
+def judged(found: Sequence[Finding], reasons: Sequence[Reason]) -> tuple[str, ...]:
+    """Return a sentence for each finding without a reason, and for each reason without a finding."""
+    unexplained = [f"{place}: {rule}" for rule, place in found if not explained((rule, place), reasons)]
+    stale = [
+        f"the reason for {reason[0]} at {reason[1]} explains nothing any more: remove it"
+        for reason in reasons
+        if not any(explained(finding, [reason]) for finding in found)
+    ]
+    return (*unexplained, *stale)
+
+
+def explained(finding: Finding, reasons: Sequence[Reason]) -> bool:
+    """Say whether a reason stands for a finding."""
+    rule, place = finding
+    return any(re.fullmatch(which, rule) and re.fullmatch(where, place) for which, where, _ in reasons)
