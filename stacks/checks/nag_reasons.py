@@ -15,7 +15,7 @@ REASONS: tuple[Reason, ...] = (
     ),
     (
         rf"{IAM5}\[Resource::\*\]",
-        r".*/Workflow/(Machine/)?Role/.*",
+        r".*/(Workflow/(Machine/)?|waiter-state-machine/)Role/.*",
         "Log delivery, X-Ray and the lists of SageMaker have no resource-level permission.",
     ),
     (
@@ -103,11 +103,6 @@ REASONS: tuple[Reason, ...] = (
         r"AwsSolutions-SF1",
         r".*/(waiter-state-machine|Workflow/Machine)/Resource",
         "Errors are logged; the table and the prediction log hold every decision, and a poll says nothing.",
-    ),
-    (
-        r"AwsSolutions-SF2|Serverless-StepFunctionStateMachineXray",
-        r".*/TrainOnDeploy/Provider/waiter-state-machine/Resource",
-        "CDK's provider offers no tracing of its waiter, which only polls.",
     ),
     (
         r"AwsSolutions-SQS3|Serverless-SQSRedrivePolicy",

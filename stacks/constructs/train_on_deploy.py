@@ -14,6 +14,7 @@ from constructs import Construct, IDependable
 from lambda_src.environment import TrainOnDeployEnvironment
 from stacks.constructs.log_group import log_group
 from stacks.constructs.owned_function import OwnedFunction
+from stacks.constructs.provider_waiter import observe_waiter
 from stacks.workflow.context import Context
 
 JOBS = ("training-job", "processing-job", "transform-job")
@@ -72,10 +73,8 @@ class TrainOnDeploy(Construct):
             framework_on_event_role=starting,
             framework_complete_and_timeout_role=waiting,
             log_group=group,
-            waiter_state_machine_log_options=cr.LogOptions(
-                destination=log_group(self, "WaiterLogs", log_retention_days), level=sfn.LogLevel.ERROR
-            ),
         )
+        observe_waiter(provider, log_group(self, "WaiterLogs", log_retention_days))
         resource = cdk.CustomResource(
             self,
             "Resource",

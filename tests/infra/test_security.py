@@ -87,6 +87,14 @@ def test_every_function_has_an_owned_log_group(synthesized: Synthesized) -> None
         assert "LogGroup" in function["Properties"].get("LoggingConfig", {}), name
 
 
+def test_every_state_machine_is_logged_and_traced(synthesized: Synthesized) -> None:
+    machines = list(synthesized.resources("AWS::StepFunctions::StateMachine"))
+    assert len(machines) == 3
+    for name, machine in machines:
+        assert machine["Properties"]["LoggingConfiguration"]["Destinations"], name
+        assert machine["Properties"]["TracingConfiguration"] == {"Enabled": True}, name
+
+
 def test_queues_are_encrypted_and_tls_only(synthesized: Synthesized) -> None:
     policies = json.dumps([each for _, each in synthesized.resources("AWS::SQS::QueuePolicy")])
     for name, queue in synthesized.resources("AWS::SQS::Queue"):
