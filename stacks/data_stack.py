@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import aws_cdk as cdk
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
@@ -28,6 +29,22 @@ class DataStack(cdk.Stack):
             enable_key_rotation=True,
             removal_policy=policy,
             pending_window=cdk.Duration.days(7 if settings.destroys else 30),
+        )
+        # The key's use is lent to AWS's services for a resource of theirs, and to nobody else.
+        self.key.add_to_resource_policy(
+            iam.PolicyStatement(
+                sid="GrantsForServicesAlone",
+                effect=iam.Effect.DENY,
+                principals=[iam.AnyPrincipal()],
+                actions=["kms:CreateGrant"],
+                resources=["*"],
+                conditions={
+                    "BoolIfExists": {
+                        "kms:GrantIsForAWSResource": "false",
+                        "aws:PrincipalIsAWSService": "false",
+                    }
+                },
+            )
         )
         logs = PrivateBucket(
             self,
