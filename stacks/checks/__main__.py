@@ -10,6 +10,7 @@ from stacks.checks import (
     arguments,
     expressions,
     functions,
+    guard,
     language,
     nag,
     names,
@@ -27,6 +28,7 @@ from stacks.settings import SettingsError
 CHECKS: tuple[Check, ...] = (
     schema.check,
     nag.check,
+    guard.check,
     safeguards.check,
     names.check,
     language.check,
