@@ -16,7 +16,7 @@ DEMO = SCONES_SETUP_SECONDS=$$(cat build/setup.seconds); export SCONES_SETUP_SEC
 BASE ?= build/base/cdk.out/$(ENV)
 CDK = node node_modules/aws-cdk/bin/cdk
 
-.PHONY: help demo up down test test-fast test-full lint format typecheck checks synth diff deploy destroy lock clean
+.PHONY: help demo up down test test-fast test-full lint format typecheck checks snapshots synth diff deploy destroy lock clean
 .PHONY: setup-synth setup-cli setup-local setup-dev
 
 help: ## Show the targets
@@ -54,6 +54,9 @@ typecheck: setup-dev ## mypy --strict on everything
 
 checks: setup-dev ## What can be known of a deployment without an account, in one table
 	@.venv/bin/python -m stacks.checks
+
+snapshots: setup-dev ## Write tests/snapshots/ anew, for the pull request to show what changed
+	@.venv/bin/python -m stacks.checks.snapshots
 
 synth: setup-synth ## Templates of one environment into cdk.out/ (ENV=dev|prod)
 	@$(CDK) synth --quiet --app ".venv/bin/python app.py" --output "cdk.out/$(ENV)" -c env="$(ENV)"

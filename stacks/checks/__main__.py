@@ -21,7 +21,7 @@ from stacks.checks import (
     schema,
     tasks,
 )
-from stacks.checks.assemblies import ROOT, synthesize
+from stacks.checks.assemblies import environments, synthesize
 from stacks.checks.result import Check, Result
 from stacks.settings import SettingsError
 
@@ -40,11 +40,6 @@ CHECKS: tuple[Check, ...] = (
     functions.check,
     regions.check,
 )
-
-
-def environments() -> list[str]:
-    """Return the names of the environments that the project describes."""
-    return sorted(path.stem for path in (ROOT / "environments").glob("*.toml"))
 
 
 def table(results: Sequence[Result]) -> str:

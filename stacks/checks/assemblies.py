@@ -43,6 +43,11 @@ class Assembly:
                     yield stack, name, resource
 
 
+def environments() -> list[str]:
+    """Return the names of the environments that the project describes."""
+    return sorted(path.stem for path in (ROOT / "environments").glob("*.toml"))
+
+
 def cli_context() -> dict[str, Any]:
     """Return the context that the CLI gives: the project's, and its own defaults."""
     context: dict[str, Any] = json.loads((ROOT / "cdk.json").read_text(encoding="utf-8"))["context"]

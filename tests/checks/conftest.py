@@ -6,8 +6,7 @@ import functools
 
 import pytest
 
-from stacks.checks.__main__ import environments
-from stacks.checks.assemblies import Assembly, synthesize
+from stacks.checks.assemblies import Assembly, environments, synthesize
 
 
 @functools.cache

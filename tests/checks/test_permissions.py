@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from stacks.checks import permissions
-from stacks.checks.__main__ import environments
-from stacks.checks.assemblies import Assembly
+from stacks.checks.assemblies import Assembly, environments
 from tests.checks.conftest import synthesized
 
 FOR_NO_TASK = {

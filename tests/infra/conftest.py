@@ -56,9 +56,15 @@ def _joined(definition: dict[str, Any]) -> str:
 
 
 @functools.cache
-def synthesize(env: str, overlay: Path | None = None) -> Synthesized:
+def assembled(env: str, overlay: Path | None = None) -> assemblies.Assembly:
     """Synthesize one environment as the CLI would."""
-    assembly = assemblies.synthesize(env, overlay=overlay)
+    return assemblies.synthesize(env, overlay=overlay)
+
+
+@functools.cache
+def synthesize(env: str, overlay: Path | None = None) -> Synthesized:
+    """Return one environment's templates by the parts that they are of it."""
+    assembly = assembled(env, overlay)
     templates = {re.sub(r"^.*-", "", name): dict(each) for name, each in assembly.templates.items()}
     return Synthesized(env, templates, assembly.folder)
 
