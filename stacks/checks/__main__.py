@@ -19,6 +19,7 @@ from stacks.checks import (
     roles,
     safeguards,
     schema,
+    sizes,
     tasks,
 )
 from stacks.checks.assemblies import environments, synthesize
@@ -31,6 +32,7 @@ CHECKS: tuple[Check, ...] = (
     guard.check,
     safeguards.check,
     names.check,
+    sizes.check,
     language.check,
     expressions.check,
     tasks.check,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -35,9 +36,9 @@ def check(assemblies: Sequence[Assembly]) -> Result:
     count = 0
     for assembly in assemblies:
         first, second = (synthesize(assembly.env, name=name).templates for name in ("a", "b"))
-        longest = _longest(assembly.env)
-        findings += [*collisions(first, second), *too_long(longest)]
-        count += sum(1 for templates in (first, second, longest) for _ in physical_names(templates))
+        most = longest(assembly.env).templates
+        findings += [*collisions(first, second), *too_long(most)]
+        count += sum(1 for templates in (first, second, most) for _ in physical_names(templates))
     return Result(
         "names", "physical names, of two deployments and of the longest name", count, tuple(findings)
     )
@@ -70,11 +71,13 @@ def too_long(templates: Templates) -> list[str]:
     ]
 
 
-def _longest(env: str) -> Templates:
+@functools.cache
+def longest(env: str) -> Assembly:
+    """Synthesize an environment under the longest name that its settings allow."""
     for length in range(63, 0, -1):
         try:
             load(ROOT / "environments", env, name="n" * length)
         except SettingsError:
             continue
-        return synthesize(env, name="n" * length).templates
+        return synthesize(env, name="n" * length)
     raise AssertionError(f"no name is allowed in {env}")
