@@ -24,6 +24,7 @@ from stacks.checks import (
     arguments,
     expressions,
     functions,
+    guard,
     language,
     permissions,
     regions,
@@ -44,7 +45,7 @@ CHECKS: Mapping[str, tuple[Check, ...]] = {
     "policy": (permissions.check, roles.check, schema.in_one_region),
     "template": (
         *(functions.check, roles.check, permissions.check, safeguards.check, regions.check),
-        schema.in_one_region,
+        *(guard.unexplained, schema.in_one_region),
     ),
 }
 """What is asked about a fault, the quick ones first."""

@@ -87,17 +87,21 @@ def denials(instance: Instance) -> list[str]:
 def resources(deployment: Deployment) -> dict[str, tuple[str, str]]:
     """Return the type and the name, without its hash, of each resource of the app's stacks, by physical name."""
     client = deployment.client("cloudformation")
-    return {
-        # A queue's is its URL, whose last part its ARN ends in.
-        each["PhysicalResourceId"].rpartition("://")[2].rpartition("/")[2]: (
-            each["ResourceType"],
-            role_name(each["LogicalResourceId"]),
-        )
+    listed = [
+        each
         for stack in client.describe_stacks()["Stacks"]
         if stack["StackName"].startswith("scones-")
         for each in client.list_stack_resources(StackName=stack["StackName"])["StackResourceSummaries"]
         # The deployment's own prefix is the name of these, and part of many others.
         if not each["ResourceType"].startswith(("Custom::", "AWS::SageMaker::"))
+    ]
+    # A queue's physical name is its URL, whose last part its ARN ends in.
+    return {
+        each["PhysicalResourceId"].rpartition("/")[2]: (
+            each["ResourceType"],
+            role_name(each["LogicalResourceId"]),
+        )
+        for each in listed
     }
 
 
