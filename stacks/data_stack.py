@@ -8,6 +8,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from stacks import images
 from stacks.boundary import apply_boundary
 from stacks.constructs.private_bucket import PrivateBucket, own_auto_delete_log_group
 from stacks.settings import Settings
@@ -21,6 +22,14 @@ class DataStack(cdk.Stack):
     def __init__(self, scope: Construct, construct_id: str, *, settings: Settings) -> None:
         super().__init__(scope, construct_id, description="Data of the image classifiers")
         apply_boundary(self, settings.permissions_boundary)
+        types = [kind for each in settings.chosen().values() for kind in images.instance_types(each)]
+        images.confine(self, types)
+        cdk.CfnOutput(
+            self,
+            "ImageRegistryAccount",
+            value=images.account(self),
+            description="Whose images the jobs and endpoints run; where there are none, nothing is deployed",
+        )
         policy = cdk.RemovalPolicy.DESTROY if settings.destroys else cdk.RemovalPolicy.RETAIN
         self.key = kms.Key(
             self,

@@ -21,7 +21,6 @@ from stacks.constructs.training_assets import TrainingAssets
 from stacks.constructs.training_workflow import TrainingWorkflow
 from stacks.data_sources import S3Data
 from stacks.data_stack import DataStack
-from stacks.instances import JOB_INSTANCE
 from stacks.settings import Settings
 from stacks.workflow.context import Context
 
@@ -36,8 +35,7 @@ class TrainingStack(cdk.Stack):
         self._settings, self._classifier, self._data = settings, classifier, data
         self._chosen, self._prefix = settings.classifier[classifier], settings.prefix(classifier)
         apply_boundary(self, settings.permissions_boundary)
-        types = (self._chosen.training.instance_type, self._chosen.serving.instance_type, JOB_INSTANCE)
-        images.confine(self, types)
+        images.confine(self, images.instance_types(self._chosen))
         self._alerts = Alerts(self, "Alerts", emails=settings.alarm_emails)
         self._table = self._state_table()
         self._alarms = GuardAlarms(self, "GuardAlarms", endpoint_name=self._prefix, topic=self._alerts.topic)

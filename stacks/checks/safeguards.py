@@ -50,7 +50,7 @@ def _refuses_plain_http(resources: Mapping[str, Any], name: str, kind: str, wher
             properties.get(where),
             *_listed(properties.get(where)),
         ):
-            for statement in properties["PolicyDocument"]["Statement"]:
+            for statement in properties.get("PolicyDocument", {}).get("Statement", []):
                 if statement["Effect"] == "Deny" and '"aws:SecureTransport": "false"' in json.dumps(
                     statement
                 ):
