@@ -26,6 +26,7 @@ from urllib.parse import urlsplit, urlunsplit
 import yaml
 
 from localcloud import access
+from localcloud.archives import extract
 from localcloud.ports import free_port
 from localcloud.processes import end_all
 from localcloud.sagemaker import images, jobs, storage
@@ -110,7 +111,7 @@ def _unpack(primary: Mapping[str, Any], root: Path) -> Path:
         raise JobFailedError(f"ClientError: cannot download the model archive {key}: {error}") from error
     try:
         with tarfile.open(root / "model.tar.gz") as archive:
-            archive.extractall(folder, filter="data")
+            extract(archive, folder)
     except tarfile.TarError as error:
         raise JobFailedError(f"ClientError: {key} is no model archive: {error}.") from error
     if not (folder / "config.yaml").is_file():

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from localcloud import access
 from localcloud.mends import sdk_integrations
 from localcloud.sagemaker import api, jobs
 from localcloud.sagemaker.store import KINDS, STORE, Record
@@ -69,8 +70,11 @@ def _wait(name: str, parameters: dict[str, Any], stepfunctions: Any) -> Any:
     record = STORE.get(kind, parameters[kind.key])
     deadline = time.monotonic() + getattr(parameters, "seconds", float("inf"))
     execution = getattr(parameters, "execution", "")
+    access.demand(f"sagemaker:Describe{name}", record.arn)
     while record.shown[kind.status] not in jobs.ENDED:
         if time.monotonic() > deadline or (execution and not _runs(stepfunctions, execution)):
+            # Whatever the role may, the job goes with the local cloud; on AWS it would run on.
+            access.allowed(f"sagemaker:Stop{name}", record.arn)
             jobs.stop(record)
             break
         time.sleep(POLL_SECONDS)

@@ -18,6 +18,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from localcloud import access
+from localcloud.archives import extract
 from localcloud.sagemaker import storage
 from localcloud.sagemaker.errors import JobFailedError
 
@@ -137,4 +138,4 @@ def install(source: str, code: Path, *, isolated: bool) -> None:
 
 def _extract(archive: Path, folder: Path) -> None:
     with tarfile.open(archive, "r:gz") as content:
-        content.extractall(folder, filter="data")
+        extract(content, folder)

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
+from localcloud.archives import extract
 from localcloud.cdk import bootstrap
 from localcloud.instance import Instance
 from tests.integration.workflow.conftest import OVERLAY, ROOT, Deployment, deploy
@@ -50,7 +51,7 @@ def before(tmp_path: Path) -> Path:
         pytest.skip(f"the history of this clone does not reach {release}: fetch all of it")
     folder = tmp_path / "before"
     with tarfile.open(fileobj=BytesIO(archive)) as contents:
-        contents.extractall(folder, filter="data")
+        extract(contents, folder)
     (folder / "node_modules").symlink_to(ROOT / "node_modules")
     return folder
 

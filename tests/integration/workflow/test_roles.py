@@ -10,15 +10,15 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
 from localcloud.cdk import run_cdk
-from localcloud.instance import ACCESS_LOG, ACCOUNT, Instance
+from localcloud.instance import ACCOUNT, Instance
 from stacks.checks.roles import USED, role_name
+from tests.integration.roles import access, denials
 from tests.integration.workflow.conftest import ROOT, Deployment, until
 from tests.integration.workflow.scenarios import throws
 
@@ -33,7 +33,7 @@ UNUSED = {
     ): "The local cloud keeps no key for a table; AWS reads its stream with it.",
     ("ResultsPublishRole", "sqs:SendMessage"): "Lambda's own, for records that failed to the end: none did.",
     ("TrainOnDeployIsCompleteRole", "sagemaker:StopTrainingJob"): (
-        "Only a stack that is destroyed in the middle of a job stops one: tests/integration/workflow/test_destroy.py."
+        "Step Functions stops the job of a run that is stopped; this is for a job whose run ended before it."
     ),
     (
         "TrainOnDeployStarting",
@@ -66,22 +66,6 @@ class Statement:
             why for (role, action), why in UNUSED.items() if role == self.role and action in self.actions
         )
         return next(found, "")
-
-
-def access(instance: Instance) -> Iterator[dict[str, Any]]:
-    """Yield the entries of a cloud's log of access."""
-    with (instance.directory / ACCESS_LOG).open(encoding="utf-8") as file:
-        for line in file:
-            yield json.loads(line)
-
-
-def denials(instance: Instance) -> list[str]:
-    """Say what was denied to whom."""
-    return [
-        f"{each['role']}: {each['action']} on {each['resource']}"
-        for each in access(instance)
-        if each.get("allowed") is False
-    ]
 
 
 def resources(deployment: Deployment) -> dict[str, tuple[str, str]]:
