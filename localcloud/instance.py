@@ -14,6 +14,7 @@ import time
 import urllib.error
 import urllib.request
 import uuid
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -228,6 +229,22 @@ class Instance:
             "directory": str(self.directory),
             "processes": len(belonging(self.identity)),
         }
+
+    def accesses(self) -> Iterator[dict[str, Any]]:
+        """Yield the entries of the log of access: what was asked of IAM, and what statements were used for."""
+        path = self.directory / ACCESS_LOG
+        if path.is_file():
+            with path.open(encoding="utf-8") as file:
+                for line in file:
+                    yield json.loads(line)
+
+    def denials(self) -> list[str]:
+        """Say what IAM denied to which role."""
+        return [
+            f"{each['role']}: {each['action']} on {each['resource']}"
+            for each in self.accesses()
+            if each.get("allowed") is False
+        ]
 
     def stop(self) -> None:
         """End the emulator with everything it started, and remove its scratch folder. Safe to repeat."""

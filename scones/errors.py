@@ -33,6 +33,10 @@ class RejectedError(SconesError):
     """The trained model was below the gate."""
 
 
+class DeniedError(SconesError):
+    """Something in the deployment may not do what it tried to do."""
+
+
 class LeftoversError(SconesError):
     """Something was still there after everything was destroyed."""
 

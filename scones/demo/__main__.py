@@ -18,7 +18,7 @@ from scones.demo.lifecycle import started, terminating
 from scones.demo.results import Model
 from scones.demo.session import NAME, RESULTS, Session
 from scones.demo.voice import Voice
-from scones.errors import LeftoversError
+from scones.errors import DeniedError, LeftoversError
 from scones.target import DEFAULT_INSTANCE, instance_directory
 from scones.terminal import decisions_table
 
@@ -81,11 +81,14 @@ def run(
             "setup": float(os.environ.get("SCONES_SETUP_SECONDS") or 0),
             "total": time.monotonic() - began,
         }
-        _report(session, model, decisions, seconds, left)
+        denied = session.instance.denials()
+        _report(session, model, decisions, seconds, left, denied)
         if keep:
             _how_to_use(voice, session)
         elif left:
             raise LeftoversError(f"Destroying left {len(left)} things behind: {', '.join(left)}.")
+        if denied:
+            raise DeniedError(f"IAM denied {len(denied)} things that were tried: {', '.join(denied)}.")
     if not keep:
         voice.say("Everything was destroyed; nothing is left.", style="bold green")
 
@@ -144,9 +147,15 @@ def _report(
     decisions: Sequence[Decision],
     seconds: dict[str, float],
     left: Sequence[str],
+    denied: Sequence[str],
 ) -> None:
     content = report.build(
-        classifier=session.classifier, model=model, decisions=decisions, seconds=seconds, leftovers=left
+        classifier=session.classifier,
+        model=model,
+        decisions=decisions,
+        seconds=seconds,
+        leftovers=left,
+        denied=denied,
     )
     report.write(content, session.folder / "pictures", session.folder, RESULTS)
     routed = content["accuracy_when_routed"]

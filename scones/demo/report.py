@@ -29,6 +29,7 @@ def build(
     decisions: Sequence[Decision],
     seconds: Mapping[str, float],
     leftovers: Sequence[str],
+    denied: Sequence[str],
 ) -> dict[str, Any]:
     """Return the report.
 
@@ -44,6 +45,8 @@ def build(
         How long each phase took; `total` is without `setup`.
     leftovers
         What still existed after everything was destroyed.
+    denied
+        What a role of the deployment tried and may not do.
     """
     expected = [each.expected for each in model.held]
     summary = model.summary
@@ -84,6 +87,7 @@ def build(
         "training": {"epochs": model.metrics.get("epochs", []), "phases": model.metrics.get("phases", {})},
         "seconds": {key: round(seconds.get(key, 0.0), 1) for key in SECONDS},
         "leftovers": list(leftovers),
+        "denied": list(denied),
     }
 
 

@@ -1,12 +1,11 @@
-"""Roles for tests that are not about roles, and for those that are; what a cloud's log of access says."""
+"""Roles for tests that are not about roles, and for those that are."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
-from localcloud.instance import ACCESS_LOG, ACCOUNT, Instance
+from localcloud.instance import ACCOUNT, Instance
 
 SERVICES = tuple(f"{name}.amazonaws.com" for name in ("firehose", "lambda", "sagemaker", "states"))
 EVERYTHING = ({"Effect": "Allow", "Action": "*", "Resource": "*"},)
@@ -26,19 +25,3 @@ def make_role(
         RoleName=name, PolicyName="own", PolicyDocument=json.dumps({"Statement": list(statements)})
     )
     return f"arn:aws:iam::{ACCOUNT}:role/{name}"
-
-
-def access(instance: Instance) -> Iterator[dict[str, Any]]:
-    """Yield the entries of a cloud's log of access."""
-    with (instance.directory / ACCESS_LOG).open(encoding="utf-8") as file:
-        for line in file:
-            yield json.loads(line)
-
-
-def denials(instance: Instance) -> list[str]:
-    """Say what was denied to whom."""
-    return [
-        f"{each['role']}: {each['action']} on {each['resource']}"
-        for each in access(instance)
-        if each.get("allowed") is False
-    ]

@@ -10,7 +10,6 @@ import pytest
 from localcloud.cdk import bootstrap, run_cdk
 from localcloud.instance import Instance
 from localcloud.inventory import inventory, leftovers
-from tests.integration.roles import denials
 from tests.integration.workflow.conftest import ROOT, until
 
 OVERLAY = """
@@ -58,6 +57,6 @@ def test_nothing_stays_when_the_app_is_destroyed_in_the_middle_of_training(tmp_p
         )
         assert sagemaker.describe_training_job(TrainingJobName=job)["TrainingJobStatus"] == "Stopped"
         assert leftovers(before, inventory(instance)) == []
-        assert denials(instance) == []
+        assert instance.denials() == []
     finally:
         instance.stop()

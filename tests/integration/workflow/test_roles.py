@@ -18,7 +18,6 @@ import pytest
 from localcloud.cdk import run_cdk
 from localcloud.instance import ACCOUNT, Instance
 from stacks.checks.roles import USED, role_name
-from tests.integration.roles import access, denials
 from tests.integration.workflow.conftest import ROOT, Deployment, until
 from tests.integration.workflow.scenarios import throws
 
@@ -95,7 +94,7 @@ def used(
     """Return what each role used its own statements for: actions, and marks by which their resources are known."""
     own = {(each.role, action) for each in statements(instance, known) for action in each.used}
     found: dict[str, dict[str, set[str]]] = {role: {} for role in known.values()}
-    for each in access(instance):
+    for each in instance.accesses():
         role = known.get(each["role"], "")
         if each.get("allowed") and (role, each["action"]) in own:
             found[role].setdefault(each["action"], set()).add(mark(each["resource"], made))
@@ -123,7 +122,7 @@ def mark(arn: str, made: dict[str, tuple[str, str]]) -> str:
 def statements(instance: Instance, known: dict[str, str]) -> list[Statement]:
     """Return every Allow statement of the roles that acted, with what it was used for."""
     found: dict[tuple[str, tuple[str, ...], tuple[str, ...]], set[str]] = defaultdict(set)
-    for each in access(instance):
+    for each in instance.accesses():
         if "used" in each and each["role"] in known:
             key = (known[each["role"]], tuple(each["Action"]), tuple(each["Resource"]))
             found[key] |= {each["used"]} - {""}
@@ -183,7 +182,7 @@ def test_nothing_is_denied_and_each_permission_is_used_or_reasoned(
     known = {physical: name for physical, (kind, name) in made.items() if kind == "AWS::IAM::Role"}
     arguments = ["destroy", "--all", "--force", "-c", "env=dev", "-c", f"settings={deployment.overlay}"]
     run_cdk(deployment.instance, arguments, project=ROOT, output=deployment.assembly.parent / "destroy")
-    assert denials(deployment.instance) == []
+    assert deployment.instance.denials() == []
 
     found = statements(deployment.instance, known)
     REPORT.parent.mkdir(exist_ok=True)

@@ -55,16 +55,20 @@ def test_shares_are_right_when_outcomes_are_mixed() -> None:
 
 
 def test_the_report_has_every_promised_member_when_built(model: Model) -> None:
-    built = build(classifier="vehicles", model=model, decisions=DECISIONS, seconds=SECONDS, leftovers=[])
+    built = build(
+        classifier="vehicles", model=model, decisions=DECISIONS, seconds=SECONDS, leftovers=[], denied=[]
+    )
     assert set(built["data"]) >= {"source", "drawings", "classes", "counts"}
     assert set(built["images"][0]) >= {"key", "expected", "predicted", "confidence", "outcome", "route"}
     assert set(built["seconds"]) == {"setup", "deploy", "train", "classify", "destroy", "total"}
     assert {"accuracy", "coverage", "accuracy_when_routed"} <= set(built)
-    assert built["leftovers"] == []
+    assert built["leftovers"] == built["denied"] == []
 
 
 def test_both_files_are_whole_when_written(model: Model, tmp_path: Path) -> None:
-    built = build(classifier="<b>vehicles", model=model, decisions=DECISIONS, seconds=SECONDS, leftovers=[])
+    built = build(
+        classifier="<b>vehicles", model=model, decisions=DECISIONS, seconds=SECONDS, leftovers=[], denied=[]
+    )
     write(built, tmp_path / "pictures", tmp_path / "run", tmp_path / "latest")
     assert json.loads((tmp_path / "latest" / "report.json").read_text())["accuracy"] == 0.5
     assert sorted(each.name for each in (tmp_path / "latest").iterdir()) == ["report.html", "report.json"]
