@@ -16,7 +16,7 @@ REASONS: tuple[Reason, ...] = (
     (
         rf"{IAM5}\[Resource::\*\]",
         r".*/(Workflow/(Machine/)?|waiter-state-machine/)Role/.*",
-        "Log delivery, X-Ray and the lists of SageMaker have no resource-level permission.",
+        "Log delivery, X-Ray and SageMaker's lists have no resource-level permission; ListTags CDK grants so itself.",
     ),
     (
         rf"{IAM5}\[Resource::\*\]",

@@ -43,7 +43,12 @@ WITHOUT_RESOURCE = {
     "cloudwatch:PutMetricData": f"{_REFERENCE}amazoncloudwatch.html",
     "dynamodb:ListStreams": f"{_REFERENCE}amazondynamodb.html",
     "ecr:GetAuthorizationToken": f"{_REFERENCE}amazonelasticcontainerregistry.html",
-    "sagemaker:List*": f"{_REFERENCE}amazonsagemakerai.html",
+    "sagemaker:List*Jobs": f"{_REFERENCE}amazonsagemakerai.html",
+    "sagemaker:ListEndpoint*s": f"{_REFERENCE}amazonsagemakerai.html",
+    "sagemaker:ListModel*s": f"{_REFERENCE}amazonsagemakerai.html",
+    # AWS has one for this. CDK's tasks of SageMaker grant it on all, whatever they are given:
+    # https://github.com/aws/aws-cdk/tree/main/packages/aws-cdk-lib/aws-stepfunctions-tasks/lib/sagemaker
+    "sagemaker:ListTags": "",
     "logs:*LogDeliver*": "https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html",
     "logs:DescribeLogGroups": "https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html",
     "logs:*ResourcePolic*": "https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html",
@@ -51,7 +56,7 @@ WITHOUT_RESOURCE = {
     "xray:PutTelemetryRecords": f"{_REFERENCE}awsx-ray.html",
     "xray:PutTraceSegments": f"{_REFERENCE}awsx-ray.html",
 }
-"""Actions that AWS authorises on no single resource, with the page that says so."""
+"""Actions that AWS authorises on no single resource, with the page that says so, and one that CDK grants so."""
 
 
 def check(assemblies: Sequence[Assembly]) -> Result:
