@@ -1,6 +1,6 @@
-"""Where a deployment can stand: regions whose registry has AWS's images and whose machines have the instances.
+"""Where a deployment can stand: regions that have AWS's images, the instances, and CloudFormation's types.
 
-Two tables, each with its source. A template takes the regions that both allow, so CloudFormation refuses any
+Three tables, each with its source. A template takes the regions that all allow, so CloudFormation refuses any
 other before it creates anything. To open a region that AWS has opened since, add it here.
 """
 
@@ -77,7 +77,15 @@ OFFERED = {"ml.m5.large": _M5, "ml.m5.xlarge": _M5, "ml.g5.xlarge": _G5}
 """Where EC2 has the machines that SageMaker's instance types run on: nowhere else can SageMaker have them."""
 
 
+LACKING = dict.fromkeys(
+    ("ap-east-2", "ap-south-2", "ap-southeast-4", "ap-southeast-6", "us-gov-east-1"),
+    "AWS::SageMaker::ModelPackageGroup",
+)
+"""Regions where CloudFormation does not have a type that the templates use, by the registry that cfn-lint 1.58.0
+carries; a test holds the table to the installed release."""
+
+
 def supporting(instance_types: Iterable[str]) -> list[str]:
     """Return the regions that can run all of these; a type that the table lacks restricts nothing."""
     known = [OFFERED[each] for each in set(instance_types) if each in OFFERED]
-    return sorted(frozenset(REGISTRIES).intersection(*known))
+    return sorted(frozenset(REGISTRIES).difference(LACKING).intersection(*known))

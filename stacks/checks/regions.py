@@ -10,7 +10,7 @@ from stacks.checks.assemblies import Assembly
 from stacks.checks.demands import Demand, demands, images
 from stacks.checks.rendering import Place, RenderingError
 from stacks.checks.result import Result
-from stacks.regions import AS_OF, OFFERED, REGISTRIES
+from stacks.regions import AS_OF, LACKING, OFFERED, REGISTRIES
 
 OUTSIDE = "nowhere-1"
 """A region that no table has: a template that takes it would take anything."""
@@ -41,6 +41,8 @@ def _in_region(assembly: Assembly, wanted: Sequence[Demand], region: str) -> Ite
         for each in wanted
         if region not in OFFERED.get(each.instance_type, REGISTRIES)
     ]
+    if region in LACKING:
+        missing.append(f"{LACKING[region]} in CloudFormation")
     try:
         named = images(assembly, Place(region))
     except RenderingError:

@@ -13,12 +13,13 @@ import botocore.session
 import pytest
 import sagemaker.core
 from aws_cdk import App, Stack
+from cfnlint.schema import PROVIDER_SCHEMA_MANAGER, ResourceNotFoundError
 
 from stacks import images
 from stacks.checks import regions as regions_check
 from stacks.checks.assemblies import Assembly
 from stacks.checks.demands import demands
-from stacks.regions import OFFERED, REGISTRIES, supporting
+from stacks.regions import LACKING, OFFERED, REGISTRIES, supporting
 from stacks.settings import SettingsError
 
 ENVIRONMENTS = ("dev", "prod")
@@ -76,7 +77,25 @@ def test_nothing_is_found_when_templates_take_what_the_tables_allow(assemblies: 
     assert result.count == len(ENVIRONMENTS) * (len(REGISTRIES) + 1)
 
 
-@pytest.mark.parametrize(("env", "regions"), [("dev", 29), ("prod", 19)])
+def test_cloudformation_lacks_what_the_table_says_and_no_more(assemblies: list[Assembly]) -> None:
+    kinds = {
+        resource["Type"]
+        for assembly in assemblies
+        for template in assembly.templates.values()
+        for resource in template["Resources"].values()
+        if not resource["Type"].startswith("Custom::")
+    }
+    lacking = {}
+    for region in REGISTRIES:
+        for kind in sorted(kinds):
+            try:
+                PROVIDER_SCHEMA_MANAGER.get_resource_schema(region, kind)
+            except ResourceNotFoundError:
+                lacking[region] = kind
+    assert lacking == LACKING
+
+
+@pytest.mark.parametrize(("env", "regions"), [("dev", 27), ("prod", 19)])
 def test_an_environment_takes_as_many_regions_as_have_its_instances(
     assemblies: list[Assembly], env: str, regions: int
 ) -> None:
