@@ -250,28 +250,38 @@ def _bucket_key(arn: str) -> str | None:
 
 
 class _Log:
-    """Writes each thing that was asked for once."""
+    """Writes each thing that was asked for once; objects of one bucket are one thing."""
 
     def __init__(self, path: str | None) -> None:
         self._path = path
-        self._seen: set[str] = set()
+        self._seen: set[tuple[str, ...]] = set()
         self._lock = threading.Lock()
 
     def __call__(self, context: Any, policies: Any, *, allowed: bool) -> None:
         if self._path is None:
             return
-        from ministack.core import iam_evaluator  # noqa: PLC0415
+        role, action, resource = context.principal_arn.split("/")[1], context.action, context.resource_arn
+        thing = resource.partition("/")[0] if action.startswith("s3:") else resource
+        if not self._new(role, action, thing, str(allowed)):
+            return
+        lines = [{"role": role, "action": action, "resource": resource, "allowed": allowed}]
+        for statement, used in _statements(context, policies, allowed=allowed):
+            says = {"Action": statement.actions, "Resource": statement.resources}
+            if self._new(role, json.dumps(says), action if used else ""):
+                lines.append({"role": role, **says, "used": action if used else ""})
+        with self._lock, open(self._path, "a", encoding="utf-8") as file:
+            file.writelines(f"{json.dumps(line)}\n" for line in lines)
 
-        role = context.principal_arn.split("/")[1]
-        asked = {"role": role, "action": context.action, "resource": context.resource_arn, "allowed": allowed}
-        lines = [json.dumps(asked)]
-        for statement in (each for policy in policies for each in policy if each.effect == "Allow"):
-            says = {"role": role, "Action": statement.actions, "Resource": statement.resources}
-            used = allowed and iam_evaluator._first_match(context, [statement], "Allow") is not None
-            lines.append(json.dumps({**says, "used": context.action if used else ""}))
+    def _new(self, *key: str) -> bool:
         with self._lock:
-            new = [line for line in lines if line not in self._seen]
-            self._seen.update(new)
-            if new:
-                with open(self._path, "a", encoding="utf-8") as file:
-                    file.writelines(f"{line}\n" for line in new)
+            known = key in self._seen
+            self._seen.add(key)
+            return not known
+
+
+def _statements(context: Any, policies: Any, *, allowed: bool) -> Iterator[tuple[Any, bool]]:
+    """Yield what a role's policies allow, statement by statement, and whether this is what allowed it here."""
+    from ministack.core import iam_evaluator  # noqa: PLC0415
+
+    for statement in (each for policy in policies for each in policy if each.effect == "Allow"):
+        yield statement, allowed and iam_evaluator._first_match(context, [statement], "Allow") is not None
