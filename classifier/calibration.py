@@ -12,6 +12,7 @@ Floats = NDArray[np.floating]
 _LOWEST, _HIGHEST = 0.2, 20.0
 _NEVER = 1.0
 _Z95 = 1.959963984540054
+_DOUBT = 0.05
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Threshold:
     error
         Share of wrong ones among them; 0 when none is routed.
     error_upper95
-        Upper end of that share's 95 % Wilson interval: what so few images can promise.
+        Exact upper bound of that share at 95 %: what so few images can promise.
     images
         Predictions it was fitted to.
     """
@@ -119,9 +120,69 @@ def choose_threshold(confidence: Floats, correct: NDArray[np.bool_], target_erro
         value=round(value, 6),
         coverage=(last + 1) / total,
         error=float(errors[last]),
-        error_upper95=wilson_interval(wrong, last + 1)[1],
+        error_upper95=upper_bound(wrong, last + 1),
         images=total,
     )
+
+
+def upper_bound(events: int, trials: int) -> float:
+    """
+    Exact one-sided upper bound of a share at 95 % (Clopper and Pearson 1934).
+
+    It is the share under which so few events would be seen in one case of twenty only; 1 when there were no trials.
+    """
+    if events >= trials:
+        return 1.0
+    if events == 0:
+        return 1.0 - float(_DOUBT ** (1.0 / trials))
+    low, high = events / trials, 1.0
+    for _ in range(60):
+        share = (low + high) / 2.0
+        if _at_most(events, trials, share) > _DOUBT:
+            low = share
+        else:
+            high = share
+    return high
+
+
+def _at_most(events: int, trials: int, share: float) -> float:
+    """Probability of at most ``events`` in ``trials`` of a given share; logarithms, since the factors leave floats."""
+    inside, outside = math.log(share), math.log1p(-share)
+    total = math.lgamma(trials + 1)
+    return sum(
+        math.exp(
+            total - math.lgamma(k + 1) - math.lgamma(trials - k + 1) + k * inside + (trials - k) * outside
+        )
+        for k in range(events + 1)
+    )
+
+
+def images_needed(target_error: float) -> int:
+    """Return how many images it takes to support a target: with fewer, not even none wrong would bound it at 95 %."""
+    return math.ceil(math.log(_DOUBT) / math.log1p(-target_error))
+
+
+def supported_error(images: int) -> float:
+    """Return the smallest target, in thousandths, that so many images can support."""
+    return math.ceil(upper_bound(0, images) * 1000) / 1000
+
+
+def require_support(images: int, target_error: float) -> None:
+    """
+    Refuse a target that so few images cannot support.
+
+    Raises
+    ------
+    CalibrationError
+        Naming how many it needs, and the target that these could support.
+    """
+    needed = images_needed(target_error)
+    if images < needed:
+        possible = supported_error(images)
+        raise CalibrationError(
+            f"At most {target_error:.2%} wrong among routed images takes {needed} images to calibrate on, and there "
+            f"are {images}: add pictures, or set target_error to {possible:.3f} or more."
+        )
 
 
 def wilson_interval(successes: int, trials: int, z: float = _Z95) -> tuple[float, float]:

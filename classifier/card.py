@@ -9,7 +9,8 @@ from typing import Any
 from classifier.errors import ArtifactError, LabelsError
 from classifier.labels import check_classes
 
-FORMAT = 1
+FORMAT = 2
+"""1 kept batch normalisations apart; its weights do not fit the network of today."""
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,8 @@
 """Random views of a batch, made on whatever device it lies on."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - torch's own customary name
@@ -12,25 +15,58 @@ BRIGHTNESS = 0.2
 SATURATION = 0.4
 
 
-def augment(x: Tensor, strength: float, generator: torch.Generator) -> Tensor:
+@dataclass(frozen=True)
+class Views:
     """
-    Crop, stretch, turn, mirror and recolour each image at random.
+    What is to be done to each image of a batch.
 
     Parameters
     ----------
-    x
-        Normalised images around -1…1, shape [n, 3, S, S].
+    transforms
+        Affine transforms, shape [n, 2, 3].
+    contrast, brightness, saturation
+        Factors around 0, shape [n, 1, 1, 1].
+    """
+
+    transforms: Tensor
+    contrast: Tensor
+    brightness: Tensor
+    saturation: Tensor
+
+    def share(self, pick: Callable[[Tensor], Tensor]) -> "Views":
+        """Return those of some of the images."""
+        return Views(pick(self.transforms), pick(self.contrast), pick(self.brightness), pick(self.saturation))
+
+
+def draw_views(n: int, strength: float, generator: torch.Generator) -> Views:
+    """
+    Draw at random how to crop, stretch, turn, mirror and recolour ``n`` images.
+
+    Parameters
+    ----------
     strength
-        1 as tuned, 0 leaves the images as they are.
+        1 as tuned; the less, the nearer to the images as they are.
     generator
         Source of randomness, on the CPU, so that a seed means the same on every device.
     """
-    if strength == 0.0:
-        return x
-    theta = _transforms(x.shape[0], strength, generator).to(x.device)
-    grid = F.affine_grid(theta, list(x.shape), align_corners=False)
+
+    def factor(spread: float) -> Tensor:
+        return (torch.rand(n, 1, 1, 1, generator=generator) * 2.0 - 1.0) * spread * strength
+
+    return Views(
+        _transforms(n, strength, generator), factor(CONTRAST), factor(BRIGHTNESS), factor(SATURATION)
+    )
+
+
+def augment(x: Tensor, views: Views) -> Tensor:
+    """Return the views of normalised images around -1…1, shape [n, 3, S, S]."""
+    grid = F.affine_grid(views.transforms.to(x.device), list(x.shape), align_corners=False)
     x = F.grid_sample(x, grid, padding_mode="reflection", align_corners=False)
-    return _recolour(x, strength, generator)
+    mean = x.mean(dim=(1, 2, 3), keepdim=True)
+    x = (x - mean) * (1.0 + views.contrast.to(x.device)) + mean + views.brightness.to(x.device)
+    grey = x.mean(dim=1, keepdim=True)
+    x = grey + (x - grey) * (1.0 + views.saturation.to(x.device))
+    return x.clamp(-1.0, 1.0)
 
 
 def _transforms(n: int, strength: float, generator: torch.Generator) -> Tensor:
@@ -50,15 +86,3 @@ def _transforms(n: int, strength: float, generator: torch.Generator) -> Tensor:
     theta[:, 0, 2] = uniform(-1.0, 1.0) * room
     theta[:, 1, 2] = uniform(-1.0, 1.0) * room
     return theta
-
-
-def _recolour(x: Tensor, strength: float, generator: torch.Generator) -> Tensor:
-    def factor(spread: float) -> Tensor:
-        values = (torch.rand(x.shape[0], 1, 1, 1, generator=generator) * 2.0 - 1.0) * spread * strength
-        return values.to(x.device)
-
-    mean = x.mean(dim=(1, 2, 3), keepdim=True)
-    x = (x - mean) * (1.0 + factor(CONTRAST)) + mean + factor(BRIGHTNESS)
-    grey = x.mean(dim=1, keepdim=True)
-    x = grey + (x - grey) * (1.0 + factor(SATURATION))
-    return x.clamp(-1.0, 1.0)

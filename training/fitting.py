@@ -1,9 +1,9 @@
-"""Fine-tunes the pretrained network: one epoch after another, the best by validation kept."""
+"""Fine-tunes the pretrained network on some pictures, watched on others that it does not learn from."""
 
 import copy
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,154 +14,214 @@ from torch.nn import functional as F  # noqa: N812 - torch's own customary name
 
 from classifier.network import EfficientNetLite0
 from classifier.preprocessing import normalise
-from training.augmentation import augment
+from training.augmentation import augment, draw_views
 from training.errors import TrainingError
 from training.hyperparameters import Hyperparameters
 from training.pictures import Pictures
+from training.world import World
 
 EVALUATION_BATCH = 64
-CHECKPOINT = "checkpoint.pt"
 
 
 @dataclass
 class Epoch:
-    """What one epoch came to; losses in nats."""
+    """What one epoch came to; losses in nats, those of validation None where nothing was held out."""
 
     epoch: int
     train_loss: float
-    validation_loss: float
-    validation_accuracy: float
     seconds: float
+    validation_loss: float | None = None
+    validation_accuracy: float | None = None
 
 
 @dataclass
-class Progress:
-    """All that a resumed run needs besides the weights."""
+class Fit:
+    """
+    A run's outcome so far.
+
+    Parameters
+    ----------
+    logits
+        After each epoch, those of the held-out pictures, shape [n, k].
+    """
 
     epochs: list[Epoch] = field(default_factory=list)
-    best_loss: float = math.inf
-    best: dict[str, Tensor] = field(default_factory=dict)
-    without_gain: int = 0
+    logits: list[Tensor] = field(default_factory=list)
+
+    def stale(self, patience: int) -> bool:
+        """Whether the last ``patience`` epochs all failed to lower the validation loss."""
+        losses = [epoch.validation_loss for epoch in self.epochs if epoch.validation_loss is not None]
+        return patience > 0 and len(losses) > patience and min(losses[:-patience]) <= min(losses[-patience:])
 
 
-def predict_logits(network: EfficientNetLite0, pixels: Tensor, device: torch.device) -> Tensor:
-    """Return logits, shape [n, k], of uint8 pictures, shape [n, 3, S, S]."""
+@dataclass(frozen=True)
+class Run:
+    """
+    What all fits of one job share.
+
+    Parameters
+    ----------
+    identity
+        What the job is of: a checkpoint of another identity is refused.
+    log
+        Takes one line of progress an epoch.
+    """
+
+    chosen: Hyperparameters
+    device: torch.device
+    world: World
+    identity: Mapping[str, Any]
+    log: Callable[[str], None]
+
+
+def predict_logits(network: EfficientNetLite0, pixels: Tensor, run: Run) -> Tensor:
+    """Return logits, shape [n, k], of uint8 pictures, shape [n, 3, S, S]; processes share the work."""
     network.eval()
-    parts = []
+    logits = torch.zeros(len(pixels), network.head.out_features)
     with torch.inference_mode():
-        for batch in torch.split(pixels, EVALUATION_BATCH):
-            x = normalise(batch.to(device)).contiguous(memory_format=torch.channels_last)
-            parts.append(network(x).float().cpu())
-    return torch.cat(parts)
+        for rows in torch.split(run.world.mine(torch.arange(len(pixels))), EVALUATION_BATCH):
+            x = normalise(pixels[rows].to(run.device)).contiguous(memory_format=torch.channels_last)
+            logits[rows] = network(x).float().cpu()
+    return run.world.total(logits.clone().to(run.device)).cpu()
+
+
+def class_weights(labels: Tensor, classes: int) -> Tensor:
+    """Return what makes every class count alike, shape [k], with mean 1 over the pictures."""
+    return len(labels) / (classes * torch.bincount(labels, minlength=classes).clamp(min=1))
 
 
 class Fitting:
     """
-    One training run.
+    One fit.
 
     Parameters
     ----------
     network
         With the pretrained body.
-    chosen
-        The hyperparameters.
-    device
-        Where it runs.
-    identity
-        What the run is of: a checkpoint of another identity is refused.
-    log
-        Takes one line of progress an epoch.
+    run
+        What it shares with the job's other fits.
+    name
+        Its own name, in the log and for its checkpoint.
+    seed
+        Added to the hyperparameters' own.
     """
 
-    def __init__(
-        self,
-        network: EfficientNetLite0,
-        chosen: Hyperparameters,
-        device: torch.device,
-        identity: dict[str, Any],
-        log: Callable[[str], None],
-    ) -> None:
-        self._network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._average = copy.deepcopy(self._network) if chosen.ema_decay else self._network
-        self._chosen, self._device, self._identity, self._log = chosen, device, identity, log
-        self._optimizer = torch.optim.AdamW(self._groups(), weight_decay=chosen.weight_decay)
-        self._generator = torch.Generator().manual_seed(chosen.seed)
-        self._progress = Progress()
+    def __init__(self, network: EfficientNetLite0, run: Run, name: str, seed: int = 0) -> None:
+        self._run, self._name, self._chosen = run, name, run.chosen
+        self._network = network.to(run.device)
+        self._network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        freeze(self._network, self._chosen)
+        self._average = copy.deepcopy(self._network) if self._chosen.ema_decay else self._network
+        self._optimizer = torch.optim.AdamW(self._groups(), weight_decay=self._chosen.weight_decay)
+        self._generator = torch.Generator().manual_seed(self._chosen.seed + seed)
+        self._fit = Fit()
 
     def _groups(self) -> list[dict[str, Any]]:
-        chosen = self._chosen
-        body = [p for name, p in self._network.named_parameters() if not name.startswith("head.")]
-        for parameter in body:
-            parameter.requires_grad_(chosen.body_rate > 0)
-        groups = [{"params": list(self._network.head.parameters()), "peak": chosen.learning_rate}]
-        if chosen.body_rate > 0:
-            groups.append({"params": body, "peak": chosen.learning_rate * chosen.body_rate})
+        head = set(self._network.head.parameters())
+        body = [p for p in self._network.parameters() if p.requires_grad and p not in head]
+        peak = self._chosen.learning_rate
+        groups = [{"params": list(head), "peak": peak}]
+        if body:
+            groups.append({"params": body, "peak": peak * self._chosen.body_rate})
         return [{**group, "lr": group["peak"]} for group in groups]
 
-    def run(self, train: Pictures, validation: Pictures) -> list[Epoch]:
+    def run(self, train: Pictures, held_out: Pictures | None = None, until: int | None = None) -> Fit:
         """
-        Train until the epochs are over or validation stops improving, and keep the best weights.
+        Train until the epochs are over, or ``until`` one of them, or validation stops improving.
 
         Raises
         ------
         TrainingError
-            When the loss is no number.
+            When the loss is no number, or the checkpoint is of another run.
         """
         self._resume()
-        steps = math.ceil(len(train) / self._chosen.batch_size)
-        while not self._finished():
-            number = len(self._progress.epochs) + 1
-            started = time.monotonic()
-            loss = self._epoch(train, number - 1, steps)
-            validation_loss, accuracy = self._validate(validation)
-            done = Epoch(number, loss, validation_loss, accuracy, round(time.monotonic() - started, 2))
-            self._note(done)
-            self._log(
-                f"epoch={number} train_loss={loss:.4f} validation_loss={validation_loss:.4f} "
-                f"validation_accuracy={accuracy:.4f} seconds={done.seconds};"
+        last = min(until or self._chosen.epochs, self._chosen.epochs)
+        self._weights = class_weights(train.labels, self._network.head.out_features).to(self._run.device)
+        while len(self._fit.epochs) < last and not self._fit.stale(self._chosen.patience):
+            self._one(train, held_out)
+        return self._fit
+
+    @property
+    def network(self) -> EfficientNetLite0:
+        """The network to keep: the average of the weights, where there is one."""
+        return self._average
+
+    def _one(self, train: Pictures, held_out: Pictures | None) -> None:
+        number = len(self._fit.epochs) + 1
+        started = time.monotonic()
+        done = Epoch(number, self._epoch(train, number - 1), 0.0)
+        said = f"{self._name} epoch={number} train_loss={done.train_loss:.4f} "
+        if held_out is not None:
+            logits = predict_logits(self._average, held_out.pixels, self._run)
+            done.validation_loss = float(F.cross_entropy(logits, held_out.labels))
+            done.validation_accuracy = float((logits.argmax(1) == held_out.labels).float().mean())
+            self._fit.logits.append(logits)
+            said += (
+                f"validation_loss={done.validation_loss:.4f} "
+                f"validation_accuracy={done.validation_accuracy:.4f} "
             )
-            self._save()
-        self._network.load_state_dict(self._progress.best)
-        return self._progress.epochs
+        done.seconds = round(time.monotonic() - started, 2)
+        self._fit.epochs.append(done)
+        self._run.log(f"{said}seconds={done.seconds};")
+        self._save()
 
-    def _finished(self) -> bool:
-        done, chosen = self._progress, self._chosen
-        stale = chosen.patience > 0 and done.without_gain >= chosen.patience
-        return len(done.epochs) >= chosen.epochs or stale
-
-    def _epoch(self, train: Pictures, index: int, steps: int) -> float:
-        # Batch-norm statistics stay those of ImageNet: so few pictures would spoil them.
-        self._network.eval()
-        self._network.dropout.train()
+    def _epoch(self, train: Pictures, index: int) -> float:
+        steps = math.ceil(len(train) / self._chosen.batch_size)
         order = torch.randperm(len(train), generator=self._generator)
         total = 0.0
-        for step, chosen in enumerate(torch.split(order, self._chosen.batch_size)):
+        for step, rows in enumerate(torch.split(order, self._chosen.batch_size)):
             self._schedule(index * steps + step, self._chosen.epochs * steps, steps)
-            x = normalise(train.pixels[chosen].to(self._device))
-            x = augment(x, self._chosen.augmentation, self._generator)
-            total += self._step(x, train.labels[chosen].to(self._device)) * len(chosen)
+            total += self._step(train, rows) * len(rows)
         return total / len(train)
 
-    def _step(self, x: Tensor, y: Tensor) -> float:
-        gpu = self._device.type == "cuda"
-        with torch.autocast(self._device.type, dtype=torch.bfloat16, enabled=gpu):
-            logits = self._network(x.contiguous(memory_format=torch.channels_last))
-        loss = F.cross_entropy(logits.float(), y, label_smoothing=self._chosen.label_smoothing)
-        value = float(loss.detach())
-        if not math.isfinite(value):
-            raise TrainingError(
-                f"The training loss became {value}: lower the learning rate ({self._chosen.learning_rate})."
-            )
+    def _step(self, train: Pictures, rows: Tensor) -> float:
+        # Everything random is drawn for the whole batch, so that the number of processes changes nothing.
+        views = draw_views(len(rows), self._chosen.augmentation, self._generator)
+        kept = torch.rand(len(rows), self._network.head.in_features, generator=self._generator)
+        mine = self._run.world.mine
+        weight = float(self._weights[train.labels[rows].to(self._run.device)].sum())
         self._optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
+        value = torch.zeros((), device=self._run.device)
+        if len(mine(rows)):
+            x = normalise(train.pixels[mine(rows)].to(self._run.device))
+            if self._chosen.augmentation:
+                x = augment(x, views.share(mine))
+            loss = self._loss(x, train.labels[mine(rows)], mine(kept)) / weight
+            torch.autograd.backward(loss)
+            value = loss.detach()
+        total = self._run.world.total_gradients(self._network.parameters(), value)
+        if not math.isfinite(total):
+            raise TrainingError(
+                f"The training loss became {total}: lower the learning rate ({self._chosen.learning_rate})."
+            )
         nn.utils.clip_grad_norm_(self._network.parameters(), 1.0)
         self._optimizer.step()
-        if self._average is not self._network:
-            with torch.no_grad():
-                pairs = zip(self._average.parameters(), self._network.parameters(), strict=True)
-                for average, current in pairs:
+        self._follow()
+        return total
+
+    def _loss(self, x: Tensor, labels: Tensor, kept: Tensor) -> Tensor:
+        gpu = self._run.device.type == "cuda"
+        mask = (kept >= self._chosen.dropout).to(x.device) / (1.0 - self._chosen.dropout)
+        with torch.autocast(self._run.device.type, dtype=torch.bfloat16, enabled=gpu):
+            features = self._network.features(x.contiguous(memory_format=torch.channels_last))
+            logits = self._network.head(features * mask)
+        return F.cross_entropy(
+            logits.float(),
+            labels.to(x.device),
+            weight=self._weights,
+            reduction="sum",
+            label_smoothing=self._chosen.label_smoothing,
+        )
+
+    def _follow(self) -> None:
+        """Move the average a step towards the weights."""
+        if self._average is self._network:
+            return
+        pairs = zip(self._average.parameters(), self._network.parameters(), strict=True)
+        with torch.no_grad():
+            for average, current in pairs:
+                if current.requires_grad:
                     average.lerp_(current, 1.0 - self._chosen.ema_decay)
-        return value
 
     def _schedule(self, step: int, total: int, steps: int) -> None:
         """Rise over the warm-up, then fall along a cosine."""
@@ -172,45 +232,38 @@ class Fitting:
         for group in self._optimizer.param_groups:
             group["lr"] = group["peak"] * share
 
-    def _validate(self, validation: Pictures) -> tuple[float, float]:
-        logits = predict_logits(self._average, validation.pixels, self._device)
-        loss = float(F.cross_entropy(logits, validation.labels))
-        accuracy = float((logits.argmax(1) == validation.labels).float().mean())
-        return loss, accuracy
-
-    def _note(self, done: Epoch) -> None:
-        progress = self._progress
-        progress.epochs.append(done)
-        if done.validation_loss < progress.best_loss:
-            progress.best_loss, progress.without_gain = done.validation_loss, 0
-            progress.best = {k: v.detach().cpu().clone() for k, v in self._average.state_dict().items()}
-        else:
-            progress.without_gain += 1
+    @property
+    def _checkpoint(self) -> Path | None:
+        folder = self._chosen.checkpoint_dir
+        return Path(folder) / f"{self._name}.pt" if folder else None
 
     def _save(self) -> None:
-        if not self._chosen.checkpoint_dir:
+        if self._checkpoint is None or not self._run.world.leads:
             return
-        path = Path(self._chosen.checkpoint_dir) / CHECKPOINT
         state = {
-            "identity": self._identity,
+            "identity": dict(self._run.identity),
             "network": self._network.state_dict(),
             "average": self._average.state_dict(),
             "optimizer": self._optimizer.state_dict(),
             "generator": self._generator.get_state(),
-            "torch": torch.get_rng_state(),
-            "progress": {**asdict(self._progress), "best": self._progress.best},
+            "epochs": [asdict(epoch) for epoch in self._fit.epochs],
+            "logits": self._fit.logits,
         }
         # Written beside and moved, so that a job killed meanwhile leaves the older one whole.
-        torch.save(state, path.with_suffix(".new"))
-        path.with_suffix(".new").replace(path)
+        fresh = self._checkpoint.with_suffix(".new")
+        torch.save(state, fresh)
+        fresh.replace(self._checkpoint)
 
     def _resume(self) -> None:
-        torch.manual_seed(self._chosen.seed)
-        path = Path(self._chosen.checkpoint_dir) / CHECKPOINT if self._chosen.checkpoint_dir else None
-        if path is None or not path.is_file():
+        if self._checkpoint is None or not self._checkpoint.is_file():
             return
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        if state["identity"] != self._identity:
+        try:
+            state = torch.load(self._checkpoint, map_location="cpu", weights_only=True)
+        except Exception as error:  # torch.load raises whatever its unpickler meets
+            raise TrainingError(
+                f"The checkpoint {self._checkpoint.name} cannot be read: empty the checkpoint folder."
+            ) from error
+        if state.get("identity") != self._run.identity:
             raise TrainingError(
                 "The checkpoint belongs to another dataset, seed or network: empty the checkpoint folder."
             )
@@ -218,8 +271,14 @@ class Fitting:
         self._average.load_state_dict(state["average"])
         self._optimizer.load_state_dict(state["optimizer"])
         self._generator.set_state(state["generator"])
-        torch.set_rng_state(state["torch"])
-        saved = state["progress"]
-        epochs = [Epoch(**each) for each in saved.pop("epochs")]
-        self._progress = Progress(epochs=epochs, **saved)
-        self._log(f"resumed after epoch {len(epochs)}")
+        self._fit = Fit([Epoch(**each) for each in state["epochs"]], list(state["logits"]))
+        self._run.log(f"{self._name} resumed after epoch {len(self._fit.epochs)}")
+
+
+def freeze(network: EfficientNetLite0, chosen: Hyperparameters) -> None:
+    """Leave the stem and the first blocks as they are, or the whole body when its rate is 0."""
+    body = [network.stem, *network.blocks, network.top]
+    kept = len(body) if chosen.body_rate == 0 else chosen.frozen_blocks + 1 if chosen.frozen_blocks else 0
+    for part in body[:kept]:
+        for parameter in part.parameters():
+            parameter.requires_grad_(False)

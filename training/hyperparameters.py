@@ -17,6 +17,10 @@ class Hyperparameters:
         Passes over the training split, at most; early stopping may end before.
     patience
         Epochs without a better validation loss before training stops; 0 never stops early.
+    folds
+        Parts of the pictures outside the test split that are held out in turn: their answers calibrate the
+        model, and say after how many epochs it answered best. The model itself then learns from all of them
+        for so many epochs. 1 holds out the validation split alone, once.
     image_size
         Side of the network's input, pixels; a multiple of 32.
     batch_size
@@ -25,6 +29,9 @@ class Hyperparameters:
         Peak rate of the head.
     body_rate
         The pretrained body's rate as a share of the head's; 0 freezes the body.
+    frozen_blocks
+        Blocks of the body, from the input, that stay as they were pretrained, and the stem with them; 0 trains
+        all.
     weight_decay
         AdamW's decoupled decay.
     warmup_epochs
@@ -53,10 +60,12 @@ class Hyperparameters:
 
     epochs: int = 8
     patience: int = 4
+    folds: int = 3
     image_size: int = 160
     batch_size: int = 32
     learning_rate: float = 0.002
     body_rate: float = 0.3
+    frozen_blocks: int = 3
     weight_decay: float = 0.02
     warmup_epochs: float = 1.0
     label_smoothing: float = 0.05
@@ -122,6 +131,8 @@ _SHARE: _Rule = (lambda v: 0.0 <= v < 1.0, "at least 0 and below 1")
 _RULES: dict[str, _Rule] = {
     "epochs": (lambda v: 1 <= v <= 1000, "from 1 to 1000"),
     "patience": (lambda v: v >= 0, "0 or more"),
+    "folds": (lambda v: 1 <= v <= 20, "from 1 to 20"),
+    "frozen_blocks": (lambda v: 0 <= v <= 16, "from 0 to 16"),
     "image_size": (lambda v: 32 <= v <= 512 and v % 32 == 0, "a multiple of 32 from 32 to 512"),
     "batch_size": (lambda v: 2 <= v <= 4096, "from 2 to 4096"),
     "learning_rate": (lambda v: 0.0 < v <= 1.0, "above 0 and at most 1"),

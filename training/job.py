@@ -12,14 +12,16 @@ from typing import Any
 import torch
 
 from classifier.artifact import save_model
-from classifier.calibration import choose_threshold, fit_temperature, softmax
-from classifier.card import ModelCard
-from classifier.network import EfficientNetLite0, load_pretrained
+from classifier.calibration import choose_threshold, fit_temperature, require_support, softmax
+from classifier.card import FORMAT, ModelCard
+from classifier.network import EfficientNetLite0
 from training.errors import DatasetError, HyperparameterError
-from training.fitting import Epoch, Fitting, predict_logits
+from training.fitting import Epoch, Run
+from training.folds import Answers, CrossFit
 from training.hyperparameters import Hyperparameters
-from training.pictures import Pictures, class_names, read_split
+from training.pictures import class_names, read_split
 from training.reporting import log, run_job
+from training.world import World, joined
 
 
 @dataclass
@@ -79,48 +81,71 @@ def _device(chosen: Hyperparameters) -> torch.device:
 def train(arguments: Sequence[str]) -> None:
     """Train, calibrate and write the model."""
     chosen = parse(arguments)
-    phases = Phases()
-    torch.manual_seed(chosen.seed)
     if chosen.threads:
         torch.set_num_threads(chosen.threads)
+    with joined(_device(chosen).type == "cuda") as world:
+        _train(chosen, world)
+
+
+def _train(chosen: Hyperparameters, world: World) -> None:
+    phases = Phases()
     device = _device(chosen)
-    manifest = json.loads(_only_file("manifest", "*.json").read_text(encoding="utf-8"))
+    if world.size > 1 and device.type == "cuda":
+        device = torch.device("cuda", world.local_rank)
+    manifest = _manifest()
     with phases.phase("read"):
         wanted = [name.strip() for name in chosen.classes.split(",") if name.strip()]
         names = class_names(_channel("train"), wanted)
         training, validation = (
-            read_split(_channel(split), names, chosen.image_size) for split in ("train", "validation")
+            read_split(_channel(split), split, names, manifest, chosen.image_size)
+            for split in ("train", "validation")
         )
-    with phases.phase("load"):
-        network = EfficientNetLite0(len(names), chosen.dropout)
-        load_pretrained(network, _only_file("weights", "*.pth"))
-    log(
-        f"training on {len(training)} pictures of {', '.join(names)}, validating on {len(validation)}, on {device}"
-    )
     # Where files are must not decide whether a checkpoint fits; all else must, the schedule included.
     decisive = {k: v for k, v in asdict(chosen).items() if k not in ("checkpoint_dir", "threads", "device")}
-    identity = {"dataset": manifest["version"], "classes": list(names), **decisive}
-    with phases.phase("train"):
-        epochs = Fitting(network, chosen, device, identity, log).run(training, validation)
-    with phases.phase("calibrate"):
-        card = _card(network, chosen, names, manifest, validation, device)
-    log(
-        f"temperature={card.temperature:.3f} threshold={card.threshold:.3f} "
-        f"coverage={card.calibration['coverage']:.3f} accuracy={card.validation['accuracy']:.4f};"
+    run = Run(
+        chosen,
+        device,
+        world,
+        {"format": FORMAT, "dataset": manifest["version"], "classes": list(names), **decisive},
+        log if world.leads else lambda _: None,
     )
-    _write(network, card, epochs, phases)
+    job = CrossFit(run, names, _only_file("weights", "*.pth"), training, validation)
+    require_support(job.held_out_images, chosen.target_error)
+    run.log(
+        f"{len(job.pool)} pictures of {', '.join(names)} outside the test split, {job.held_out_images} of them "
+        f"held out in {chosen.folds} fold(s), on {device}"
+        + (f", {world.size} processes" if world.size > 1 else "")
+    )
+    with phases.phase("folds"):
+        answers = job.cross_fit()
+    with phases.phase("calibrate"):
+        card = _card(answers, chosen, names, manifest)
+    run.log(
+        f"epochs={answers.epochs} temperature={card.temperature:.3f} threshold={card.threshold:.3f} "
+        f"coverage={card.calibration['coverage']:.3f} held_out_accuracy={card.validation['accuracy']:.4f};"
+    )
+    with phases.phase("train"):
+        network = job.fit_all(answers.epochs)
+    if world.leads:
+        _write(network, card, answers.curve, phases)
+
+
+def _manifest() -> dict[str, Any]:
+    path = _only_file("manifest", "*.json")
+    try:
+        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        _ = manifest["version"], [(each["file"], each["split"], each["group"]) for each in manifest["images"]]
+    except (ValueError, KeyError, TypeError) as error:
+        raise DatasetError(
+            f"{path.name} is no manifest of a staged dataset: stage the data again."
+        ) from error
+    return manifest
 
 
 def _card(
-    network: EfficientNetLite0,
-    chosen: Hyperparameters,
-    names: Sequence[str],
-    manifest: dict[str, Any],
-    validation: Pictures,
-    device: torch.device,
+    answers: Answers, chosen: Hyperparameters, names: Sequence[str], manifest: dict[str, Any]
 ) -> ModelCard:
-    logits = predict_logits(network, validation.pixels, device).numpy()
-    labels = validation.labels.numpy()
+    logits, labels = answers.logits.numpy(), answers.labels.numpy()
     temperature = fit_temperature(logits, labels)
     probabilities = softmax(logits, temperature)
     correct = probabilities.argmax(axis=1) == labels
@@ -134,18 +159,18 @@ def _card(
         dataset_version=manifest["version"],
         drawings=bool(manifest.get("drawings")),
         seed=chosen.seed,
-        calibrated_on="validation",
+        calibrated_on="validation" if chosen.folds == 1 else "out-of-fold",
         calibration=threshold.as_dict(),
         hyperparameters=dict(chosen.to_strings()),
-        validation={"accuracy": float(correct.mean()), "n": len(labels)},
+        validation={"accuracy": float(correct.mean()), "n": len(labels), "epochs": answers.epochs},
     )
 
 
-def _write(network: EfficientNetLite0, card: ModelCard, epochs: Sequence[Epoch], phases: Phases) -> None:
+def _write(network: EfficientNetLite0, card: ModelCard, curve: Sequence[Epoch], phases: Phases) -> None:
     folder = Path(os.environ.get("SM_MODEL_DIR", "/opt/ml/model"))
     with phases.phase("write"):
         save_model(folder, network, card)
-    metrics = {"epochs": [asdict(epoch) for epoch in epochs], "phases": phases.seconds}
+    metrics = {"epochs": [asdict(epoch) for epoch in curve], "phases": phases.seconds}
     (folder / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
     log("phases " + " ".join(f"{name}={seconds:.1f}s" for name, seconds in phases.seconds.items()))
 

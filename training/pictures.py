@@ -1,10 +1,11 @@
-"""Reads one split of a staged dataset into memory, as the pixels that training augments."""
+"""Reads splits of a staged dataset into memory, as the pixels that training augments."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -25,14 +26,31 @@ class Pictures:
         uint8, shape [n, 3, S, S].
     labels
         int64, shape [n]: positions in the class names.
+    groups
+        Of each picture, the group of duplicates that it belongs to.
     """
 
     pixels: Tensor
     labels: Tensor
+    groups: tuple[str, ...]
 
     def __len__(self) -> int:
         """Return how many there are."""
         return len(self.labels)
+
+    def rows(self, rows: Tensor) -> "Pictures":
+        """Return some of them."""
+        return Pictures(
+            self.pixels[rows], self.labels[rows], tuple(self.groups[row] for row in rows.tolist())
+        )
+
+    def joined(self, others: "Pictures") -> "Pictures":
+        """Return these and others."""
+        return Pictures(
+            torch.cat([self.pixels, others.pixels]),
+            torch.cat([self.labels, others.labels]),
+            self.groups + others.groups,
+        )
 
 
 def class_names(folder: Path, wanted: Sequence[str]) -> tuple[str, ...]:
@@ -56,23 +74,35 @@ def class_names(folder: Path, wanted: Sequence[str]) -> tuple[str, ...]:
     return check_classes(names)
 
 
-def read_split(folder: Path, names: Sequence[str], image_size: int) -> Pictures:
+def read_split(
+    folder: Path, split: str, names: Sequence[str], manifest: Mapping[str, Any], image_size: int
+) -> Pictures:
     """
     Decode every picture of a split.
 
     Raises
     ------
     DatasetError
-        When a class is empty.
+        When a class is empty, or the files are not those that the manifest lists.
     classifier.errors.ClassifierError
         When a picture cannot be decoded.
     """
+    groups = {each["file"]: each["group"] for each in manifest["images"] if each["split"] == split}
     files: list[tuple[Path, int]] = []
     for label, name in enumerate(names):
         own = sorted(path for path in (folder / name).rglob("*") if path.is_file())
         if not own:
-            raise DatasetError(f"The class {name!r} has no picture in the split {folder.name!r}.")
+            raise DatasetError(f"The class {name!r} has no picture in the split {split!r}.")
         files += [(path, label) for path in own]
+    keys = [f"{split}/{path.relative_to(folder).as_posix()}" for path, _ in files]
+    wanted = {file for file in groups if file.split("/")[1] in names}
+    if odd := sorted(wanted.symmetric_difference(keys)):
+        where = (
+            "the manifest, but not in the split" if odd[0] in wanted else "the split, but not in the manifest"
+        )
+        raise DatasetError(f"The file {odd[0]!r} is in {where}: stage the data again.")
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         pixels = list(pool.map(lambda each: decode_pixels(each[0].read_bytes(), image_size)[0], files))
-    return Pictures(torch.stack(pixels), torch.tensor([label for _, label in files]))
+    return Pictures(
+        torch.stack(pixels), torch.tensor([label for _, label in files]), tuple(groups[key] for key in keys)
+    )

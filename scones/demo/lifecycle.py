@@ -40,7 +40,7 @@ def started(
 ) -> Iterator[Session]:
     """Check the data, start a local cloud, and end it whatever happens, unless it is to be kept."""
     known = data.known_classifier(ENV, classifier)
-    pictures = _look(voice, folder) if folder is not None else None
+    pictures = _look(voice, folder, float(known["target_error"])) if folder is not None else None
     if pictures is None:
         voice.say("No DATA was given: training on built-in drawings, which say nothing about photographs.")
     directory = free_directory(LOCAL, wanted)
@@ -126,7 +126,7 @@ def _tools() -> list[psutil.Process]:
     return found
 
 
-def _look(voice: Voice, folder: Path) -> data.Pictures:
+def _look(voice: Voice, folder: Path, wanted: float) -> data.Pictures:
     pictures = data.inspect(folder)
     counts = ", ".join(f"{count} {name}" for name, count in pictures.classes.items())
     voice.say(f"{folder}: {counts}.")
@@ -134,5 +134,12 @@ def _look(voice: Voice, folder: Path) -> data.Pictures:
         some = ", ".join(pictures.unreadable[:3]) + (" …" if len(pictures.unreadable) > 3 else "")
         voice.say(
             f"{len(pictures.unreadable)} files cannot be read and are left out: {some}.", style="yellow"
+        )
+    possible = overlay.target_error(pictures, wanted)
+    if possible > wanted:
+        voice.say(
+            f"So few pictures cannot show that at most {wanted:.1%} of the routed are wrong: the demo aims at "
+            f"{possible:.1%}.",
+            style="yellow",
         )
     return pictures

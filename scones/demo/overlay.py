@@ -10,10 +10,14 @@ from typing import Any
 from scones.demo.data import Pictures
 
 DRAWINGS = {"kind": "drawings", "per_class": 240, "seed": 7}
-FAST = {"epochs": 3, "patience": 0, "image_size": 64}
+FAST = {"epochs": 3, "patience": 0, "image_size": 64, "folds": 2}
 """Hyperparameters for tests: a model that is trained in seconds and is good at drawings only."""
 FAST_DRAWINGS = {"kind": "drawings", "per_class": 60, "seed": 7}
 FAST_ACCURACY = 0.6
+FAST_TARGET_ERROR = 0.2
+"""What so few drawings can support."""
+SURELY_NOT_TEST = 0.7
+"""Share of the pictures that will hardly go to the test split, which takes a fifth by their hashes."""
 CPU = {"training": "ml.m5.xlarge", "serving": "ml.m5.large"}
 
 
@@ -22,6 +26,13 @@ def routes(pictures: Pictures, known: Mapping[str, str]) -> dict[str, str]:
     if set(pictures.classes) == set(known):
         return dict(known)
     return {name: known.get(name, name) for name in pictures.classes}
+
+
+def target_error(pictures: Pictures, wanted: float) -> float:
+    """Return the share of wrong routes to aim at: the wanted one, or what so few pictures can support."""
+    from classifier.calibration import supported_error  # noqa: PLC0415  # numpy; drawings need none here
+
+    return max(wanted, supported_error(int(pictures.count * SURELY_NOT_TEST)))
 
 
 def overlay(
@@ -36,9 +47,11 @@ def overlay(
     if pictures is not None:
         chosen["data"] = {"kind": "folder", "path": str(pictures.path)}
         chosen["routes"] = routes(pictures, known.get("routes", {}))
+        chosen["target_error"] = target_error(pictures, float(known["target_error"]))
     if fast:
         chosen["training"]["hyperparameters"] = FAST
         chosen["gate"] = {"minimum_accuracy": FAST_ACCURACY}
+        chosen["target_error"] = FAST_TARGET_ERROR
     return {
         "classifiers": [classifier],
         "retention": "destroy",

@@ -17,6 +17,8 @@ from localcloud.instance import Instance
 ROOT = Path(__file__).parents[3]
 OVERLAY = """
 classifiers = ["vehicles"]
+[classifier.vehicles]
+target_error = 0.2
 [classifier.vehicles.data]
 kind = "drawings"
 per_class = 60
@@ -24,6 +26,7 @@ seed = 7
 [classifier.vehicles.training.hyperparameters]
 epochs = 3
 patience = 0
+folds = 2
 image_size = 64
 [classifier.vehicles.gate]
 minimum_accuracy = 0.6

@@ -14,6 +14,8 @@ from tests.integration.workflow.conftest import ROOT, until
 
 OVERLAY = """
 classifiers = ["vehicles"]
+[classifier.vehicles]
+target_error = 0.2
 [classifier.vehicles.data]
 kind = "drawings"
 per_class = 60
@@ -22,6 +24,7 @@ at_deploy = false
 [classifier.vehicles.training.hyperparameters]
 epochs = 500
 patience = 0
+folds = 2
 image_size = 96
 """
 

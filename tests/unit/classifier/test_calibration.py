@@ -5,7 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from classifier.calibration import choose_threshold, fit_temperature, softmax, wilson_interval
+from classifier.calibration import (
+    choose_threshold,
+    fit_temperature,
+    require_support,
+    softmax,
+    supported_error,
+    upper_bound,
+    wilson_interval,
+)
 from classifier.errors import CalibrationError
 
 
@@ -39,3 +47,21 @@ def test_no_predictions_are_refused() -> None:
 def test_the_interval_is_wilsons() -> None:
     low, high = wilson_interval(95, 100)
     assert (round(low, 4), round(high, 4)) == (0.8882, 0.9785)
+
+
+@pytest.mark.parametrize(
+    ("events", "trials", "bound"),
+    # R's binom.test(events, trials, alternative = "less")$conf.int[2]
+    [(0, 299, 0.00997), (1, 20, 0.21611), (3, 760, 0.01017), (5, 5, 1.0), (0, 0, 1.0)],
+)
+def test_the_upper_bound_is_clopper_and_pearsons(events: int, trials: int, bound: float) -> None:
+    assert upper_bound(events, trials) == pytest.approx(bound, abs=1e-4)
+
+
+def test_a_target_that_so_few_images_cannot_support_is_refused_with_the_number_it_needs() -> None:
+    require_support(299, 0.01)
+    with pytest.raises(
+        CalibrationError, match=r"takes 299 images .* there are 100: .* target_error to 0\.030"
+    ):
+        require_support(100, 0.01)
+    require_support(100, supported_error(100))

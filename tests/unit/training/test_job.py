@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from pathlib import Path
 
@@ -10,50 +9,62 @@ import pytest
 import torch
 
 from classifier.artifact import load_model
-from classifier.network import EfficientNetLite0
-from training.drawings import draw
-from training.fitting import CHECKPOINT
+from classifier.network import Conv, EfficientNetLite0
+from training.drawings import draw_candidates
+from training.fitting import Fitting, class_weights
 from training.job import main
+from training.pictures import Pictures
+from training.staging.dataset import build_dataset, write_dataset
 
-FAST = ["--image-size", "32", "--batch-size", "8", "--body-rate", "0", "--patience", "0", "--threads", "1"]
+FAST = [
+    *("--image-size", "32", "--batch-size", "8", "--body-rate", "0", "--patience", "0", "--threads", "1"),
+    *("--folds", "2", "--target-error", "0.2"),
+]
+PARTS = {
+    "expand": ("_expand_conv", "_bn0"),
+    "depthwise": ("_depthwise_conv", "_bn1"),
+    "project": ("_project_conv", "_bn2"),
+    "stem": ("_conv_stem", "_bn0"),
+    "top": ("_conv_head", "_bn1"),
+}
 
 
 @pytest.fixture
 def channels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for split, count in (("train", 8), ("validation", 4)):
-        for label in ("bicycle", "motorcycle"):
-            folder = tmp_path / split / label
-            folder.mkdir(parents=True)
-            for number in range(count):
-                buffer = io.BytesIO()
-                draw(label, len(split), number).save(buffer, "PNG")
-                (folder / f"{number}.png").write_bytes(buffer.getvalue())
-        monkeypatch.setenv(f"SM_CHANNEL_{split.upper()}", str(tmp_path / split))
+    dataset, files = build_dataset(
+        "drawings", *draw_candidates(("bicycle", "motorcycle"), 16, 0), drawings=True, log=lambda _: None
+    )
+    staged = write_dataset(dataset, files, tmp_path)
+    for split in ("train", "validation"):
+        monkeypatch.setenv(f"SM_CHANNEL_{split.upper()}", str(staged / split))
     for name in ("manifest", "weights", "output", "checkpoints"):
         (tmp_path / name).mkdir()
         monkeypatch.setenv(f"SM_CHANNEL_{name.upper()}", str(tmp_path / name))
-    (tmp_path / "manifest" / "manifest.json").write_text('{"version": "v1", "drawings": true}')
+    (staged / "manifest.json").rename(tmp_path / "manifest" / "manifest.json")
     torch.manual_seed(0)
-    network = EfficientNetLite0(1000)
-    torch.save(_pretrained(network), tmp_path / "weights" / "weights.pth")
+    torch.save(_pretrained(EfficientNetLite0(1000)), tmp_path / "weights" / "weights.pth")
     monkeypatch.setenv("SM_MODEL_DIR", str(tmp_path / "model"))
     return tmp_path
 
 
 def _pretrained(network: EfficientNetLite0) -> dict[str, torch.Tensor]:
-    """Name a network's parameters as the pretrained file does."""
-    from classifier import network as module  # noqa: PLC0415
-
-    inner = {value: key for key, value in module._PARTS.items()}
-    outer = {value: key for key, value in module._OUTER.items()}
-    renamed = {}
-    for name, value in network.state_dict().items():
+    """Write a network as the pretrained file is: convolutions without bias, each with a normalisation."""
+    state = {f"_fc.{name}": value for name, value in network.head.state_dict().items()}
+    for name, module in network.named_modules():
+        if not isinstance(module, Conv):
+            continue
         parts = name.split(".")
-        if parts[0] == "blocks":
-            renamed[f"_blocks.{parts[1]}.{inner['.'.join(parts[2:-1])]}.{parts[-1]}"] = value
-        else:
-            renamed[f"{outer['.'.join(parts[:-1])]}.{parts[-1]}"] = value
-    return renamed
+        inner, norm = PARTS[parts[-1]]
+        where = f"_blocks.{parts[1]}." if parts[0] == "blocks" else ""
+        assert module.conv.bias is not None
+        state[f"{where}{inner}.weight"] = module.conv.weight.detach()
+        state |= {
+            f"{where}{norm}.weight": torch.ones_like(module.conv.bias.detach()),
+            f"{where}{norm}.bias": module.conv.bias.detach(),
+            f"{where}{norm}.running_mean": torch.zeros_like(module.conv.bias.detach()),
+            f"{where}{norm}.running_var": torch.ones_like(module.conv.bias.detach()),
+        }
+    return state
 
 
 def _weights(folder: Path) -> torch.Tensor:
@@ -64,22 +75,46 @@ def test_a_model_comes_out_that_knows_its_data(channels: Path) -> None:
     assert main([*FAST, "--epochs", "1"]) == 0
     card = load_model(channels / "model").card
     assert card.classes == ("bicycle", "motorcycle")
-    assert (card.dataset_version, card.drawings, card.calibrated_on) == ("v1", True, "validation")
+    assert (card.drawings, card.calibrated_on, card.calibration["images"]) == (True, "out-of-fold", 29)
     metrics = json.loads((channels / "model" / "metrics.json").read_text())
     assert [epoch["epoch"] for epoch in metrics["epochs"]] == [1]
-    assert {"read", "load", "train", "calibrate", "write"} <= set(metrics["phases"])
+    assert {"read", "folds", "train", "calibrate", "write"} <= set(metrics["phases"])
 
 
-def test_the_same_seed_gives_the_same_model_and_a_resumed_run_ends_the_same(channels: Path) -> None:
-    checkpoints = ["--checkpoint-dir", str(channels / "checkpoints")]
-    assert main([*FAST, "--epochs", "3", *checkpoints]) == 0
+def test_the_same_seed_gives_the_same_model(channels: Path) -> None:
+    assert main([*FAST, "--epochs", "2"]) == 0
+    first = _weights(channels)
+    assert main([*FAST, "--epochs", "2"]) == 0
+    assert torch.equal(_weights(channels), first)
+
+
+@pytest.mark.parametrize("step", [2, 7, 12])
+def test_a_run_killed_at_any_step_ends_as_an_undisturbed_one(
+    channels: Path, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    assert main([*FAST, "--epochs", "2"]) == 0
     whole = _weights(channels)
-    state = torch.load(channels / "checkpoints" / CHECKPOINT, weights_only=True)
-    assert len(state["progress"]["epochs"]) == 3
-    assert main([*FAST, "--epochs", "3"]) == 0
+    checkpoints = ["--checkpoint-dir", str(channels / "checkpoints")]
+    steps = iter(range(1000))
+    take = Fitting._step
+
+    def killed(self: Fitting, train: Pictures, rows: torch.Tensor) -> float:
+        if next(steps) == step:
+            raise KeyboardInterrupt
+        return take(self, train, rows)
+
+    monkeypatch.setattr(Fitting, "_step", killed)
+    with pytest.raises(KeyboardInterrupt):
+        main([*FAST, "--epochs", "2", *checkpoints])
+    monkeypatch.undo()
+    for name in ("train", "validation", "manifest", "weights"):
+        where = channels / name if (channels / name).is_dir() else next(channels.glob(f"*/{name}"))
+        monkeypatch.setenv(f"SM_CHANNEL_{name.upper()}", str(where))
+    monkeypatch.setenv("SM_MODEL_DIR", str(channels / "model"))
+    assert main([*FAST, "--epochs", "2", *checkpoints]) == 0
     assert torch.equal(_weights(channels), whole)
     # Going on from a finished run changes nothing either.
-    assert main([*FAST, "--epochs", "3", *checkpoints]) == 0
+    assert main([*FAST, "--epochs", "2", *checkpoints]) == 0
     assert torch.equal(_weights(channels), whole)
 
 
@@ -100,9 +135,58 @@ def test_a_refusal_is_one_sentence_in_the_failure_file(
     assert "\n" not in said
 
 
-def test_a_checkpoint_of_other_data_is_refused(channels: Path) -> None:
+def _said(channels: Path) -> str:
+    return (channels / "output" / "failure").read_text().strip()
+
+
+def test_a_checkpoint_of_other_data_or_of_no_sense_is_refused(channels: Path) -> None:
     checkpoints = ["--checkpoint-dir", str(channels / "checkpoints")]
     assert main([*FAST, "--epochs", "1", *checkpoints]) == 0
-    (channels / "manifest" / "manifest.json").write_text('{"version": "v2"}')
+    manifest = channels / "manifest" / "manifest.json"
+    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "version": "v2"}))
     assert main([*FAST, "--epochs", "1", *checkpoints]) == 1
-    assert "checkpoint belongs to another dataset" in (channels / "output" / "failure").read_text()
+    assert "checkpoint belongs to another dataset" in _said(channels)
+    (channels / "checkpoints" / "fold-1.pt").write_bytes(b"half a file")
+    assert main([*FAST, "--epochs", "1", *checkpoints]) == 1
+    assert "fold-1.pt cannot be read" in _said(channels)
+
+
+def test_files_that_the_manifest_does_not_list_are_refused(channels: Path) -> None:
+    folder = next(channels.glob("*/train/bicycle"))
+    (folder / "strange.png").write_bytes(next(folder.glob("*.png")).read_bytes())
+    assert main([*FAST, "--epochs", "1"]) == 1
+    assert "'train/bicycle/strange.png' is in the split, but not in the manifest" in _said(channels)
+    (folder / "strange.png").unlink()
+    gone = sorted(folder.glob("*.png"))[0]
+    gone.unlink()
+    assert main([*FAST, "--epochs", "1"]) == 1
+    assert f"'train/bicycle/{gone.name}' is in the manifest, but not in the split" in _said(channels)
+
+
+def test_a_target_that_the_pictures_cannot_support_is_refused_before_training(channels: Path) -> None:
+    assert main([*FAST, "--epochs", "1", "--target-error", "0.01"]) == 1
+    assert "takes 299 images to calibrate on, and there are 29" in _said(channels)
+
+
+def test_a_loss_that_is_no_number_stops_the_run(channels: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        Fitting, "_loss", lambda self, x, labels, kept: torch.tensor(float("nan"), requires_grad=True)
+    )
+    assert main([*FAST, "--epochs", "1"]) == 1
+    assert "The training loss became nan: lower the learning rate" in _said(channels)
+
+
+def test_weights_of_another_network_are_refused(channels: Path) -> None:
+    path = channels / "weights" / "weights.pth"
+    state = torch.load(path, weights_only=True)
+    torch.save({**state, "_blocks.16._bn1.weight": torch.zeros(1)}, path)
+    assert main([*FAST, "--epochs", "1"]) == 1
+    assert "do not fit EfficientNet-Lite0" in _said(channels)
+    path.write_bytes(b"nothing")
+    assert main([*FAST, "--epochs", "1"]) == 1
+    assert "weights.pth cannot be read" in _said(channels)
+
+
+def test_rare_classes_weigh_more() -> None:
+    weights = class_weights(torch.tensor([0] * 30 + [1] * 10), 2)
+    assert weights.tolist() == pytest.approx([2 / 3, 2.0])
