@@ -1,6 +1,7 @@
 """Confidence that means what it says: a temperature, and a threshold that keeps routed errors rare."""
 
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -43,6 +44,15 @@ class Threshold:
     def as_dict(self) -> dict[str, float | int]:
         """Return the fields as model.json holds them."""
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class Bin:
+    """Predictions of like confidence: their mean confidence, the share that was right, and how many."""
+
+    confidence: float
+    accuracy: float
+    count: int
 
 
 def softmax(logits: Floats, temperature: float = 1.0) -> NDArray[np.float64]:
@@ -123,6 +133,32 @@ def choose_threshold(confidence: Floats, correct: NDArray[np.bool_], target_erro
         error_upper95=upper_bound(wrong, last + 1),
         images=total,
     )
+
+
+def equal_mass_bins(confidence: Floats, correct: NDArray[np.bool_], bins: int = 15) -> list[Bin]:
+    """Sort predictions by confidence and cut them into bins of as many each, the least sure first."""
+    order = np.argsort(confidence, kind="stable")
+    return [
+        Bin(float(np.mean(confidence[rows])), float(np.mean(correct[rows])), len(rows))
+        for rows in np.array_split(order, bins)
+        if len(rows)
+    ]
+
+
+def expected_calibration_error(confidence: Floats, correct: NDArray[np.bool_], bins: int = 15) -> float:
+    """Mean distance of confidence and accuracy over bins of equal mass, weighted by their predictions."""
+    cut = equal_mass_bins(confidence, correct, bins)
+    return sum(each.count * abs(each.confidence - each.accuracy) for each in cut) / max(1, len(confidence))
+
+
+def bootstrap_interval(
+    statistic: Callable[[NDArray[np.integer]], float], count: int, resamples: int = 1000, seed: int = 0
+) -> tuple[float, float]:
+    """Percentile interval at 95 % of a statistic of rows drawn with replacement (Efron 1979)."""
+    random = np.random.default_rng(seed)
+    values = [statistic(random.integers(0, count, count)) for _ in range(resamples)]
+    low, high = np.quantile(values, [0.025, 0.975])
+    return float(low), float(high)
 
 
 def upper_bound(events: int, trials: int) -> float:

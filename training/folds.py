@@ -80,31 +80,37 @@ def gather(fits: Sequence[Fit], held_out: Sequence[Pictures]) -> Answers:
 
 
 class CrossFit:
-    """The fits of one job: one for each fold, and one of all pictures, whose network is kept."""
+    """
+    The fits of one job: one for each fold, and one of all pictures, whose network is kept.
+
+    Parameters
+    ----------
+    pool
+        The pictures that may be learnt from.
+    held_out
+        The rows of each fold.
+
+    Raises
+    ------
+    DatasetError
+        When a fold is empty, or holds all pictures of a class.
+    """
 
     def __init__(
-        self, run: Run, names: Sequence[str], weights: Path, training: Pictures, validation: Pictures
+        self, run: Run, names: Sequence[str], weights: Path, pool: Pictures, held_out: Sequence[Tensor]
     ) -> None:
         self._run, self._names, self._weights = run, names, weights
-        self.pool = training.joined(validation)
-        folds = run.chosen.folds
-        rows = torch.arange(len(self.pool))
-        self._held_out = [rows[len(training) :]] if folds == 1 else deal(self.pool, folds)
-        for number, held in enumerate(self._held_out, start=1):
-            taught = self.pool.labels[self._rest(held)]
+        self._pool, self._held_out = pool, held_out
+        for number, held in enumerate(held_out, start=1):
+            taught = self._pool.labels[self._rest(held)]
             if not len(held) or len(set(taught.tolist())) < len(names):
                 raise DatasetError(
-                    f"Fold {number} of {folds} would leave a class without pictures: add pictures, or set the "
-                    "hyperparameter 'folds' lower."
+                    f"Fold {number} of {len(held_out)} would leave a class without pictures: add pictures, or set "
+                    "the hyperparameter 'folds' lower."
                 )
 
-    @property
-    def held_out_images(self) -> int:
-        """How many pictures are answered by a network that did not learn from them."""
-        return sum(len(rows) for rows in self._held_out)
-
     def _rest(self, held: Tensor) -> Tensor:
-        mask = torch.ones(len(self.pool), dtype=torch.bool)
+        mask = torch.ones(len(self._pool), dtype=torch.bool)
         mask[held] = False
         return torch.nonzero(mask).flatten()
 
@@ -114,17 +120,17 @@ class CrossFit:
         load_pretrained(network, self._weights)
         return Fitting(network, self._run, name, seed)
 
-    def cross_fit(self) -> Answers:
+    def answers(self) -> Answers:
         """Hold out each fold in turn."""
-        parts = [self.pool.rows(held) for held in self._held_out]
+        parts = [self._pool.rows(held) for held in self._held_out]
         fits = [
-            self._fitting(f"fold-{number}", number).run(self.pool.rows(self._rest(held)), part)
+            self._fitting(f"fold-{number}", number).run(self._pool.rows(self._rest(held)), part)
             for number, (held, part) in enumerate(zip(self._held_out, parts, strict=True), start=1)
         ]
         return gather(fits, parts)
 
-    def fit_all(self, epochs: int) -> EfficientNetLite0:
+    def network(self, epochs: int) -> EfficientNetLite0:
         """Learn from every picture, for as many epochs as served the held-out ones best."""
         fitting = self._fitting("final", 0)
-        fitting.run(self.pool, until=epochs)
+        fitting.run(self._pool, until=epochs)
         return fitting.network

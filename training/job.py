@@ -17,7 +17,7 @@ from classifier.card import FORMAT, ModelCard
 from classifier.network import EfficientNetLite0
 from training.errors import DatasetError, HyperparameterError
 from training.fitting import Epoch, Run
-from training.folds import Answers, CrossFit
+from training.folds import Answers, CrossFit, deal
 from training.hyperparameters import Hyperparameters
 from training.pictures import class_names, read_split
 from training.reporting import log, run_job
@@ -109,15 +109,17 @@ def _train(chosen: Hyperparameters, world: World) -> None:
         {"format": FORMAT, "dataset": manifest["version"], "classes": list(names), **decisive},
         log if world.leads else lambda _: None,
     )
-    job = CrossFit(run, names, _only_file("weights", "*.pth"), training, validation)
-    require_support(job.held_out_images, chosen.target_error)
+    pool = training.joined(validation)
+    held_out = deal(pool, chosen.folds) if chosen.folds > 1 else [torch.arange(len(training), len(pool))]
+    images = sum(len(rows) for rows in held_out)
+    require_support(images, chosen.target_error)
+    fits = CrossFit(run, names, _only_file("weights", "*.pth"), pool, held_out)
     run.log(
-        f"{len(job.pool)} pictures of {', '.join(names)} outside the test split, {job.held_out_images} of them "
-        f"held out in {chosen.folds} fold(s), on {device}"
-        + (f", {world.size} processes" if world.size > 1 else "")
+        f"{len(pool)} pictures of {', '.join(names)} outside the test split, {images} of them held out in "
+        f"{chosen.folds} fold(s), on {device}" + (f", {world.size} processes" if world.size > 1 else "")
     )
     with phases.phase("folds"):
-        answers = job.cross_fit()
+        answers = fits.answers()
     with phases.phase("calibrate"):
         card = _card(answers, chosen, names, manifest)
     run.log(
@@ -125,7 +127,7 @@ def _train(chosen: Hyperparameters, world: World) -> None:
         f"coverage={card.calibration['coverage']:.3f} held_out_accuracy={card.validation['accuracy']:.4f};"
     )
     with phases.phase("train"):
-        network = job.fit_all(answers.epochs)
+        network = fits.network(answers.epochs)
     if world.leads:
         _write(network, card, answers.curve, phases)
 
