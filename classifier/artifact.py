@@ -1,6 +1,7 @@
 """A trained model on disk (model.safetensors and model.json), and in memory, ready to decide."""
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -90,7 +91,12 @@ def save_model(directory: Path, network: EfficientNetLite0, card: ModelCard) -> 
     directory.mkdir(parents=True, exist_ok=True)
     state = {k: v.detach().cpu().contiguous() for k, v in network.state_dict().items()}
     save_file(state, directory / WEIGHTS_FILE, metadata={"network": card.network})
-    card.write(directory / CARD_FILE)
+    replace(card, weights_sha256=_sha256(directory / WEIGHTS_FILE)).write(directory / CARD_FILE)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def load_model(directory: Path, device: str = "cpu") -> LoadedModel:
@@ -109,6 +115,10 @@ def load_model(directory: Path, device: str = "cpu") -> LoadedModel:
         )
     network = EfficientNetLite0(len(card.classes))
     try:
+        if card.weights_sha256 and _sha256(directory / WEIGHTS_FILE) != card.weights_sha256:
+            raise ArtifactError(
+                f"{WEIGHTS_FILE} is not the file that {CARD_FILE} was written for: package the model again."
+            )
         network.load_state_dict(load_file(directory / WEIGHTS_FILE))
     except (OSError, SafetensorError, RuntimeError) as error:
         raise ArtifactError(

@@ -70,8 +70,13 @@ def decode_pixels(
     """As `decode_image`, without the normalisation: uint8 [3, S, S], which training keeps and augments."""
     image, kind, mode = open_rgb(data, limits)
     statistics = measure(image, kind, mode)
-    resized = image.resize((image_size, image_size), Image.Resampling.BICUBIC)
-    return torch.from_numpy(np.array(resized)).permute(2, 0, 1).contiguous(), statistics
+    return resized(image, image_size), statistics
+
+
+def resized(image: Image.Image, image_size: int) -> Tensor:
+    """Return an RGB image as the network's uint8 pixels, shape [3, S, S]."""
+    pixels = np.array(image.resize((image_size, image_size), Image.Resampling.BICUBIC))
+    return torch.from_numpy(pixels).permute(2, 0, 1).contiguous()
 
 
 def normalise(pixels: Tensor) -> Tensor:

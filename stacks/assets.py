@@ -29,11 +29,11 @@ Members = Mapping[str, bytes]
 
 
 def package(*names: str) -> dict[str, bytes]:
-    """Collect the Python files of the project's packages (or single files), by archive path."""
+    """Collect the Python files and templates of the project's packages (or single files), by archive path."""
     members: dict[str, bytes] = {}
     for name in names:
         path = ROOT / name
-        files = [path] if path.is_file() else sorted(path.rglob("*.py"))
+        files = [path] if path.is_file() else sorted({*path.rglob("*.py"), *path.rglob("*.j2")})
         for file in files:
             members[file.relative_to(ROOT).as_posix()] = file.read_bytes()
     return members

@@ -17,6 +17,12 @@ from scones.workflow import End, Follower, LogLine
 
 POLL_SECONDS = 1.5
 PROGRESS = re.compile(r"\bepoch\b|accuracy", re.IGNORECASE)
+EVALUATION = {
+    "evaluation.json": "evaluation.json",
+    "report.html": "evaluation.html",
+    "model_card.md": "model_card.md",
+}
+"""What a run's evaluation consists of, and what each is called beside the demo's own report."""
 WAITER = re.compile("waiterstatemachine", re.IGNORECASE)
 """The custom resource framework's own state machine, which only waits."""
 
@@ -106,5 +112,7 @@ class TrainingWatch:
         if not output.get("evaluation_uri"):
             return
         uri = urlparse(str(output["evaluation_uri"]))
-        answer = self._target.clients("s3").get_object(Bucket=uri.netloc, Key=uri.path.lstrip("/"))
-        (self._keep / "evaluation.json").write_bytes(answer["Body"].read())
+        folder = uri.path.lstrip("/").rpartition("/")[0]
+        for name, kept in EVALUATION.items():
+            answer = self._target.clients("s3").get_object(Bucket=uri.netloc, Key=f"{folder}/{name}")
+            (self._keep / kept).write_bytes(answer["Body"].read())

@@ -63,10 +63,16 @@ def judge(
     inputs = [
         s3_input("code", context.code.s3_object_url, "code"),
         s3_input("outputs", context.run_uri("transform/"), "outputs"),
+        s3_input("model", expression("$archive"), "model"),
+        s3_input("test", context.dataset_uri("$version & '/test/'"), "test"),
+        s3_input("manifest", context.dataset_uri("$version & '/manifest.json'"), "manifest"),
     ]
     words = [
         *("evaluate.py", "--outputs", f"{INPUT}/outputs"),
+        *("--model", f"{INPUT}/model/model.tar.gz", "--test", f"{INPUT}/test"),
+        *("--manifest", f"{INPUT}/manifest/manifest.json"),
         *("--minimum-accuracy", str(context.settings.gate.minimum_accuracy)),
+        *("--code-version", context.code.asset_hash),
         *("--report", f"{OUTPUT}/report"),
     ]
     compared = s3_input("champion", context.run_uri("champion-transform/"), "champion")

@@ -42,6 +42,7 @@ def register(make: Tasks, context: Context) -> State:
                 "run": expression(RUN),
                 "dataset_version": expression("$version"),
                 "accuracy": expression("$string($gate.accuracy)"),
+                "model_card": context.run_uri("evaluation/model_card.md"),
                 "training_artifact": expression("$trainingArtifact"),
             },
         },

@@ -2,7 +2,7 @@
 
 import sys
 
-from training.evaluation import main
+from training.evaluation.job import main
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

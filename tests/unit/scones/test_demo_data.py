@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from scones.demo.data import MINIMUM, inspect, known_classifier
-from scones.demo.overlay import overlay, write
+from scones.demo.data import MINIMUM, Pictures, inspect, known_classifier
+from scones.demo.overlay import overlay, target_error, write
 from scones.errors import DataError
 from scones.target import ROOT
 from stacks.settings import load
 
-KNOWN: dict[str, Any] = {"routes": {"bicycle": "near", "motorcycle": "far"}}
+KNOWN: dict[str, Any] = {"routes": {"bicycle": "near", "motorcycle": "far"}, "target_error": 0.01}
 
 
 def fill(root: Path, name: str, count: int = MINIMUM) -> None:
@@ -119,6 +119,14 @@ def test_routes_stay_when_the_classes_are_known_and_else_bear_the_classs_name(tm
     fill(tmp_path / "other", "van")
     other = overlay("vehicles", KNOWN, inspect(tmp_path / "other"), fast=False)
     assert other["classifier"]["vehicles"]["routes"] == {"bicycle": "near", "van": "van"}
+
+
+def test_the_target_is_loosened_to_what_so_few_pictures_can_support() -> None:
+    def aimed(count: int) -> float:
+        return target_error(Pictures(Path(), {"bicycle": count // 2, "motorcycle": count // 2}, ()), 0.01)
+
+    assert aimed(1000) == 0.01
+    assert aimed(100) == pytest.approx(0.042)
 
 
 def test_drawings_are_used_when_there_is_no_folder() -> None:

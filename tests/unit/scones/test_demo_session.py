@@ -88,6 +88,8 @@ def store() -> FakeStore:
             "datasets/vehicles/runs/abc/summary.json": b'{"drawings": true}',
             "models/x/model.tar.gz": model_archive(),
             EVALUATION.removeprefix("s3://"): b'{"accuracy": 0.5}',
+            "models/vehicles/runs/abc/evaluation/report.html": b"<html>",
+            "models/vehicles/runs/abc/evaluation/model_card.md": b"# Model card",
         }
     )
     store.items["champion"] = {
@@ -142,6 +144,8 @@ def test_the_evaluation_is_kept_when_the_model_is_rejected(
     watch, said = watched(store, tmp_path, monkeypatch)
     assert watch.execution == "new"
     assert json.loads((tmp_path / "evaluation.json").read_text()) == {"accuracy": 0.5}
+    assert (tmp_path / "evaluation.html").read_text() == "<html>"
+    assert (tmp_path / "model_card.md").read_text() == "# Model card"
     assert "training workflow: rejected" in said
     why = a_session(tmp_path)._why(watch, CdkError("CloudFormation's words"))
     assert isinstance(why, RejectedError)

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import json
+import tarfile
 from pathlib import Path
 
 import pytest
 
+from classifier.artifact import save_model
+from classifier.card import ModelCard, read_card
+from classifier.network import EfficientNetLite0
+from training.drawings import draw_candidates
 from training.errors import EvaluationError
-from training.evaluation import compare, judge, main, mcnemar, read_answers, summarize
+from training.evaluation.answers import Answer, read_answers
+from training.evaluation.figures import calibration, risk_coverage, routing, summarize
+from training.evaluation.job import main
+from training.evaluation.verdict import compare, judge, mcnemar
+from training.staging.dataset import build_dataset, write_dataset
 
 
 def answers(folder: Path, right: int, wrong: int, *, confident: bool = True) -> Path:
@@ -77,21 +86,121 @@ def test_models_that_answered_other_pictures_are_not_compared(tmp_path: Path) ->
         compare(read_answers(one), read_answers(two))
 
 
-def test_the_job_writes_what_the_workflow_and_the_smoke_test_read(tmp_path: Path) -> None:
+def answer(correct: bool, confidence: float) -> Answer:
+    said = "bicycle" if correct else "motorcycle"
+    return Answer("bicycle/x.png", "bicycle", said, confidence, confidence >= 0.9, 0.9, "abc")
+
+
+def test_the_risk_falls_with_the_share_that_is_routed() -> None:
+    made = (
+        [answer(True, 0.99)] * 80
+        + [answer(False, 0.95)]
+        + [answer(True, 0.92)] * 9
+        + [answer(False, 0.6)] * 10
+    )
+    curve = risk_coverage(made)
+    assert [(round(p["coverage"], 2), round(p["error"], 4)) for p in curve] == [
+        (0.8, 0.0),
+        (0.81, 0.0123),
+        (0.9, 0.0111),
+        (1.0, 0.11),
+    ]
+    assert (routing(made)["routed"], routing(made)["wrong"]) == (90, 1)
+    assert 0.05 < routing(made)["error_upper95"] < 0.053
+
+
+def test_the_calibration_error_is_the_distance_of_confidence_and_accuracy() -> None:
+    sure = calibration([answer(index % 10 != 0, 0.9) for index in range(300)])
+    assert sure["error"] == pytest.approx(0.0, abs=0.02)
+    assert calibration([answer(index % 2 == 0, 0.9) for index in range(300)])["error"] == pytest.approx(
+        0.4, abs=0.02
+    )
+    assert sum(each["count"] for each in sure["bins"]) == 300
+
+
+@pytest.fixture
+def evaluated(tmp_path: Path) -> tuple[Path, list[str]]:
+    """Return a place for the report, and the job's arguments: drawings, and answers with one mistake to them."""
+    classes, candidates = draw_candidates(("bicycle", "motorcycle"), 20, 0)
+    dataset, files = build_dataset("drawings", classes, candidates, drawings=True, log=lambda _: None)
+    staged = write_dataset(dataset, files, tmp_path / "data")
+    tests = [p for p in dataset.pictures if p.split == "test"]
+    for number, picture in enumerate(tests):
+        other = next(name for name in classes if name != picture.label)
+        said = {"class": other if number == 0 else picture.label, "confidence": 0.9, "confident": True}
+        path = tmp_path / "outputs" / f"{picture.file.removeprefix('test/')}.out"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({**said, "threshold": 0.8, "model_version": "abc"}))
+    card = ModelCard(
+        classes, 64, 1.0, 0.8, 0.05, dataset.version, drawings=True, calibrated_on="out-of-fold",
+        calibration={"images": 32, "error_upper95": 0.09},
+    )  # fmt: skip
+    save_model(tmp_path / "model", EfficientNetLite0(2), card)
+    with tarfile.open(tmp_path / "model.tar.gz", "w:gz") as archive:
+        for file in (tmp_path / "model").iterdir():
+            archive.add(file, file.name)
     report = tmp_path / "processing" / "output" / "report"
-    outputs = str(answers(tmp_path / "outputs", 19, 1))
-    assert main(["--outputs", outputs, "--minimum-accuracy", "0.9", "--report", str(report)]) == 0
+    return report, [
+        *("--outputs", str(tmp_path / "outputs"), "--model", str(tmp_path / "model.tar.gz")),
+        *("--test", str(staged / "test"), "--manifest", str(staged / "manifest.json")),
+        *("--minimum-accuracy", "0.5", "--report", str(report), "--code-version", "c0de"),
+    ]
+
+
+def test_the_job_writes_what_the_workflow_the_smoke_test_and_people_read(
+    evaluated: tuple[Path, list[str]],
+) -> None:
+    report, arguments = evaluated
+    assert main(arguments) == 0
     gate = json.loads((report / "gate.json").read_text())
     evaluation = json.loads((report / "evaluation.json").read_text())
     assert gate["accepted"] is True
     assert gate["champion_accuracy"] is None
     assert set(evaluation["images"][0]) == {"file", "expected", "predicted", "confidence", "confident"}
+    kinds = [each["kind"] for each in evaluation["robustness"]]
+    assert kinds[0] == "none"
+    assert set(kinds) == {"none", "blur", "noise", "darkness", "rotation", "JPEG", "downscaling"}
+    page = (report / "report.html").read_text()
+    assert (
+        page.count("data:image/jpeg;base64,") == 2
+    )  # the one mistake: the picture, and where the network looked
+    assert "These are drawings" in page
+    card = (report / "model_card.md").read_text()
+    for fact in (
+        "code version | c0de",
+        "out-of-fold answers",
+        "The threshold rests on 32 pictures",
+        "Apache-2.0",
+    ):
+        assert fact in card
+
+
+def test_another_archive_is_refused(
+    evaluated: tuple[Path, list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    report, arguments = evaluated
+    archive = Path(arguments[arguments.index("--model") + 1])
+    archive.write_bytes(b"nothing")
+    assert main(arguments) == 1
+    assert "model.tar.gz is no serving archive" in capsys.readouterr().err
+    assert not report.exists()
+
+
+def test_weights_that_are_not_the_cards_are_refused(
+    evaluated: tuple[Path, list[str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, arguments = evaluated
+    save_model(tmp_path / "other", EfficientNetLite0(2), read_card(tmp_path / "model" / "model.json"))
+    with tarfile.open(tmp_path / "model.tar.gz", "w:gz") as archive:
+        archive.add(tmp_path / "other" / "model.safetensors", "model.safetensors")
+        archive.add(tmp_path / "model" / "model.json", "model.json")
+    assert main(arguments) == 1
+    assert "is not the file that model.json was written for" in capsys.readouterr().err
 
 
 def test_the_job_fails_with_one_sentence_when_there_are_no_answers(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    evaluated: tuple[Path, list[str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert (
-        main(["--outputs", str(tmp_path), "--minimum-accuracy", "0.9", "--report", str(tmp_path / "r")]) == 1
-    )
+    (tmp_path / "none").mkdir()
+    assert main([*evaluated[1], "--outputs", str(tmp_path / "none")]) == 1
     assert "There are no answers to evaluate" in capsys.readouterr().err.strip().splitlines()[-1]

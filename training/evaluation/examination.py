@@ -1,0 +1,128 @@
+"""What only the model itself can tell: how it bears bad pictures, where it looked, how long it takes."""
+
+import json
+import tarfile
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from classifier.artifact import CARD_FILE, WEIGHTS_FILE, LoadedModel, load_model
+from classifier.card import ModelCard
+from classifier.preprocessing import decode_image, open_rgb, resized
+from training.errors import EvaluationError
+from training.evaluation.answers import Answer
+from training.evaluation.robustness import MOST_PICTURES, robustness
+from training.evaluation.saliency import overlay, saliency
+
+MOST_MISTAKES = 12
+_TIMED = 40
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A wrong answer as pictures: what the network saw, and where it looked."""
+
+    answer: Answer
+    picture: Image.Image
+    saliency: Image.Image
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What the model itself told: see `robustness`; milliseconds; the surest mistakes first."""
+
+    card: ModelCard
+    robustness: list[dict[str, object]]
+    latency: dict[str, Any]
+    mistakes: list[Mistake]
+
+
+def examine(archive: Path, test: Path, answers: Sequence[Answer]) -> Examination:
+    """
+    Load the model out of its serving archive and try it on the test split's pictures.
+
+    Raises
+    ------
+    EvaluationError
+        When the archive is no model's, or a picture of an answer is missing.
+    """
+    model = _load(archive)
+    # Spread over the whole list, so that every class is met.
+    some = [answers[i] for i in _spread(len(answers), MOST_PICTURES)]
+    tried = [(_read(test, answer.file), answer.expected) for answer in some]
+    wrong = sorted((a for a in answers if not a.correct), key=lambda a: -a.confidence)[:MOST_MISTAKES]
+    return Examination(
+        model.card,
+        robustness(model, tried),
+        _latency(model, [data for data, _ in tried[:_TIMED]]),
+        [_mistake(model, answer, _read(test, answer.file)) for answer in wrong],
+    )
+
+
+def _spread(count: int, most: int) -> list[int]:
+    return sorted({round(i) for i in np.linspace(0, count - 1, min(count, most))})
+
+
+def _load(archive: Path) -> LoadedModel:
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            with tarfile.open(archive, "r:gz") as opened:
+                for name in (WEIGHTS_FILE, CARD_FILE):
+                    member = opened.extractfile(name)
+                    if member is None:
+                        raise KeyError(name)
+                    Path(folder, name).write_bytes(member.read())
+        except (OSError, EOFError, KeyError, tarfile.TarError) as error:
+            raise EvaluationError(
+                f"{archive.name} is no serving archive: package the model again."
+            ) from error
+        return load_model(Path(folder))
+
+
+def _read(test: Path, file: str) -> bytes:
+    try:
+        return (test / file).read_bytes()
+    except OSError as error:
+        raise EvaluationError(f"The test split holds no picture {file!r} that was answered for.") from error
+
+
+def _mistake(model: LoadedModel, answer: Answer, data: bytes) -> Mistake:
+    pixels = resized(open_rgb(data)[0], model.card.image_size)
+    picture = Image.fromarray(pixels.permute(1, 2, 0).contiguous().numpy())
+    return Mistake(answer, picture, overlay(pixels, saliency(model, pixels)))
+
+
+def _latency(model: LoadedModel, files: Sequence[bytes]) -> dict[str, Any]:
+    size = model.card.image_size
+    model.warm_up(1)
+    milliseconds = []
+    for data in files:
+        started = time.perf_counter()
+        model.predict(decode_image(data, size).tensor[None])
+        milliseconds.append(1000 * (time.perf_counter() - started))
+    return {
+        "p50_ms": round(float(np.percentile(milliseconds, 50)), 2),
+        "p99_ms": round(float(np.percentile(milliseconds, 99)), 2),
+        "images": len(milliseconds),
+        "threads": torch.get_num_threads(),
+    }
+
+
+def read_manifest(path: Path | None) -> dict[str, Any]:
+    """Return what the model card says of the data; empty when there is no manifest."""
+    if path is None:
+        return {}
+    files = sorted(path.rglob("*.json")) if path.is_dir() else [path]
+    try:
+        manifest: dict[str, Any] = json.loads(files[0].read_text(encoding="utf-8"))
+    except (IndexError, OSError, ValueError) as error:
+        raise EvaluationError(f"{path.name} holds no manifest of a staged dataset.") from error
+    kept = ("version", "source", "drawings", "classes", "counts", "duplicates")
+    return {name: manifest.get(name) for name in kept} | {"rejected": len(manifest.get("rejects", []))}

@@ -1,0 +1,64 @@
+"""The evaluation job: the serving container's answers in; figures, a verdict, a report and a model card out."""
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from training.evaluation.answers import read_answers
+from training.evaluation.card import model_card
+from training.evaluation.examination import examine, read_manifest
+from training.evaluation.figures import calibration, risk_coverage, routing, summarize
+from training.evaluation.report import page
+from training.evaluation.verdict import compare, judge
+from training.reporting import log, processing_message, run_job
+
+
+def evaluate(options: argparse.Namespace) -> None:
+    """Evaluate as the options say."""
+    answers = read_answers(options.outputs)
+    summary = summarize(answers)
+    champion = compare(answers, read_answers(options.champion)) if options.champion else None
+    accepted, reason = judge(summary, champion, options.minimum_accuracy)
+    examination = examine(options.model, options.test, answers)
+    figures = {
+        **summary,
+        "calibration": calibration(answers),
+        "risk_coverage": risk_coverage(answers),
+        "routing": routing(answers),
+        "robustness": examination.robustness,
+        "latency": examination.latency,
+        "champion": champion,
+        "accepted": accepted,
+        "reason": reason,
+    }
+    names = ("file", "expected", "predicted", "confidence", "confident")
+    images = [{name: getattr(answer, name) for name in names} for answer in answers]
+    small = ("accuracy", "n", "coverage", "accuracy_when_routed", "interval95", "accepted", "reason")
+    gate = {name: figures[name] for name in small}
+    gate["champion_accuracy"] = champion["accuracy"] if champion else None
+    manifest = read_manifest(options.manifest)
+    options.report.mkdir(parents=True, exist_ok=True)
+    for name, content in (("evaluation", {**figures, "images": images}), ("gate", gate)):
+        text = json.dumps(content, indent=1, sort_keys=True) + "\n"
+        (options.report / f"{name}.json").write_text(text, encoding="utf-8")
+    (options.report / "report.html").write_text(page(figures, manifest, examination), encoding="utf-8")
+    (options.report / "model_card.md").write_text(
+        model_card(examination.card, figures, manifest, options.code_version), encoding="utf-8"
+    )
+    log(f"accepted={accepted} {reason}")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the job and return its exit status."""
+    parser = argparse.ArgumentParser(prog="evaluate.py", description="Judge a model by its test answers.")
+    parser.add_argument("--outputs", type=Path, required=True, help="answers of the new model")
+    parser.add_argument("--model", type=Path, required=True, help="its serving archive")
+    parser.add_argument("--test", type=Path, required=True, help="the pictures that it answered for")
+    parser.add_argument("--manifest", type=Path, help="the dataset's manifest")
+    parser.add_argument("--champion", type=Path, help="answers of the champion to the same pictures")
+    parser.add_argument("--minimum-accuracy", type=float, required=True, help="the gate's floor, 0…1")
+    parser.add_argument("--code-version", default="", help="what the code that trained it is called")
+    parser.add_argument("--report", type=Path, default=Path("/opt/ml/processing/output/report"))
+    options = parser.parse_args(list(arguments))
+    return run_job(lambda: evaluate(options), [processing_message(options.report)])
