@@ -163,7 +163,7 @@ def _report(
         f"Accuracy {content['accuracy']:.1%}, routed {content['coverage']:.1%}"
         f"{'' if routed is None else f' (right: {routed:.1%})'}. Report: {RESULTS / 'report.html'}"
     )
-    session.voice.say(f"The model's own evaluation and its card: {session.folder}")
+    session.voice.say(f"The data's report, the model's evaluation and its card: {session.folder}")
 
 
 def _how_to_use(voice: Voice, session: Session) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import tarfile
@@ -60,6 +61,7 @@ def fetch(target: Target, folder: Path) -> Model:
         raise DataError(f"{target.prefix} has no champion: its training promoted no model.")
     s3 = target.clients("s3")
     summary = _json(s3, datasets, f"{target.classifier}/runs/{champion['run']}/summary.json")
+    _keep_report(s3, datasets, f"{target.classifier}/runs/{champion['run']}/report.html", folder.parent)
     held = _test_split(s3, datasets, f"{target.classifier}/{champion['dataset_version']}/test/", folder)
     if not held:
         raise DataError(f"The dataset {champion['dataset_version']} has no test split: give more pictures.")
@@ -78,6 +80,13 @@ def _test_split(s3: Any, bucket: str, prefix: str, folder: Path) -> list[Held]:
             s3.download_file(bucket, entry["Key"], str(path))
             held.append(Held(path, expected))
     return held
+
+
+def _keep_report(s3: Any, bucket: str, key: str, folder: Path) -> None:
+    """Keep the staging job's report on the data beside the demo's own."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(s3.exceptions.NoSuchKey):
+        (folder / "data.html").write_bytes(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
 
 
 def _json(s3: Any, bucket: str, key: str) -> dict[str, Any]:

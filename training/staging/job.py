@@ -13,6 +13,7 @@ from training.staging.candidates import Candidate
 from training.staging.cifar100 import open_cifar100
 from training.staging.dataset import build_dataset, write_dataset
 from training.staging.folder import open_folder
+from training.staging.report import page
 from training.staging.summary import summarize
 
 _BASE = "/opt/ml/processing"
@@ -54,6 +55,7 @@ def stage(options: argparse.Namespace) -> None:
     options.summary.mkdir(parents=True, exist_ok=True)
     summary = json.dumps(summarize(dataset), indent=1, sort_keys=True) + "\n"
     (options.summary / "summary.json").write_text(summary, encoding="utf-8")
+    (options.summary / "report.html").write_text(page(dataset, files), encoding="utf-8")
     log(
         f"version={dataset.version} images={len(dataset.pictures)} rejected={len(dataset.rejects)} "
         f"duplicates={dataset.duplicates};"

@@ -30,9 +30,14 @@ PARTS = {
 
 
 @pytest.fixture
-def channels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def classes() -> tuple[str, ...]:
+    return ("bicycle", "motorcycle")
+
+
+@pytest.fixture
+def channels(classes: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     dataset, files = build_dataset(
-        "drawings", *draw_candidates(("bicycle", "motorcycle"), 16, 0), drawings=True, log=lambda _: None
+        "drawings", *draw_candidates(classes, 16, 0), drawings=True, log=lambda _: None
     )
     staged = write_dataset(dataset, files, tmp_path)
     for split in ("train", "validation"):
@@ -79,6 +84,14 @@ def test_a_model_comes_out_that_knows_its_data(channels: Path) -> None:
     metrics = json.loads((channels / "model" / "metrics.json").read_text())
     assert [epoch["epoch"] for epoch in metrics["epochs"]] == [1]
     assert {"read", "folds", "train", "calibrate", "write"} <= set(metrics["phases"])
+
+
+@pytest.mark.parametrize("classes", [("motorcycle", "bicycle", "good", "defective")])
+def test_four_classes_are_learnt_as_two_are(channels: Path, classes: tuple[str, ...]) -> None:
+    assert main([*FAST, "--epochs", "1", "--classes", ",".join(classes)]) == 0
+    model = load_model(channels / "model")
+    assert model.card.classes == classes
+    assert model.predict(torch.zeros(1, 3, 32, 32)).probabilities.shape == (1, 4)
 
 
 def test_the_same_seed_gives_the_same_model(channels: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import shutil
 import zipfile
 from pathlib import Path
@@ -16,6 +17,7 @@ from training.errors import SourceError
 from training.staging.dataset import Dataset, build_dataset
 from training.staging.fingerprints import difference_hash, group_near
 from training.staging.folder import open_folder
+from training.staging.report import page
 
 
 def picture(number: int, label: str) -> bytes:
@@ -160,3 +162,29 @@ def test_flat_pictures_are_grouped_with_nothing() -> None:
     flat = [difference_hash(Image.new("RGB", (32, 32), grey)) for grey in ("white", "grey")]
     assert flat == [None, None]
     assert group_near(flat) == [0, 1]
+
+
+def test_the_report_shows_classes_sizes_pictures_near_duplicates_and_what_was_set_aside(
+    pictures: Path, tmp_path: Path
+) -> None:
+    root = tmp_path / "pictures"
+    shutil.copytree(pictures, root)
+    with Image.open(root / "bicycle" / "0.png") as image:
+        ImageEnhance.Brightness(image.convert("RGB")).enhance(0.95).save(root / "bicycle" / "darker.png")
+    (root / "motorcycle" / "<b>broken.jpg").write_bytes(b"no picture")
+    classes, candidates = open_folder(root, ())
+    dataset, files = build_dataset("folder", classes, candidates, log=lambda line: None)
+    shown = page(dataset, files)
+    assert "&lt;b&gt;broken.jpg" in shown
+    assert "The classes are about balanced." in shown
+    assert re.search(r"Near duplicates: [1-9]\d* groups", shown)
+    assert "bicycle/darker.png" in shown
+    assert shown.count("data:image/jpeg;base64,") > 24
+
+
+@pytest.mark.parametrize("label", ["bicycle", "good"])
+def test_four_classes_are_staged_as_two_are(label: str) -> None:
+    classes, candidates = draw_candidates(("bicycle", "motorcycle", "good", "defective"), 12, 0)
+    dataset, files = build_dataset("drawings", classes, candidates, drawings=True, log=lambda line: None)
+    assert sum(dataset.counts()[label].values()) == 12
+    assert page(dataset, files).count("<h3>") == 4
