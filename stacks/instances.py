@@ -8,6 +8,11 @@ JOB_INSTANCE = "ml.m5.xlarge"
 """What staging, evaluation and transforms run on: CPUs do for any of them."""
 _SHAPE = re.compile(r"ml\.[a-z0-9-]+\.[a-z0-9-]+")
 _GPU = re.compile(r"ml\.(gr?\d|p\d)")
+_SEVERAL = (
+    (re.compile(r"ml\.(g4dn|g5|g6e?)\.(12|24)xlarge|ml\.p3\.8xlarge"), 4),
+    (re.compile(r"ml\.(g5|g6e?)\.48xlarge|ml\.p3(dn)?\.(16|24)xlarge|ml\.p[45]\w*\.(24|48)xlarge"), 8),
+)
+"""GPUs of the types that have more than one: https://aws.amazon.com/sagemaker/ai/pricing/"""
 _LOCAL_STORAGE = re.compile(
     r"ml\.(g4dn|g5|gr?6\w*|g7\w*|p4\w*|p5\w*|p6[\w-]*|trn\d\w*|[cmr]\d[a-z]*d[a-z]*)\."
 )
@@ -21,6 +26,12 @@ def is_instance_type(name: str) -> bool:
 def has_gpu(instance_type: str) -> bool:
     """Say whether an instance type has NVIDIA GPUs."""
     return _GPU.match(instance_type) is not None
+
+
+def gpus(instance_type: str) -> int:
+    """Return how many GPUs an instance type has."""
+    several = [count for shape, count in _SEVERAL if shape.fullmatch(instance_type)]
+    return several[0] if several else int(has_gpu(instance_type))
 
 
 def has_local_storage(instance_type: str) -> bool:

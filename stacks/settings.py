@@ -11,7 +11,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from stacks.data_sources import Data, Strict
-from stacks.instances import has_gpu, is_instance_type
+from stacks.instances import gpus, has_gpu, is_instance_type
 from training.errors import HyperparameterError
 from training.hyperparameters import Hyperparameters
 
@@ -56,6 +56,7 @@ class _Instances(Strict):
 class TrainingSettings(_Instances):
     """How a model is trained."""
 
+    instance_count: int = Field(ge=1, le=8)
     spot: bool
     max_runtime_minutes: int = Field(ge=5, le=24 * 60)
     at_deploy: bool
@@ -65,6 +66,11 @@ class TrainingSettings(_Instances):
     def wait_minutes(self) -> int:
         """How long the job may take, the wait for spot capacity included."""
         return self.max_runtime_minutes * (2 if self.spot else 1)
+
+    @property
+    def distributed(self) -> bool:
+        """Whether several processes share the work: one for each GPU, or for each instance without one."""
+        return self.instance_count > 1 or gpus(self.instance_type) > 1
 
     @property
     def given(self) -> dict[str, str]:

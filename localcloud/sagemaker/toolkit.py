@@ -24,6 +24,7 @@ from localcloud.sagemaker.errors import JobFailedError
 
 HOST = "algo-1"
 PROGRAM, CODE = "sagemaker_program", "sagemaker_submit_directory"
+TORCHRUN = "sagemaker_torch_distributed_enabled"
 
 
 def decoded(parameters: Mapping[str, str]) -> dict[str, Any]:
@@ -47,6 +48,19 @@ def arguments(parameters: Mapping[str, Any]) -> list[str]:
             value = ",".join(f"{key}={each}" for key, each in sorted(value.items()))
         words += [f"--{name}" if len(name) > 1 else f"-{name}", "" if value is None else str(value)]
     return words
+
+
+def command(program: str, parameters: Mapping[str, str], instances: int) -> list[str]:
+    """
+    Return how a script is started.
+
+    With torchrun there is a process for each GPU, or for each instance without one; here each instance is a
+    process of this machine.
+    """
+    launcher = []
+    if _value(parameters.get(TORCHRUN, "false")) is True:
+        launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(instances)]
+    return ["python3", *launcher, program, *arguments(decoded(parameters))]
 
 
 def variables(

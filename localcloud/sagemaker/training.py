@@ -132,7 +132,7 @@ def _command(
         raise JobFailedError(f"AlgorithmError: the code has no {program}.")
     own = toolkit.decoded(parameters)
     channels = [channel["ChannelName"] for channel in request.get("InputDataConfig", [])]
-    command = ["python3", program, *toolkit.arguments(own)]
+    command = toolkit.command(program, parameters, request["ResourceConfig"].get("InstanceCount", 1))
     return command, toolkit.variables(own, channels, program, root)
 
 

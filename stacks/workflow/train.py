@@ -15,6 +15,7 @@ METRICS = (
     ("validation:accuracy", r"validation_accuracy=([0-9.]+)"),
     ("validation:loss", r"validation_loss=([0-9.]+)"),
     ("train:loss", r"train_loss=([0-9.]+)"),
+    ("held_out:accuracy", r"held_out_accuracy=([0-9.]+)"),
 )
 
 
@@ -29,7 +30,7 @@ def train(make: Tasks, context: Context) -> sfn.Chain:
     limit = settings.max_runtime_minutes * 60
     resources: dict[str, Any] = {
         "InstanceType": settings.instance_type,
-        "InstanceCount": 1,
+        "InstanceCount": settings.instance_count,
         "VolumeSizeInGB": 30,
     }
     if not has_local_storage(settings.instance_type):
@@ -50,6 +51,8 @@ def train(make: Tasks, context: Context) -> sfn.Chain:
             "sagemaker_program": "train.py",
             # A local path, because an isolated job cannot fetch it; the channel brings the archive.
             "sagemaker_submit_directory": f"/opt/ml/input/data/code/{context.code.s3_object_key}",
+            # The toolkit then starts the script with torchrun.
+            **({"sagemaker_torch_distributed_enabled": "true"} if settings.distributed else {}),
         },
         "InputDataConfig": [
             _channel("train", context.dataset_uri("$version & '/train/'")),
@@ -67,7 +70,7 @@ def train(make: Tasks, context: Context) -> sfn.Chain:
         },
         "EnableManagedSpotTraining": settings.spot,
         "EnableNetworkIsolation": True,
-        "EnableInterContainerTrafficEncryption": False,
+        "EnableInterContainerTrafficEncryption": settings.instance_count > 1,
         "Tags": context.tags,
     }
     run = make.job(

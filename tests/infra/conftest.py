@@ -80,6 +80,7 @@ uri = "s3://somebodys-pictures/vehicles/"
 [classifier.vehicles.training]
 at_deploy = false
 max_runtime_minutes = 120
+instance_count = 2
 [classifier.vehicles.training.hyperparameters]
 epochs = 5
 learning_rate = 0.001

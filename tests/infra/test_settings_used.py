@@ -102,6 +102,15 @@ def test_hyperparameters_reach_the_job_as_text(overlaid: Synthesized) -> None:
     assert given["classes"] == "bicycle,motorcycle"
 
 
+def test_several_instances_train_under_torchrun(synthesized: Synthesized, overlaid: Synthesized) -> None:
+    for chosen, count in ((synthesized, 1), (overlaid, 2)):
+        job = _train(chosen)
+        assert job["ResourceConfig"]["InstanceCount"] == count
+        assert job["EnableInterContainerTrafficEncryption"] is (count > 1)
+        asked = job["HyperParameters"].get("sagemaker_torch_distributed_enabled")
+        assert asked == ("true" if count > 1 else None)
+
+
 def test_deploying_trains_when_the_setting_says_so(synthesized: Synthesized, overlaid: Synthesized) -> None:
     for chosen, expected in ((synthesized, "true"), (overlaid, "false")):
         (resource,) = [each for _, each in chosen.resources("Custom::TrainOnDeploy")]

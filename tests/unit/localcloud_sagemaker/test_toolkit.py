@@ -49,6 +49,14 @@ def test_arguments_are_in_order_when_a_script_starts() -> None:
     ]
 
 
+def test_torchrun_starts_a_process_for_each_instance_when_it_is_asked_for() -> None:
+    assert toolkit.command("train.py", {"epochs": "4"}, 2) == ["python3", "train.py", "--epochs", "4"]
+    assert toolkit.command("train.py", {"epochs": "4", "sagemaker_torch_distributed_enabled": "true"}, 2) == [
+        *("python3", "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"),
+        *("train.py", "--epochs", "4"),
+    ]
+
+
 def test_variables_name_folders_and_values_when_a_script_starts(tmp_path: Path) -> None:
     seen = toolkit.variables({"batch-size": 8, "note": None}, ["train", "code"], "train.py", tmp_path)
     assert seen["SM_CHANNEL_TRAIN"] == str(tmp_path / "input" / "data" / "train")

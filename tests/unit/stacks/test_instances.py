@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stacks.instances import has_gpu, has_local_storage, is_instance_type
+from stacks.instances import gpus, has_gpu, has_local_storage, is_instance_type
 
 
 @pytest.mark.parametrize(
@@ -27,3 +27,14 @@ def test_cpu_instances_have_no_gpu_and_local_storage_only_by_their_letter(name: 
 @pytest.mark.parametrize("name", ["m5.large", "ml.m5", "ml.M5.large", ""])
 def test_other_names_are_no_instance_types(name: str) -> None:
     assert not is_instance_type(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "count"),
+    [
+        *(("ml.m5.xlarge", 0), ("ml.g5.xlarge", 1), ("ml.g5.16xlarge", 1), ("ml.g5.12xlarge", 4)),
+        *(("ml.g6e.48xlarge", 8), ("ml.p3.8xlarge", 4), ("ml.p4d.24xlarge", 8), ("ml.p5.4xlarge", 1)),
+    ],
+)
+def test_gpus_are_counted_by_type(name: str, count: int) -> None:
+    assert gpus(name) == count

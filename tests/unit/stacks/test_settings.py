@@ -70,6 +70,7 @@ def test_the_known_environments_are_listed_when_one_is_unknown() -> None:
         ),
         ('classifiers = ["trucks"]', "no classifier 'trucks'"),
         ("[classifier.vehicles.training]\nmax_runtime_minutes = 90", "cannot fit CloudFormation's hour"),
+        ("[classifier.vehicles.training]\ninstance_count = 0", "classifier.vehicles.training.instance_count"),
         ("[classifier.vehicles.training.hyperparameters]\nmagic = 1", "magic"),
         ("colour = ", "not valid TOML"),
     ],
@@ -107,3 +108,14 @@ def test_the_overlay_is_named_when_it_cannot_be_read(tmp_path: Path) -> None:
 def test_a_bucket_root_may_be_the_source() -> None:
     source = S3Data(kind="s3", uri="s3://some-bucket/")
     assert (source.bucket, source.prefix) == ("some-bucket", "")
+
+
+def test_more_classes_are_a_matter_of_settings(tmp_path: Path) -> None:
+    overlay = tmp_path / "overlay.toml"
+    overlay.write_text(
+        "[classifier.vehicles.routes]\n"
+        'bicycle = "near"\nmotorcycle = "far"\npickup_truck = "bulky"\nbus = "none"\n'
+    )
+    chosen = load(ENVIRONMENTS, "dev", overlay=overlay).classifier["vehicles"]
+    assert chosen.classes == ("bicycle", "motorcycle", "pickup_truck", "bus")
+    assert chosen.data.kind == "cifar100"
