@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
 import psutil
@@ -49,8 +50,12 @@ RUNNING_JOBS = (
     ("sagemaker:processing-job", "list_processing_jobs", "ProcessingJobSummaries", "ProcessingJobName"),
     ("sagemaker:transform-job", "list_transform_jobs", "TransformJobSummaries", "TransformJobName"),
 )
-SHARED_LOGS = "/aws/sagemaker/"
-"""SageMaker's log groups belong to the account, on AWS too: no deployment removes them."""
+SHARED_LOGS = tuple(
+    f"logs:group//aws/sagemaker/{kind}Jobs" for kind in ("Processing", "Training", "Transform")
+)
+"""The log groups of SageMaker's jobs belong to the account, on AWS too: no deployment removes them."""
+WORKER = re.compile(r"/ministack-lambda-(?P<name>[^/]+)-[^/-]+(/|$)")
+"""The folder that a function's process runs in."""
 
 
 def _pages(client: Any, operation: str, **parameters: Any) -> Iterator[dict[str, Any]]:
@@ -76,8 +81,11 @@ def inventory(instance: Instance) -> list[str]:
     found += _within(clients)
     for page in _pages(clients["iam"], "list_policies", Scope="Local"):
         found += [f"iam:policy/{entry['PolicyName']}" for entry in page["Policies"]]
-    found += _processes(instance)
-    return sorted(each for each in found if not each.startswith(f"logs:group/{SHARED_LOGS}"))
+    functions = {
+        each.removeprefix("lambda:function/") for each in found if each.startswith("lambda:function/")
+    }
+    found += _processes(instance, functions)
+    return sorted(each for each in found if each not in SHARED_LOGS)
 
 
 def _within(clients: dict[str, Any]) -> Iterator[str]:
@@ -106,13 +114,14 @@ def _keys(instance: Instance) -> list[str]:
     return lines
 
 
-def _processes(instance: Instance) -> Iterable[str]:
-    """Name the processes of jobs and containers; warm functions and the emulator's own are not counted."""
+def _processes(instance: Instance, functions: Collection[str]) -> Iterable[str]:
+    """Name the processes of jobs, containers and deleted functions; warm functions' and the emulator's own are not."""
     for process in belonging(instance.identity):
         if process.pid == instance.pid:
             continue
         command = _attempt(process.cmdline)
-        if not any("ministack-lambda-" in word for word in command):
+        workers = [found["name"] for word in command if (found := WORKER.search(word))]
+        if command and not set(workers) & set(functions):
             yield f"process/{' '.join(command)[:120]}"
 
 

@@ -16,6 +16,7 @@ from lambda_src.errors import CleanupError
 from lambda_src.observability import logger
 
 if TYPE_CHECKING:
+    from types_boto3_logs import CloudWatchLogsClient
     from types_boto3_sagemaker import SageMakerClient
 
 UNSETTLED = ("Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting")
@@ -56,14 +57,15 @@ class Leavings:
         What tags must not contradict: a name alone might be another deployment's.
     group_name
         The model package group.
-    sagemaker
-        A boto3 client; one is made when it is left out.
+    sagemaker, logs
+        boto3 clients; they are made when they are left out.
     """
 
     prefix: str
     tags: dict[str, str]
     group_name: str
     sagemaker: SageMakerClient | None = None
+    logs: CloudWatchLogsClient | None = None
 
     def _client(self) -> Any:
         # Untyped, because the operations of six kinds are called by composed names.
@@ -145,6 +147,20 @@ class Leavings:
         for arn in arns:
             self._remove("delete_model_package", "ModelPackageName", arn)
         return [f"model_package {arn}" for arn in arns]
+
+    def delete_endpoint_logs(self) -> list[str]:
+        """Delete the log group that SageMaker made for the endpoint, which is called after it."""
+        group = f"/aws/sagemaker/Endpoints/{self.prefix}"
+        with passing_faults():
+            try:
+                (self.logs or client("logs")).delete_log_group(logGroupName=group)
+            except ClientError as error:
+                if code(error) == "ResourceNotFoundException":
+                    return []
+                if code(error).startswith("AccessDenied"):
+                    raise CleanupError(f"{group} cannot be removed: {error}.") from error
+                raise
+        return [f"log_group {group}"]
 
     def _remove(self, operation: str, parameter: str, name: str) -> None:
         call: Callable[..., object] = getattr(self._client(), operation)

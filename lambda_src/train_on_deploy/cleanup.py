@@ -46,7 +46,12 @@ def sweep(training: Training, leavings: Leavings) -> list[str]:
     if not found:
         found += attempt(leavings.delete_endpoints)
     if not found:
-        for step in (leavings.delete_configurations, leavings.delete_models, leavings.delete_packages):
+        for step in (
+            leavings.delete_configurations,
+            leavings.delete_models,
+            leavings.delete_packages,
+            leavings.delete_endpoint_logs,
+        ):
             found += attempt(step)
     if refusals:
         raise refusals[0]

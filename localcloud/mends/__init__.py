@@ -6,6 +6,7 @@ right by itself, the mend's file goes.
 
 from localcloud.mends import (
     bucket_properties,
+    deleted_functions,
     event_versions,
     execution_timeouts,
     lambda_environment,
@@ -16,10 +17,12 @@ from localcloud.mends import (
     role_permissions,
     sdk_integrations,
     succeed_output,
+    wildcards,
 )
 
 MENDS = (
     bucket_properties,
+    deleted_functions,
     event_versions,
     execution_timeouts,
     lambda_environment,
@@ -30,6 +33,7 @@ MENDS = (
     role_permissions,
     sdk_integrations,
     succeed_output,
+    wildcards,
 )
 
 

@@ -44,6 +44,11 @@ REASONS: tuple[Reason, ...] = (
         "SageMaker makes the groups of its containers itself, by kind of job and by endpoint.",
     ),
     (
+        rf"{IAM5}\[Resource::arn:.*:log-group:/aws/sagemaker/Endpoints/{OWN}:\*\]",
+        r".*/TrainOnDeploy/IsComplete/Role/.*",
+        "One group, the endpoint's own: this is how CloudWatch Logs writes the ARN of a group for most actions.",
+    ),
+    (
         rf"{IAM5}\[Resource::arn:.*:sagemaker:.*:[\w-]+/{OWN}(-|/)?\*\]",
         r".*-training/(Workflow|TrainOnDeploy/IsComplete)/Role/.*",
         "Jobs, models and package versions are named at run time; the deployment's prefix is not.",

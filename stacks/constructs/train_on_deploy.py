@@ -124,6 +124,14 @@ def _cleaning(context: Context) -> list[iam.PolicyStatement]:
             ],
             resources=["*"],
         ),
+        iam.PolicyStatement(
+            actions=["logs:DeleteLogGroup"],
+            # CloudWatch Logs checks some of its actions with the colon and some without.
+            resources=[
+                context.arn("logs", f"log-group:/aws/sagemaker/Endpoints/{context.prefix}{end}")
+                for end in ("", ":*")
+            ],
+        ),
         on(["DeleteModelPackage"], f"model-package/{context.group_name}/*"),
         on(["StopTrainingJob", "StopProcessingJob", "StopTransformJob"], *(f"{job}/{names}" for job in JOBS)),
         on(

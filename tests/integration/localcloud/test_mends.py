@@ -6,7 +6,8 @@ import json
 import time
 
 from localcloud.instance import Instance
-from localcloud.processes import MARKER
+from localcloud.inventory import inventory
+from localcloud.processes import MARKER, belonging
 from tests.integration.localcloud.conftest import ROLE, execute, function
 
 KEY = "Fahrräder/a b+c%20 自転車.txt"
@@ -205,3 +206,57 @@ def test_mocked_runs_answer_each_attempt_and_do_not_wait(cloud: Instance) -> Non
     (cloud.directory / "mocks.json").write_text(json.dumps(mocks))
     ended = execute(cloud, "mocked", states, case="Recovers")
     assert (ended["status"], json.loads(ended["output"])) == ("SUCCEEDED", {"Buckets": []})
+
+
+def test_wildcards_match_names_with_line_breaks(cloud: Instance) -> None:
+    from ministack.core import iam_evaluator  # noqa: PLC0415
+
+    from localcloud.mends import wildcards  # noqa: PLC0415
+
+    arn = "arn:aws:s3:::pictures/new\nline.jpg"
+    assert not iam_evaluator.fnmatch_iam_cs(arn, "arn:aws:s3:::pictures/*")
+    wildcards.apply()
+    assert iam_evaluator.fnmatch_iam_cs(arn, "arn:aws:s3:::pictures/*")
+    assert not iam_evaluator.fnmatch_iam_cs(arn, "arn:aws:s3:::paintings/*")
+
+
+def test_deleted_functions_end_their_processes(cloud: Instance) -> None:
+    code = "def handler(event, context):\n    return 1\n"
+    role = {
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+        ],
+    }
+    resources = {
+        "Role": {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": role}},
+        "Function": {
+            "Type": "AWS::Lambda::Function",
+            "Properties": {
+                "FunctionName": "short-lived",
+                "Runtime": "python3.13",
+                "Handler": "index.handler",
+                "Role": {"Fn::GetAtt": ["Role", "Arn"]},
+                "Code": {"ZipFile": code},
+            },
+        },
+    }
+    client = cloud.client("cloudformation")
+    client.create_stack(
+        StackName="short", TemplateBody=json.dumps({"Resources": resources}), Capabilities=["CAPABILITY_IAM"]
+    )
+    client.get_waiter("stack_create_complete").wait(StackName="short", WaiterConfig={"Delay": 1})
+    assert cloud.client("lambda").invoke(FunctionName="short-lived")["Payload"].read() == b"1"
+
+    def workers() -> list[str]:
+        commands = [" ".join(each.cmdline()) for each in belonging(cloud.identity) if each.is_running()]
+        return [command for command in commands if "ministack-lambda-short-lived-" in command]
+
+    assert workers()
+    assert not [each for each in inventory(cloud) if "short-lived" in each and each.startswith("process/")]
+    client.delete_stack(StackName="short")
+    client.get_waiter("stack_delete_complete").wait(StackName="short", WaiterConfig={"Delay": 1})
+    deadline = time.monotonic() + 15
+    while workers() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert workers() == []

@@ -25,10 +25,10 @@ TITLES = {"endpoint": "Endpoint", "endpoint_config": "EndpointConfig", "model": 
 class Cloud:
     """Awaits the calls of a sweep, in its order."""
 
-    def __init__(self, sagemaker: Stubber, states: Stubber) -> None:
-        self.sagemaker, self.states = sagemaker, states
+    def __init__(self, sagemaker: Stubber, states: Stubber, logs: Stubber) -> None:
+        self.sagemaker, self.states, self.logs = sagemaker, states, logs
         self.training = Training(MACHINE, "state", states.client)
-        self.leavings = Leavings(PREFIX, TAGS, PREFIX, sagemaker.client)
+        self.leavings = Leavings(PREFIX, TAGS, PREFIX, sagemaker.client, logs.client)
 
     def executions(self, *running: str) -> None:
         listed = [
@@ -101,6 +101,10 @@ class Cloud:
         )
         for each in arns:
             self.sagemaker.add_response("delete_model_package", {}, {"ModelPackageName": each})
+        self.no_logs()
+
+    def no_logs(self) -> None:
+        self.logs.add_client_error("delete_log_group", "ResourceNotFoundException")
 
     def empty(self) -> None:
         self.executions()
@@ -119,7 +123,7 @@ def arn(kind: str, name: str) -> str:
 
 @pytest.fixture
 def cloud(stub: Any) -> Cloud:
-    return Cloud(stub("sagemaker"), stub("stepfunctions"))
+    return Cloud(stub("sagemaker"), stub("stepfunctions"), stub("logs"))
 
 
 def test_cleanup_is_done_when_two_listings_are_empty(cloud: Cloud) -> None:
@@ -260,3 +264,14 @@ def test_a_sweep_is_bounded_when_very_much_is_left(cloud: Cloud, monkeypatch: py
     for name in names[:2]:
         cloud.deleted("model", name)
     assert len(cloud.leavings.delete_models()) == 2
+
+
+def test_the_endpoints_log_group_goes_with_it(cloud: Cloud) -> None:
+    group = f"/aws/sagemaker/Endpoints/{PREFIX}"
+    cloud.logs.add_response("delete_log_group", {}, {"logGroupName": group})
+    assert cloud.leavings.delete_endpoint_logs() == [f"log_group {group}"]
+    cloud.no_logs()
+    assert cloud.leavings.delete_endpoint_logs() == []
+    cloud.logs.add_client_error("delete_log_group", "AccessDeniedException", "no")
+    with pytest.raises(CleanupError, match="cannot be removed"):
+        cloud.leavings.delete_endpoint_logs()
