@@ -17,5 +17,9 @@ class StartError(LocalCloudError):
     """The emulator ended, or did not answer, while starting."""
 
 
+class InUseError(StartError):
+    """An instance runs already in the folder that another was to start in."""
+
+
 class CdkError(LocalCloudError):
     """The CDK CLI ended with an error; the message is the line of its output that says why."""

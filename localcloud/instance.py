@@ -22,7 +22,7 @@ from typing import Any
 import psutil
 
 from localcloud import access
-from localcloud.errors import NotRunningError, PortTakenError, StartError
+from localcloud.errors import InUseError, NotRunningError, PortTakenError, StartError
 from localcloud.lambda_runtime import ensure_lambda_runtime
 from localcloud.ports import free_port, listening, listens
 from localcloud.processes import MARKER, belonging, end_all
@@ -31,6 +31,7 @@ ACCOUNT = "000000000000"
 REGION = "us-east-1"
 STATE_FILE = "instance.json"
 ACCESS_LOG = "access.jsonl"
+EMULATOR_LOG = "emulator.log"
 START_SECONDS = 60.0
 LOOPBACK = "127.0.0.1,localhost"
 FOR_TESTS = ("LOCALCLOUD_TIME_SCALE", "SFN_WAIT_SCALE", "SFN_MOCK_CONFIG")
@@ -84,25 +85,29 @@ class Instance:
 
         Raises
         ------
-        PortTakenError, StartError
+        PortTakenError, InUseError, StartError
         """
         if port is not None and listening(port):
             raise PortTakenError(
                 f"Port {port} on 127.0.0.1 is in use; choose another or leave the choice out."
             )
         directory = directory.resolve()
-        directory.parent.mkdir(parents=True, exist_ok=True)
         # Two that start in one folder at once would each find it free.
-        with (directory.parent / f".{directory.name}.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with _locked(directory):
             with contextlib.suppress(NotRunningError):
                 cls.load(directory)
-                raise StartError(f"A local cloud runs in {directory} already; end it with `make down`.")
+                raise InUseError(f"A local cloud runs in {directory} already; end it with `make down`.")
             return cls._start(directory, port or free_port(), owner_pid, project)
 
     @classmethod
     def _start(cls, directory: Path, port: int, owner_pid: int | None, project: Path | None) -> Instance:
-        directory.mkdir(parents=True, exist_ok=True)
+        if (directory / EMULATOR_LOG).is_file():
+            # What an earlier cloud left here would be taken for this one's.
+            shutil.rmtree(directory)
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StartError(f"The folder {directory} cannot be written: {error.strerror}.") from error
         project = (project or Path.cwd()).resolve()
         runtime = ensure_lambda_runtime(project / "build" / "lambda-runtime")
         identity = uuid.uuid4().hex[:12]
@@ -130,10 +135,12 @@ class Instance:
             access.LOG: str(directory / ACCESS_LOG),
             MARKER: identity,
             **_aws_environment(port),
+            "LOCALCLOUD_STARTER": str(os.getpid()),
+            "LOCALCLOUD_STATE": str(directory / STATE_FILE),
             **({"LOCALCLOUD_OWNER": str(owner_pid)} if owner_pid else {}),
             **{name: os.environ[name] for name in FOR_TESTS if name in os.environ},
         }
-        with (directory / "emulator.log").open("ab") as log:
+        with (directory / EMULATOR_LOG).open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "localcloud.launcher"],
                 cwd=work,
@@ -184,7 +191,7 @@ class Instance:
     @property
     def log_path(self) -> Path:
         """The emulator's log."""
-        return self.directory / "emulator.log"
+        return self.directory / EMULATOR_LOG
 
     def running(self) -> bool:
         """Say whether the emulator process lives."""
@@ -204,10 +211,9 @@ class Instance:
 
     def client(self, service: str) -> Any:
         """Return a boto3 client for a service of this cloud."""
-        import boto3  # noqa: PLC0415  # takes 0.2 s that `scones --help` need not pay
-        from botocore.config import Config  # noqa: PLC0415
+        from botocore.config import Config  # noqa: PLC0415  # takes 0.2 s that `scones --help` need not pay
 
-        return boto3.client(  # type: ignore[call-overload]
+        return isolated_session().client(
             service,
             endpoint_url=self.endpoint_url,
             region_name=REGION,
@@ -278,6 +284,36 @@ class Instance:
                 pass
             time.sleep(0.1)
         raise StartError(f"The local cloud did not answer in {START_SECONDS:.0f} s (log: {self.log_path}).")
+
+
+@contextlib.contextmanager
+def _locked(directory: Path) -> Iterator[None]:
+    """Hold the lock of an instance's folder.
+
+    Raises
+    ------
+    StartError
+        When nothing can be written beside it.
+    """
+    path = directory.parent / f".{directory.name}.lock"
+    try:
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        lock = path.open("w")
+    except OSError as error:
+        raise StartError(f"The file {path} cannot be written: {error.strerror}.") from error
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def isolated_session() -> Any:
+    """Return a boto3 session that knows nothing of this machine's AWS profiles, which may be broken or missing."""
+    import boto3  # noqa: PLC0415
+    from botocore.session import Session  # noqa: PLC0415
+
+    none = (None, None, None, None)
+    files = dict.fromkeys(("config_file", "credentials_file"), (None, None, os.devnull, None))
+    return boto3.Session(botocore_session=Session(session_vars={"profile": none, **files}))
 
 
 def _aws_environment(port: int) -> dict[str, str]:

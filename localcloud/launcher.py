@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import threading
+from pathlib import Path
 
 import psutil
 
@@ -12,18 +13,19 @@ from localcloud import access, mends, sagemaker
 from localcloud.processes import MARKER, end_all
 
 
-def _watch_owner(owner: int, stop: threading.Event) -> None:
-    """End everything when the process that owns this instance is gone, however it went."""
+def _watch(pid: int, stop: threading.Event, until: Path | None = None) -> None:
+    """End everything when a process is gone, however it went, unless a file is there by then."""
     try:
-        process = psutil.Process(owner)
+        process = psutil.Process(pid)
         # By its start time too, for another process may get its number; a zombie has gone.
         while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
             if stop.wait(1.0):
                 return
     except psutil.NoSuchProcess:
         pass
-    _end(grace=1.0)
-    os._exit(1)
+    if until is None or not until.is_file():
+        _end(grace=1.0)
+        os._exit(1)
 
 
 def _end(grace: float) -> None:
@@ -41,7 +43,11 @@ def main() -> None:
     sagemaker.register()
     stop = threading.Event()
     if owner := os.environ.get("LOCALCLOUD_OWNER"):
-        threading.Thread(target=_watch_owner, args=(int(owner), stop), daemon=True).start()
+        threading.Thread(target=_watch, args=(int(owner), stop), daemon=True).start()
+    else:
+        # Whoever starts it may be ended before it has written down that there is an instance to be ended.
+        starter, state = int(os.environ["LOCALCLOUD_STARTER"]), Path(os.environ["LOCALCLOUD_STATE"])
+        threading.Thread(target=_watch, args=(starter, stop, state), daemon=True).start()
     try:
         ministack.app.main()
     finally:

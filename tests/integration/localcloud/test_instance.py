@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -18,6 +21,7 @@ from localcloud.errors import NotRunningError, PortTakenError, StartError
 from localcloud.instance import Instance
 from localcloud.inventory import inventory, leftovers
 from localcloud.processes import MARKER, belonging
+from scones.commands import INTERRUPTED
 from tests.integration.localcloud.conftest import ROLE, ROOT, function
 from tests.integration.roles import make_role
 
@@ -108,6 +112,63 @@ def test_of_two_that_start_in_one_folder_at_once_one_is_refused(tmp_path: Path) 
     assert "runs in" in str(refused)
     assert Instance.load(tmp_path / "shared").identity == started.identity
     started.stop()
+
+
+def test_a_new_instance_knows_nothing_of_an_earlier_one_in_its_folder(tmp_path: Path) -> None:
+    first = Instance.start(tmp_path / "one", project=ROOT, owner_pid=os.getpid())
+    first.stop()
+    (tmp_path / "one" / "demo.json").write_text("{}")
+    (tmp_path / "one" / "access.jsonl").write_text('{"allowed": false}\n')
+    second = Instance.start(tmp_path / "one", project=ROOT, owner_pid=os.getpid())
+    try:
+        assert not (tmp_path / "one" / "demo.json").exists()
+        assert second.denials() == []
+    finally:
+        second.stop()
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StartError, match=r"file.* cannot be written: "):
+        Instance.start(tmp_path / "file" / "cloud", project=ROOT)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_nothing_stays_when_a_terminal_closes_while_a_cloud_starts(number: int) -> None:
+    name = f"closed-{number}"
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from scones.cli import app; app()", "local", "up", "--instance", name],
+        cwd=ROOT,
+    )
+    emulators: list[psutil.Process] = []
+    try:
+        deadline = time.monotonic() + 60
+        while not emulators:
+            assert time.monotonic() < deadline
+            assert process.poll() is None
+            emulators = [
+                each
+                for each in psutil.Process(process.pid).children()
+                if "localcloud.launcher" in each.cmdline()
+            ]
+        process.send_signal(number)
+        assert process.wait(30) == INTERRUPTED
+        assert psutil.wait_procs(emulators, timeout=10)[1] == []
+    finally:
+        process.kill()
+        for each in emulators:
+            with contextlib.suppress(psutil.Error):
+                each.kill()
+        shutil.rmtree(ROOT / "build" / "local" / name, ignore_errors=True)
+
+
+def test_profiles_of_this_machine_do_not_matter(
+    cloud: Instance, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "config").write_text("[broken")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_PROFILE", "nothere")
+    assert cloud.client("s3").list_buckets()["ResponseMetadata"]["HTTPStatusCode"] == 200
 
 
 def test_loopback_is_reached_directly_when_the_machine_has_a_proxy(
