@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -37,6 +41,21 @@ InstanceName = Annotated[
 Files = Annotated[
     list[Path], typer.Argument(help="Images, or folders of images.", metavar="FILES…", show_default=False)
 ]
+
+
+@contextmanager
+def as_interrupt(*signals: signal.Signals) -> Iterator[None]:
+    """Let these signals end what runs as Ctrl-C does, so that it can clean up."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = {each: signal.signal(each, interrupt) for each in signals}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 class Commands(TyperGroup):

@@ -12,6 +12,8 @@ from pathlib import Path
 from scones.errors import FilesError
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm"}
+NO_XML = "\ufffe\uffff"
+"""With the control characters, what S3's lists, which are XML, cannot hold."""
 KEY_BYTES = 1024
 """S3's limit on a key."""
 
@@ -72,6 +74,10 @@ def name_objects(paths: Iterable[Path], classifier: str, *, batch: str | None = 
             path.name.encode()
         except UnicodeEncodeError:
             raise FilesError(f"The file name {path.name!r} is not valid UTF-8: rename the file.") from None
+        if any(each < " " or each in NO_XML for each in path.name):
+            raise FilesError(
+                f"The file name {path.name!r} holds a character that S3 can neither list nor delete: rename the file."
+            )
         key = "/".join((classifier, batch, *((str(seen),) if seen > 1 else ()), path.name))
         if len(key.encode()) > KEY_BYTES:
             raise FilesError(f"The file name {path.name} is too long for S3: rename the file.")

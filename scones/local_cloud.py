@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from scones.commands import make
+from scones.commands import as_interrupt, make
 
 # psutil and the cloud are imported in the commands: `scones --help` answers at once.
 # ruff: noqa: PLC0415
@@ -36,7 +37,8 @@ def up(
         running = Instance.load(directory)
         typer.echo(f"The local cloud {instance} runs already at {running.endpoint_url}.")
     except NotRunningError:
-        running = Instance.start(directory, port=port, project=ROOT)
+        with as_interrupt(signal.SIGTERM, signal.SIGHUP):
+            running = Instance.start(directory, port=port, project=ROOT)
         typer.echo(f"The local cloud {instance} runs at {running.endpoint_url}.")
     typer.echo("End it with `scones local down`.")
 

@@ -11,14 +11,15 @@ from typing import Annotated
 
 import typer
 
+from localcloud.errors import LocalCloudError
 from scones.classification import Decision
 from scones.commands import INTERRUPTED, make
 from scones.demo import report
-from scones.demo.lifecycle import started, terminating
+from scones.demo.lifecycle import end, started, terminating
 from scones.demo.results import Model
 from scones.demo.session import NAME, RESULTS, Session
 from scones.demo.voice import Voice
-from scones.errors import DeniedError, LeftoversError
+from scones.errors import DeniedError, LeftoversError, SconesError, sentence
 from scones.target import DEFAULT_INSTANCE, instance_directory
 from scones.terminal import decisions_table
 
@@ -121,7 +122,14 @@ def down(instance: InstanceName = DEFAULT_INSTANCE) -> None:
         except KeyboardInterrupt:
             voice.say("Interrupted: the local cloud still runs; `make down` again goes on.")
             raise typer.Exit(INTERRUPTED) from None
-        session.stop(keep_log=bool(left))
+        except (SconesError, LocalCloudError) as error:
+            voice.say(f"error: {sentence(error)}", style="bold red")
+            voice.say(
+                "The local cloud still runs, with what is left in it: `make down` tries again, and "
+                f"`.venv/bin/scones local down --instance {instance}` ends it with everything."
+            )
+            raise typer.Exit(1) from None
+        end(session, keep_log=bool(left))
     if left:
         raise LeftoversError(f"Destroying left {len(left)} things behind: {', '.join(left)}.")
     voice.say("Everything was destroyed; nothing is left.", style="bold green")
@@ -137,6 +145,9 @@ def _show(voice: Voice, model: Model, decisions: Sequence[Decision]) -> None:
     right = sum(a.predicted == b.expected for a, b in zip(decisions, model.held, strict=True))
     counts = ", ".join(f"{outcomes.count(each)} {each}" for each in ("routed", "review", "rejected"))
     voice.say(f"{len(decisions)} pictures: {right} right; {counts}.", style="bold")
+    if rejects := model.summary.get("rejects"):
+        some = ", ".join(each["file"] for each in rejects[:3])
+        voice.say(f"Staging set aside {model.summary['rejected']} files: {some} …; data.html says why.")
     if model.summary.get("drawings"):
         voice.say("These are drawings: the numbers say nothing about photographs.", style="yellow")
 

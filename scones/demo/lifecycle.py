@@ -13,12 +13,12 @@ from types import FrameType
 import psutil
 import typer
 
-from localcloud.errors import LocalCloudError
+from localcloud.errors import InUseError, LocalCloudError
 from localcloud.instance import Instance
 from localcloud.processes import MARKER
 from scones.commands import INTERRUPTED
 from scones.demo import data, overlay
-from scones.demo.session import ENV, RESULTS, Session, free_directory
+from scones.demo.session import ENV, RESULTS, Session, clear_dead, free_directory
 from scones.demo.voice import Voice
 from scones.errors import SconesError, sentence
 from scones.target import LOCAL, ROOT
@@ -43,15 +43,13 @@ def started(
     pictures = _look(voice, folder, float(known["target_error"])) if folder is not None else None
     if pictures is None:
         voice.say("No DATA was given: training on built-in drawings, which say nothing about photographs.")
-    directory = free_directory(LOCAL, wanted)
+    clear_dead(LOCAL)
     session: Session | None = None
     finished = False
     with terminating():
         try:
             with voice.phase("Starting the local cloud"):
-                instance = Instance.start(
-                    directory, port=port, owner_pid=None if kept else os.getpid(), project=ROOT
-                )
+                instance = _start(wanted, port, None if kept else os.getpid())
                 session = Session(instance, classifier, RESULTS / identity, voice)
             overlay.write(overlay.overlay(classifier, known, pictures, fast=fast), session.overlay)
             session.folder.mkdir(parents=True, exist_ok=True)
@@ -77,6 +75,17 @@ def started(
         finally:
             if not finished or not kept:
                 end(session, keep_log=not finished)
+
+
+def _start(wanted: Sequence[str], port: int | None, owner: int | None) -> Instance:
+    while True:
+        directory = free_directory(LOCAL, wanted)
+        try:
+            return Instance.start(directory, port=port, owner_pid=owner, project=ROOT)
+        except InUseError:
+            # Another that was started at the same moment was quicker; the next folder may be free.
+            if directory.name == wanted[-1]:
+                raise
 
 
 def end(session: Session | None, *, keep_log: bool = True) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from localcloud.cdk import bootstrap, run_cdk
 from localcloud.errors import CdkError
-from localcloud.instance import Instance
+from localcloud.instance import STATE_FILE, Instance
 from localcloud.inventory import inventory, leftovers
 from scones.classification import Decision, classify
 from scones.demo import results
@@ -178,13 +178,20 @@ class Session:
 
     def _cdk(self, *arguments: str) -> None:
         context = ("-c", f"env={ENV}", "-c", f"name={NAME}", "-c", f"settings={self.overlay}")
-        run_cdk(
-            self.instance,
-            [*arguments, *context],
-            project=ROOT,
-            output=self._cdk_output,
-            on_line=self._log(f"{arguments[0]}.log"),
-        )
+        try:
+            run_cdk(
+                self.instance,
+                [*arguments, *context],
+                project=ROOT,
+                output=self._cdk_output,
+                on_line=self._log(f"{arguments[0]}.log"),
+            )
+        except CdkError as error:
+            if self.instance.running():
+                raise
+            raise SconesError(
+                f"The local cloud ended while the CDK CLI was at work ({arguments[0]}): its log may say why."
+            ) from error
 
     @property
     def _cdk_output(self) -> Path:
@@ -211,6 +218,17 @@ class Session:
             yield
         finally:
             self.seconds[phase] = time.monotonic() - started
+
+
+def clear_dead(local: Path) -> None:
+    """Remove the folders of demos that were killed; a folder that is kept has a name of its own choice."""
+    from localcloud.errors import NotRunningError  # noqa: PLC0415
+
+    for state in sorted(local.glob(f"*/{STATE_FILE}")):
+        try:
+            Instance.load(state.parent)
+        except NotRunningError:
+            shutil.rmtree(state.parent, ignore_errors=True)
 
 
 def free_directory(local: Path, wanted: Sequence[str]) -> Path:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from scones.demo.data import MINIMUM, Pictures, inspect, known_classifier
+from classifier import preprocessing
+from scones.demo.data import FORMATS, MINIMUM, Pictures, inspect, known_classifier
 from scones.demo.overlay import overlay, target_error, write
 from scones.errors import DataError
 from scones.target import ROOT
@@ -141,3 +142,7 @@ def test_the_settings_accept_the_overlay_when_synthesized(tmp_path: Path) -> Non
         settings = load(ROOT / "environments", "dev", overlay=tmp_path / "settings.toml")
         assert settings.classifier["vehicles"].data.kind == "drawings"
         assert settings.classifiers == ("vehicles",)
+
+
+def test_what_the_demo_counts_is_what_the_model_decodes() -> None:
+    assert FORMATS == preprocessing.FORMATS
