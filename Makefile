@@ -5,6 +5,11 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHONDONTWRITEBYTECODE := 1
 export JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION := 1
 
+ifneq ($(shell test -w "$$HOME" && echo yes),yes)
+# CDK's runtime unpacks itself below HOME, unless it is told of another place.
+export JSII_RUNTIME_PACKAGE_CACHE_ROOT ?= $(CURDIR)/build/jsii
+endif
+
 DATA ?=
 CLASSIFIER ?= vehicles
 KEEP ?=

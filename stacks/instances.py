@@ -28,6 +28,11 @@ def has_gpu(instance_type: str) -> bool:
     return _GPU.match(instance_type) is not None
 
 
+def has_own_chips(instance_type: str) -> bool:
+    """Say whether an instance type has Trainium or Inferentia chips."""
+    return instance_type.startswith(("ml.trn", "ml.inf"))
+
+
 def gpus(instance_type: str) -> int:
     """Return how many GPUs an instance type has."""
     several = [count for shape, count in _SEVERAL if shape.fullmatch(instance_type)]

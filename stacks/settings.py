@@ -11,7 +11,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from stacks.data_sources import Data, Strict
-from stacks.instances import gpus, has_gpu, is_instance_type
+from stacks.instances import gpus, has_gpu, has_own_chips, is_instance_type
 from training.errors import HyperparameterError
 from training.hyperparameters import Hyperparameters
 
@@ -40,6 +40,10 @@ class _Instances(Strict):
     def _sagemaker_type(cls, value: str) -> str:
         if not is_instance_type(value):
             raise ValueError(f"{value!r} is no SageMaker instance type: they read like ml.m7i.large")
+        if has_own_chips(value):
+            raise ValueError(
+                f"{value} has AWS's own chips, which the images know nothing of: name a GPU or CPU type"
+            )
         return value
 
     @model_validator(mode="after")

@@ -132,9 +132,14 @@ def install(level: str) -> None:
 def main(arguments: Sequence[str]) -> int:
     """Set the level named on the command line up, unless it is."""
     level = arguments[0] if arguments else "dev"
-    BUILD.mkdir(exist_ok=True)
     started = time.monotonic()
-    with (BUILD / "setup.lock").open("w") as lock:
+    try:
+        BUILD.mkdir(exist_ok=True)
+        lock = (BUILD / "setup.lock").open("w")
+    except OSError as error:
+        print(f"error: The folder {BUILD} cannot be written: {error.strerror}.", file=sys.stderr)
+        return 1
+    with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

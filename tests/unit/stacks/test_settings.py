@@ -48,6 +48,10 @@ def test_the_known_environments_are_listed_when_one_is_unknown() -> None:
             "classifier.vehicles.serving.instance_type in {path}: 'g5.xlarge' is no SageMaker instance type",
         ),
         (
+            '[classifier.vehicles.training]\ninstance_type = "ml.trn1.2xlarge"',
+            "ml.trn1.2xlarge has AWS's own chips",
+        ),
+        (
             "[classifier.vehicles.limits]\nconcurrency = 0",
             "classifier.vehicles.limits.concurrency in {path}: 0 will",
         ),
