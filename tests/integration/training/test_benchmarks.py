@@ -1,0 +1,45 @@
+"""The benchmarks run, on drawings and for a moment; their figures are not looked at."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks import accuracy, peers, training
+from training.drawings import draw
+
+
+@pytest.fixture
+def drawings(tmp_path: Path) -> Path:
+    for label in ("bicycle", "motorcycle"):
+        (tmp_path / "data" / label).mkdir(parents=True)
+        for number in range(16):
+            draw(label, 3, number).save(tmp_path / "data" / label / f"{number}.png")
+    return tmp_path / "data"
+
+
+def test_accuracy_is_printed_for_each_model(
+    drawings: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(peers, "SCRATCH_EPOCHS", 1)
+    figures = drawings.parent / "figures.json"
+    given = ["epochs=1", "image-size=32", "folds=2", "batch-size=8", "frozen-blocks=12"]
+    accuracy.main(
+        [
+            *("--data", str(drawings), "--folds", "2", "--json", str(figures)),
+            *(word for each in given for word in ("--set", each)),
+        ]
+    )
+    said = capsys.readouterr().out
+    written = json.loads(figures.read_text())
+    for name in ("network", "frozen", "scratch"):
+        assert f"\n{name:8} accuracy " in said
+        assert len(written[name]["accuracy"]) == 2
+    assert "calibration error" in said
+
+
+def test_ratios_are_printed_for_a_training_step(capsys: pytest.CaptureFixture[str]) -> None:
+    training.main(["--image-size", "32", "--batch-size", "2", "--rounds", "1"])
+    assert capsys.readouterr().out.count("ms/step") == 3
