@@ -76,8 +76,9 @@ class Leavings:
         return list(islice(self._matching(kind, **filters), MOST))
 
     def _matching(self, kind: Kind, **filters: str) -> Iterator[dict[str, Any]]:
-        # The endpoint's name is the prefix; all else is named by step, run and attempt.
-        name = re.compile(rf"{re.escape(self.prefix)}((-[a-z]+)?-[0-9a-f]{{12}}(-[0-9]+)?)?")
+        # The endpoint's name is the prefix; all else is named by step, run and attempt, and `-cpu` is the model that
+        # evaluation uses where the endpoint has GPUs.
+        name = re.compile(rf"{re.escape(self.prefix)}((-[a-z]+)?-[0-9a-f]{{12}}(-[0-9]+|-cpu)?)?")
         with passing_faults():
             pages = self._client().get_paginator(f"list_{kind.word}s")
             for page in pages.paginate(NameContains=self.prefix, **filters):

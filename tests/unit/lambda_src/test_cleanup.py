@@ -275,3 +275,11 @@ def test_the_endpoints_log_group_goes_with_it(cloud: Cloud) -> None:
     cloud.logs.add_client_error("delete_log_group", "AccessDeniedException", "no")
     with pytest.raises(CleanupError, match="cannot be removed"):
         cloud.leavings.delete_endpoint_logs()
+
+
+def test_the_model_that_evaluation_used_goes_too_where_the_endpoint_has_gpus(cloud: Cloud) -> None:
+    name = f"{PREFIX}-{RUN}-cpu"
+    cloud.listed("model", name)
+    cloud.tags(arn("model", name))
+    cloud.deleted("model", name)
+    assert cloud.leavings.delete_models() == [f"model {name}"]
