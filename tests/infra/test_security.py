@@ -51,8 +51,6 @@ def test_no_role_has_a_managed_policy_but_the_one_that_empties_buckets(synthesiz
 
 def test_services_assume_roles_for_this_account_alone(synthesized: Synthesized) -> None:
     for name, role in synthesized.resources("AWS::IAM::Role"):
-        if "Providerwaiter" in name:
-            continue  # CDK's own
         for statement in role["Properties"]["AssumeRolePolicyDocument"]["Statement"]:
             if statement["Principal"]["Service"] != "lambda.amazonaws.com":
                 assert statement["Condition"]["StringEquals"] == {

@@ -28,6 +28,7 @@ STATEFUL = (
     "AWS::S3::Bucket",
     "AWS::KMS::Key",
     "AWS::DynamoDB::Table",
+    "AWS::DynamoDB::GlobalTable",
     "AWS::SQS::Queue",
     "AWS::SNS::Topic",
     "AWS::SageMaker::ModelPackageGroup",
