@@ -29,6 +29,9 @@ KEYED = {
     "s3:PutObject": "kms:GenerateDataKey",
 }
 """What S3 asks of a bucket's key, in the caller's name."""
+ITEMS = ("GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query", "Scan", "BatchGetItem", "BatchWriteItem")
+"""Operations for which DynamoDB opens a table's own key, in the caller's name:
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.usagenotes.html"""
 EVERY = {"cloudwatch:DescribeAlarms": "alarm:*"}
 """Lists that AWS authorises on every resource of a kind, and ministack on no resource."""
 _THREADS = 64
@@ -234,6 +237,10 @@ def apply() -> None:
             record(*asked, allowed=denied is None)
         if denied is None and action in KEYED and (behind := _bucket_key(resource_arn)):
             return enforcing(key, KEYED[action], "kms", region, behind, {"kms:viaservice": f"s3.{region}"})
+        operation = action.removeprefix("dynamodb:")
+        if denied is None and operation in ITEMS and (behind := _table_key(resource_arn)):
+            via = {"kms:viaservice": f"dynamodb.{region}.amazonaws.com"}
+            return enforcing(key, "kms:Decrypt", "kms", region, behind, via)
         return denied
 
     app.pin_request_origin = pinning
@@ -247,6 +254,15 @@ def _bucket_key(arn: str) -> str | None:
     configuration = s3._bucket_encryption.get(arn.split(":", 5)[5].partition("/")[0]) or ""
     found = configuration.partition("<KMSMasterKeyID>")[2].partition("</KMSMasterKeyID>")[0]
     return found or None
+
+
+def _table_key(arn: str) -> str | None:
+    """Return the key that a table is encrypted with, where it is the account's own."""
+    from ministack.services import dynamodb  # noqa: PLC0415
+
+    table = dynamodb._tables.get(arn.rpartition("/")[2]) or {}
+    found = (table.get("SSEDescription") or {}).get("KMSMasterKeyArn", "")
+    return None if "alias/aws/" in found else found or None
 
 
 class _Log:

@@ -67,6 +67,9 @@ class ClassificationStack(cdk.Stack):
             parts=Parts(classifier, classify.function, data.inbound, results.table, review, log.stream),
             log_retention_days=days,
         )
+        # DynamoDB opens the table's key in the caller's name, and CDK's tasks grant the table alone:
+        # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.usagenotes.html
+        data.key.grant_encrypt_decrypt(workflow.machine)
         inbound = Inbound(
             self,
             "Inbound",

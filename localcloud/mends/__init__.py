@@ -17,6 +17,7 @@ from localcloud.mends import (
     role_permissions,
     sdk_integrations,
     succeed_output,
+    table_encryption,
     wildcards,
 )
 
@@ -33,6 +34,7 @@ MENDS = (
     role_permissions,
     sdk_integrations,
     succeed_output,
+    table_encryption,
     wildcards,
 )
 

@@ -161,6 +161,9 @@ def _functions() -> None:
 
     def emitting(function: dict[str, Any], *arguments: Any, **options: Any) -> None:
         config = function.get("config") or function
+        if config["FunctionName"] not in lambda_svc._functions:
+            # Its role may be going with it at this moment; what it says last is dropped (see `late_logs`).
+            return
         group = (config.get("LoggingConfig") or {}).get("LogGroup") or f"/aws/lambda/{config['FunctionName']}"
         _, partition, _, region, account, *_ = config["FunctionArn"].split(":")
         arn = f"arn:{partition}:logs:{region}:{account}:log-group:{group}"

@@ -25,7 +25,7 @@ REASONS: tuple[Reason, ...] = (
     ),
     (
         rf"{IAM5}\[Action::(s3:(Abort|DeleteObject|GetBucket|GetObject|List)|kms:(GenerateDataKey|ReEncrypt))\*\]",
-        r".*/(Jobs|Endpoint|PackageModel|SmokeTest|Classify|PredictionLog|Workflow)/Role/.*",
+        r".*/(Jobs|Endpoint|PackageModel|SmokeTest|Classify|PredictionLog|Workflow|Workflow/Machine)/Role/.*",
         "CDK's grants write an action's variants with a star; the resource is one bucket or one key.",
     ),
     (

@@ -260,3 +260,19 @@ def test_deleted_functions_end_their_processes(cloud: Instance) -> None:
     while workers() and time.monotonic() < deadline:
         time.sleep(0.1)
     assert workers() == []
+
+
+def test_table_encryption_is_stored_by_cloudformation(cloud: Instance) -> None:
+    key = cloud.client("kms").create_key()["KeyMetadata"]["Arn"]
+    table = {
+        "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+        "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+        "BillingMode": "PAY_PER_REQUEST",
+        "SSESpecification": {"SSEEnabled": True, "SSEType": "KMS", "KMSMasterKeyId": key},
+    }
+    resources = {"Table": {"Type": "AWS::DynamoDB::Table", "Properties": {"TableName": "keyed", **table}}}
+    client = cloud.client("cloudformation")
+    client.create_stack(StackName="keyed", TemplateBody=json.dumps({"Resources": resources}))
+    client.get_waiter("stack_create_complete").wait(StackName="keyed", WaiterConfig={"Delay": 1})
+    found = cloud.client("dynamodb").describe_table(TableName="keyed")["Table"]["SSEDescription"]
+    assert found == {"Status": "ENABLED", "SSEType": "KMS", "KMSMasterKeyArn": key}
