@@ -157,7 +157,10 @@ class Instance:
             instance.stop()
             raise
         state = {**asdict(instance), "directory": str(directory), "work": str(work)}
-        (directory / STATE_FILE).write_text(json.dumps(state, indent=2) + "\n")
+        # Moved into place whole, because half a file would be in the way of every later start.
+        fresh = directory / f".{STATE_FILE}"
+        fresh.write_text(json.dumps(state, indent=2) + "\n")
+        fresh.replace(directory / STATE_FILE)
         return instance
 
     @classmethod
@@ -171,10 +174,17 @@ class Instance:
         path = directory.resolve() / STATE_FILE
         if not path.is_file():
             raise NotRunningError(f"No local cloud runs in {directory}; start one with `scones local up`.")
-        state = json.loads(path.read_text())
-        instance = cls(
-            Path(state["directory"]), state["identity"], state["pid"], state["port"], Path(state["work"])
-        )
+        try:
+            state = json.loads(path.read_text())
+            instance = cls(
+                Path(state["directory"]), state["identity"], state["pid"], state["port"], Path(state["work"])
+            )
+        except (ValueError, KeyError, TypeError):
+            path.unlink()
+            raise NotRunningError(
+                f"The state file of the local cloud in {directory} was damaged and is removed; start one with "
+                "`scones local up`."
+            ) from None
         if not instance.running():
             # Its jobs, endpoints and Ray's daemons outlive an emulator that was killed.
             instance.stop()
@@ -182,6 +192,22 @@ class Instance:
                 f"The local cloud in {directory} has ended; start it with `scones local up`."
             )
         return instance
+
+    @classmethod
+    def lives(cls, directory: Path) -> bool:
+        """Say whether an instance runs in a folder."""
+        try:
+            cls.load(directory)
+        except NotRunningError:
+            return False
+        return True
+
+    @classmethod
+    def clear(cls, directory: Path) -> None:
+        """Remove a folder in which nothing runs any more, unless another starts there at this moment."""
+        with _locked(directory.resolve()):
+            if not cls.lives(directory):
+                shutil.rmtree(directory, ignore_errors=True)
 
     @property
     def endpoint_url(self) -> str:

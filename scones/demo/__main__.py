@@ -145,9 +145,6 @@ def _show(voice: Voice, model: Model, decisions: Sequence[Decision]) -> None:
     right = sum(a.predicted == b.expected for a, b in zip(decisions, model.held, strict=True))
     counts = ", ".join(f"{outcomes.count(each)} {each}" for each in ("routed", "review", "rejected"))
     voice.say(f"{len(decisions)} pictures: {right} right; {counts}.", style="bold")
-    if rejects := model.summary.get("rejects"):
-        some = ", ".join(each["file"] for each in rejects[:3])
-        voice.say(f"Staging set aside {model.summary['rejected']} files: {some} …; data.html says why.")
     if model.summary.get("drawings"):
         voice.say("These are drawings: the numbers say nothing about photographs.", style="yellow")
 

@@ -64,6 +64,8 @@ def inspect(folder: Path) -> Pictures:
             f"{folder} is not a folder: DATA names a folder with one folder of pictures per class."
         )
     root = folder.resolve()
+    if not str(root).isprintable():
+        raise DataError(f"The path {str(root)!r} holds characters that are no text: rename the folder.")
     splits = [root / "train", root / "test"] if (root / "train").is_dir() else [root]
     wanted = _folders(splits[0])
     if not wanted:

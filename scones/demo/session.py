@@ -222,13 +222,9 @@ class Session:
 
 def clear_dead(local: Path) -> None:
     """Remove the folders of demos that were killed; a folder that is kept has a name of its own choice."""
-    from localcloud.errors import NotRunningError  # noqa: PLC0415
-
     for state in sorted(local.glob(f"*/{STATE_FILE}")):
-        try:
-            Instance.load(state.parent)
-        except NotRunningError:
-            shutil.rmtree(state.parent, ignore_errors=True)
+        if not Instance.lives(state.parent):
+            Instance.clear(state.parent)
 
 
 def free_directory(local: Path, wanted: Sequence[str]) -> Path:

@@ -23,6 +23,8 @@ EVALUATION = {
     "model_card.md": "model_card.md",
 }
 """What a run's evaluation consists of, and what each is called beside the demo's own report."""
+ASIDE = re.compile(r"^set aside |\brejected=[1-9]")
+"""What staging says of files that it leaves out, and of how many they are."""
 WAITER = re.compile("waiterstatemachine", re.IGNORECASE)
 """The custom resource framework's own state machine, which only waits."""
 
@@ -85,6 +87,8 @@ class TrainingWatch:
                 continue
             with (self._keep / f"{news.job}.log").open("a", encoding="utf-8") as log:
                 log.write(news.text + "\n")
+            if news.job == "stage" and ASIDE.search(news.text):
+                self._voice.detail(f"stage: {news.text.strip().rstrip(';')}")
             if news.job == "train" and PROGRESS.search(news.text):
                 self._voice.detail(f"train: {news.text.strip().rstrip(';')}")
         if end is not None:

@@ -215,3 +215,22 @@ def test_the_reason_of_a_failed_deployment_is_the_resources_own() -> None:
     ]
     assert reason(lines) == "The model was rejected: 80 %."
     assert reason(["error: There is no environment 'x'."]) == "There is no environment 'x'."
+
+
+def test_a_damaged_state_file_is_cleared_with_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "instance.json").write_text("")
+    with pytest.raises(NotRunningError, match="was damaged and is removed"):
+        Instance.load(tmp_path)
+    assert not (tmp_path / "instance.json").exists()
+
+
+def test_a_folder_is_cleared_when_nothing_runs_in_it_and_kept_when_something_does(
+    cloud: Instance, tmp_path: Path
+) -> None:
+    dead = tmp_path / "dead"
+    dead.mkdir()
+    (dead / "instance.json").write_text("{}")
+    Instance.clear(dead)
+    assert not dead.exists()
+    Instance.clear(cloud.directory)
+    assert cloud.running()

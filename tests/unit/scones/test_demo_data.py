@@ -146,3 +146,14 @@ def test_the_settings_accept_the_overlay_when_synthesized(tmp_path: Path) -> Non
 
 def test_what_the_demo_counts_is_what_the_model_decodes() -> None:
     assert FORMATS == preprocessing.FORMATS
+
+
+@pytest.mark.parametrize("name", [b"x\xffy", b"x\x7fy"])
+def test_a_folder_whose_own_name_is_no_text_is_refused(tmp_path: Path, name: bytes) -> None:
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name))
+    try:
+        folder.mkdir()
+    except OSError:
+        pytest.skip("this file system takes names in UTF-8 alone")
+    with pytest.raises(DataError, match="holds characters that are no text"):
+        inspect(folder)
