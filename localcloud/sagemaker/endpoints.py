@@ -44,6 +44,7 @@ def _create(request: dict[str, Any]) -> dict[str, Any]:
 def _update(request: dict[str, Any]) -> dict[str, Any]:
     record, config = STORE.get(ENDPOINT, request[ENDPOINT.key]), STORE.get(CONFIG, request[CONFIG.key])
     deployment = request.get("DeploymentConfig") or {}
+    rules.deployment(deployment, min(each["CurrentInstanceCount"] for each in variants(config)))
     with record.lock:
         if record.shown["EndpointStatus"] not in ("InService", "Failed"):
             raise ValidationError(f'Cannot update in-progress endpoint "{record.arn}".')

@@ -10,6 +10,9 @@ from localcloud.sagemaker.errors import ValidationError
 
 LOCAL_STORAGE = re.compile(r"ml\.(g4dn|g5|g6|g6e|gr6|p3dn|p4de?|p5\w*|trn\w+|i\d\w*|[cmr]\d\w*d)\.")
 """Instance types with local NVMe, encrypted by the instance itself."""
+PROCESSING = "/opt/ml/processing/"
+TRANSFORM_MEGABYTES = 100
+"""What all payloads of a transform job's instance may weigh together."""
 
 
 def training(request: dict[str, Any]) -> None:
@@ -50,6 +53,12 @@ def processing(request: dict[str, Any]) -> None:
     ]
     if len(set(named)) < len(named):
         raise ValidationError("Names of inputs and outputs must be unique within a processing job.")
+    for each in (
+        *(each.get("S3Input", {}) for each in request.get("ProcessingInputs", [])),
+        *(each.get("S3Output", {}) for each in request.get("ProcessingOutputConfig", {}).get("Outputs", [])),
+    ):
+        if not str(each.get("LocalPath", PROCESSING)).startswith(PROCESSING):
+            raise ValidationError(f"LocalPath {each['LocalPath']} must start with {PROCESSING}")
     for each in request.get("ProcessingInputs", []):
         if "S3Input" not in each:
             raise ValidationError(f"The local SageMaker reads S3 only: give S3Input to {each['InputName']}.")
@@ -65,6 +74,11 @@ def transform(request: dict[str, Any]) -> None:
     ValidationError
     """
     _volume(request["TransformResources"], "VolumeKmsKeyId")
+    at_once, megabytes = request.get("MaxConcurrentTransforms", 1), request.get("MaxPayloadInMB", 6)
+    if at_once * megabytes > TRANSFORM_MEGABYTES:
+        raise ValidationError(
+            f"MaxConcurrentTransforms * MaxPayloadInMB must not exceed {TRANSFORM_MEGABYTES} MB"
+        )
     _prefixes([request["TransformInput"]["DataSource"]])
     if request["TransformInput"].get("SplitType", "None") != "None":
         raise ValidationError("The local SageMaker sends whole objects: give SplitType None.")
@@ -86,6 +100,36 @@ def endpoint_config(request: dict[str, Any]) -> None:
         _volume(
             {**variant, **({"KmsKeyId": request["KmsKeyId"]} if "KmsKeyId" in request else {})}, "KmsKeyId"
         )
+
+
+def deployment(config: dict[str, Any], instances: int) -> None:
+    """
+    Check how an endpoint is to be updated.
+
+    Parameters
+    ----------
+    config
+        `DeploymentConfig`.
+    instances
+        Of the smallest variant.
+
+    Raises
+    ------
+    ValidationError
+    """
+    policy = config.get("BlueGreenUpdatePolicy", {})
+    routing = policy.get("TrafficRoutingConfiguration", {})
+    kind = routing.get("Type")
+    for wanted, member in (("CANARY", "CanarySize"), ("LINEAR", "LinearStepSize")):
+        size = routing.get(member)
+        if (size is not None) != (kind == wanted):
+            raise ValidationError(f"{member} belongs to the type {wanted}, and to no other")
+        whole = 100 if size and size["Type"] == "CAPACITY_PERCENT" else instances
+        if size and size["Value"] > whole / 2:
+            raise ValidationError(f"{member} must be at most half of the variant's capacity")
+    waits = routing.get("WaitIntervalInSeconds", 0) + policy.get("TerminationWaitInSeconds", 0)
+    if policy.get("MaximumExecutionTimeoutInSeconds", 14400) <= waits:
+        raise ValidationError("MaximumExecutionTimeoutInSeconds must be longer than the waits together")
 
 
 def _volume(resources: dict[str, Any], key: str) -> None:

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 from stacks.checks import (
     arguments,
+    between,
+    connections,
     expressions,
     functions,
     guard,
@@ -37,9 +39,11 @@ CHECKS: tuple[Check, ...] = (
     expressions.check,
     tasks.check,
     arguments.check,
+    between.check,
     permissions.check,
     roles.check,
     functions.check,
+    connections.check,
     regions.check,
 )
 

@@ -50,8 +50,8 @@ def demands(assembly: Assembly) -> list[Demand]:
     total: dict[tuple[str, str], int] = {}
     for machine in machines(assembly, REFERENCE):
         most: dict[tuple[str, str], int] = {}
-        for _, state in machine.tasks():
-            for each in _of(state):
+        for _, action, given in machine.calls():
+            for each in _of(action, given):
                 key = (each.use, each.instance_type)
                 most[key] = max(most.get(key, 0), each.count)
         for key, count in most.items():
@@ -79,9 +79,7 @@ def images(assembly: Assembly, place: Place) -> list[Image]:
     return sorted(found)
 
 
-def _of(state: Mapping[str, Any]) -> Iterator[Demand]:
-    given = state.get("Arguments") or state.get("Parameters") or {}
-    action = state["Resource"].partition(".sync")[0].rpartition(":")[2]
+def _of(action: str, given: Mapping[str, Any]) -> Iterator[Demand]:
     if action == "createTrainingJob":
         use = "spot training job" if given.get("EnableManagedSpotTraining") else "training job"
         yield _demand(use, given["ResourceConfig"], "InstanceCount")

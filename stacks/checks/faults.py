@@ -15,7 +15,7 @@ from fnmatch import fnmatchcase
 from functools import partial
 from typing import Any
 
-from stacks.checks import expressions, functions, roles, tasks
+from stacks.checks import connections, expressions, functions, names, roles, tasks
 from stacks.checks.assemblies import Assembly
 from stacks.checks.demands import REFERENCE
 from stacks.checks.rendering import Machine, machines
@@ -167,6 +167,40 @@ def _of_task(name: str, state: dict[str, Any]) -> Iterator[tuple[str, str, Chang
             yield "an optimized integration that there is not", name, lambda s: s.update(Resource=plain)
         if isinstance(state.get("Arguments"), dict):
             yield from _of_arguments(name, ["Arguments"], state["Arguments"])
+            yield from _between(name, state["Arguments"])
+
+
+def _between(name: str, given: dict[str, Any]) -> Iterator[tuple[str, str, Change]]:
+    """Values that are possible each, and not together."""
+    path: list[Any] = ["Arguments"]
+    if "MaxPayloadInMB" in given:
+        many = _at([*path, "MaxConcurrentTransforms"], lambda _: 99)
+        yield "payloads too large together", name, many
+    for outer in ("ResourceConfig", "TransformResources"):
+        if ".g5." in str(given.get(outer, {}).get("InstanceType")):
+            key = _at([*path, outer, "VolumeKmsKeyId"], lambda _: "alias/key")
+            yield "a key for a disk of the instance's own", name, key
+    if "EnableManagedSpotTraining" in given:
+        other = _at([*path, "EnableManagedSpotTraining"], lambda old: not old)
+        yield "spot without its wait, or a wait without spot", name, other
+    for number, each in enumerate(given.get("ProcessingInputs", [])):
+        if "S3Input" in each:
+            elsewhere = _at(
+                ["Arguments", "ProcessingInputs", number, "S3Input", "LocalPath"], _always("/data")
+            )
+            yield "a local path that no job has", f"{name} {number}", elsewhere
+    if "DeploymentConfig" in given:
+        policy = [*path, "DeploymentConfig", "BlueGreenUpdatePolicy"]
+        size = {"Type": "CAPACITY_PERCENT", "Value": 60}
+        canary = {"Type": "CANARY", "CanarySize": size, "WaitIntervalInSeconds": 60}
+        yield "a canary over half", name, _at([*policy, "TrafficRoutingConfiguration"], _always(canary))
+        yield (
+            "a rollout that has no time",
+            name,
+            _at([*policy, "MaximumExecutionTimeoutInSeconds"], lambda _: 600),
+        )
+    if isinstance(given.get("Subject"), str):
+        yield "a subject too long", name, _at([*path, "Subject"], lambda old: (old + "!") * 9)
 
 
 def _of_rule(name: str, field: str, number: int, rule: dict[str, Any]) -> Iterator[tuple[str, str, Change]]:
@@ -310,6 +344,12 @@ def _of_template(template: Mapping[str, Any]) -> Iterator[tuple[str, str, Change
         if "Export" in output:
             renamed = _at(["Outputs", name, "Export", "Name"], lambda old: old + "x")
             yield "an import that nobody exports", name, renamed
+            same = _at(["Outputs", name, "Export", "Name"], lambda _: "SharedOutput")
+            yield "a name that every deployment has", f"{name} Export", same
+    for name, resource in template["Resources"].items():
+        if "ServiceTimeout" in resource.get("Properties", {}):
+            short = _at(["Resources", name, "Properties", "ServiceTimeout"], lambda _: "600")
+            yield "CloudFormation waits less than what it waits for", name, short
 
 
 def _of_resource(
@@ -325,11 +365,65 @@ def _of_resource(
     if kind == "AWS::SQS::Queue" and "VisibilityTimeout" in properties:
         short = _at([*path, "Properties", "VisibilityTimeout"], lambda _: 1)
         yield "a queue that hides messages too short", name, short
+    yield from _of_connection(name, [*path, "Properties"], kind, properties)
+    yield from _of_name(name, [*path, "Properties"], kind)
     for key, value in properties.items():
         yield "a property misspelt", f"{name} {key}", _renamed([*path, "Properties"], key)
         yield from _of_property(f"{name} {key}", [*path, "Properties", key], value)
     if kind == "AWS::Lambda::Function":
         yield from _of_function(name, [*path, "Properties"], properties)
+
+
+def _of_name(name: str, path: list[Any], kind: str) -> Iterator[tuple[str, str, Change]]:
+    for named, member in names.LIMITS:
+        if kind == named:
+            yield "a name that every deployment has", name, _at([*path, member], lambda _: "shared")
+
+
+def _of_connection(
+    name: str, path: list[Any], kind: str, properties: Mapping[str, Any]
+) -> Iterator[tuple[str, str, Change]]:
+    """Yield faults in what services do to one another."""
+    if kind in ("AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy"):
+        for number, statement in enumerate(properties["PolicyDocument"]["Statement"]):
+            here = [*path, "PolicyDocument", "Statement", number]
+            if "Service" in (statement["Principal"] if isinstance(statement["Principal"], dict) else {}):
+                other = {"Service": "s3.amazonaws.com"}
+                yield "a delivery that is not allowed", name, _at([*here, "Principal"], _always(other))
+                yield (
+                    "a delivery that is not allowed",
+                    name,
+                    _at([*here, "Action"], _always("sqs:ReceiveMessage")),
+                )
+                account = {"StringEquals": {"aws:SourceAccount": "210987654321"}}
+                yield "a delivery that is not allowed", name, _at([*here, "Condition"], _always(account))
+    if kind == "AWS::CloudWatch::Alarm":
+        yield "a metric that nobody publishes", name, _at([*path, "MetricName"], _misspelt)
+        yield "a metric that nobody publishes", name, _at([*path, "Namespace"], lambda _: "SageMaker")
+        yield "an alarm in another unit", name, _at([*path, "Unit"], lambda _: "Milliseconds")
+        yield "an alarm that tells nobody", name, _without(path, "AlarmActions")
+        for number, _ in enumerate(properties["Dimensions"]):
+            here = [*path, "Dimensions", number]
+            yield "a dimension of something else", f"{name} {number}", _at([*here, "Value"], _misspelt)
+            yield "a dimension of something else", f"{name} {number}", _at([*here, "Name"], _misspelt)
+    if kind == "AWS::Events::Rule":
+        yield (
+            "an event that nobody sends",
+            name,
+            _at([*path, "EventPattern", "detail-type"], lambda _: ["Object Made"]),
+        )
+        yield "dead letters lost", name, _without([*path, "Targets", 0], "DeadLetterConfig")
+    if "EventBridgeConfiguration" in properties.get("NotificationConfiguration", {}):
+        yield "an event that nobody sends", name, _without(path, "NotificationConfiguration")
+    if "deadLetterTargetArn" in properties.get("RedrivePolicy", {}):
+        own = {"Fn::GetAtt": [name, "Arn"]}
+        yield "dead letters lost", name, _at([*path, "RedrivePolicy", "deadLetterTargetArn"], _always(own))
+    if kind == "AWS::Lambda::EventSourceMapping":
+        yield "a whole batch repeated", name, _without(path, "FunctionResponseTypes")
+    if "LifecycleConfiguration" in properties:
+        soon = _at([*path, "LifecycleConfiguration", "Rules", 0, "ExpirationInDays"], lambda _: 30)
+        if not name.startswith(tuple(connections.EXPIRING)):
+            yield "objects that expire", name, soon
 
 
 def _of_property(where: str, path: list[Any], value: Any) -> Iterator[tuple[str, str, Change]]:
@@ -370,6 +464,32 @@ def _of_function(
                 _at([*variables, variable], lambda _: {"Ref": "AWS::StackName"}),
             )
             yield "a variable of a function left out", f"{name} {variable}", _without(variables, variable)
+            held = properties["Environment"]["Variables"][variable]
+            if isinstance(held, dict) and "Ref" in held:
+                other = {"Fn::GetAtt": [held["Ref"], "Arn"]}
+                yield (
+                    "a variable with another attribute",
+                    f"{name} {variable}",
+                    _at([*variables, variable], _always(other)),
+                )
+            if isinstance(held, dict) and "Fn::ImportValue" in held:
+                swapped = {
+                    "Fn::ImportValue": held["Fn::ImportValue"].replace("RefModelsBucket", "RefResultsBucket")
+                }
+                if swapped != held:
+                    yield (
+                        "a variable of a function that names another resource",
+                        f"{name} {variable}",
+                        _at([*variables, variable], _always(swapped)),
+                    )
+    if "Layers" in properties:
+        for old, new in (("x86_64", "arm64"), ("python313", "python312"), ("017000801446", "210987654321")):
+            other_layer = json.loads(json.dumps(properties["Layers"]).replace(old, new))
+            yield (
+                "a layer of another Python, processor or account",
+                f"{name} {new}",
+                _at([*path, "Layers"], _always(other_layer)),
+            )
 
 
 def _at(path: Sequence[Any], make: Callable[[Any], Any]) -> Change:

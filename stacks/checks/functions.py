@@ -6,6 +6,7 @@ import ast
 import dataclasses
 import functools
 import json
+import re
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,8 @@ from typing import Any
 
 from lambda_src import environment
 from stacks.checks.assemblies import Assembly
+from stacks.checks.demands import REFERENCE
+from stacks.checks.rendering import machines, render
 from stacks.checks.result import Result
 
 SHARED = ("POWERTOOLS_",)
@@ -26,6 +29,14 @@ KINDS = {
     "_BUCKET": "AWS::S3::Bucket",
 }
 """How the name of a variable ends that holds a resource."""
+REFERENCES = {"AWS::Lambda::Function": "Fn::GetAtt"}
+"""How a template writes what such a variable wants: `Ref` but for these, whose `Ref` is not their ARN."""
+CDKS_OWN = "USER_"
+"""How CDK's provider begins the names of variables that hold the functions it is given."""
+LAYER = re.compile(
+    r":lambda:.*:017000801446:layer:AWSLambdaPowertoolsPythonV3-(python\d+)-(x86_64|arm64):\d+$"
+)
+"""https://docs.aws.amazon.com/powertools/python/latest/getting-started/install/"""
 READS = "from_environ"
 """How a handler names the variables that it reads: `<its typed environment>.from_environ(…)`."""
 
@@ -63,8 +74,12 @@ def _of_function(assembly: Assembly, stack: str, function: Mapping[str, Any]) ->
     tree = ast.parse(source)
     if entry not in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}:
         yield f"{module} has no function {entry}"
+    yield from _of_layers(assembly, stack, properties)
     given = _inside(properties, "Environment", "Variables")
     yield from _of_variables(tree, given)
+    endpoint = given.get("ENDPOINT_NAME")
+    if isinstance(endpoint, str) and endpoint not in _endpoints(assembly):
+        yield f"ENDPOINT_NAME is {json.dumps(endpoint)}, and no state machine creates that endpoint"
     yield from _of_values(assembly.templates[stack]["Resources"], given)
 
 
@@ -82,22 +97,52 @@ def _of_variables(tree: ast.Module, given: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _of_values(resources: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[str]:
-    """Say which variable does not hold what its name promises: a resource of a kind, or else plain text."""
+    """Say which variable does not hold what its name promises: that resource, by what it wants of it, or plain text."""
     for name, value in given.items():
-        wanted = next((kind for ending, kind in KINDS.items() if name.endswith(ending)), "")
+        ending, wanted = next(((e, kind) for e, kind in KINDS.items() if name.endswith(e)), ("", ""))
         if isinstance(value, str):
+            if wanted:
+                yield f"{name} is {value!r}, where the template should name the {wanted}"
             continue
         ((function, inside),) = value.items()
+        held = str(inside[0] if isinstance(inside, list) else inside)
+        stem = name.removesuffix(ending).removeprefix(CDKS_OWN).replace("_", "").lower()
         if function == "Fn::ImportValue":
-            held = str(inside)
-            fits = wanted.rpartition("::")[2] in held if wanted else False
+            # CDK names an export after the attribute that it holds and the resource.
+            is_kind = wanted.rpartition("::")[2] in held and ":ExportsOutputRef" in held if wanted else False
         elif function == "Fn::Sub":
-            fits = wanted == "AWS::S3::Bucket" and "-assets-" in str(inside)
+            is_kind, stem = wanted == "AWS::S3::Bucket" and "-assets-" in held, ""
         else:
-            target = inside[0] if isinstance(inside, list) else inside
-            fits = bool(wanted) and resources.get(target, {}).get("Type") == wanted
-        if not fits:
-            yield f"{name} is {json.dumps(value)}, which is no {wanted or 'plain text'}"
+            is_kind = bool(wanted) and resources.get(held, {}).get("Type") == wanted
+            is_kind = is_kind and function == REFERENCES.get(wanted, "Ref")
+            is_kind = is_kind and (function == "Ref" or inside[1:] == ["Arn"])
+        if not is_kind:
+            yield f"{name} is {json.dumps(value)}, which is no {wanted or 'plain text'} as that name wants it"
+        elif stem not in held.lower():
+            yield f"{name} is {json.dumps(value)}, which by its name is another one"
+
+
+def _of_layers(assembly: Assembly, stack: str, properties: Mapping[str, Any]) -> Iterator[str]:
+    """Say which layer is not Powertools' own, for the function's Python and processor."""
+    (architecture,) = properties.get("Architectures") or ["x86_64"]
+    runtime = str(properties["Runtime"]).replace(".", "")
+    for layer in properties.get("Layers", []):
+        arn = str(render(layer, assembly.templates[stack], REFERENCE))
+        found = LAYER.search(arn)
+        if found is None or found.groups() != (runtime, architecture):
+            yield f"its layer {arn} is not Powertools' for {runtime} on {architecture}"
+    shared = any(name.startswith(SHARED) for name in _inside(properties, "Environment", "Variables"))
+    if shared and not properties.get("Layers"):
+        yield "it is told how to use Powertools, and no layer brings it"
+
+
+def _endpoints(assembly: Assembly) -> set[Any]:
+    return {
+        given.get("EndpointName")
+        for machine in machines(assembly, REFERENCE)
+        for _, action, given in machine.calls()
+        if action == "createEndpoint"
+    }
 
 
 def _of_queues(assembly: Assembly) -> Iterator[str]:

@@ -22,10 +22,13 @@ from typing import Any
 
 from stacks.checks import (
     arguments,
+    between,
+    connections,
     expressions,
     functions,
     guard,
     language,
+    names,
     permissions,
     regions,
     roles,
@@ -41,10 +44,18 @@ WANTED = 0.95
 CRASH = "stumbled: "
 SEED = 7
 CHECKS: Mapping[str, tuple[Check, ...]] = {
-    "machine": (expressions.check, tasks.check, arguments.check, permissions.check, language.check),
+    "machine": (
+        expressions.check,
+        tasks.check,
+        arguments.check,
+        between.check,
+        permissions.check,
+        language.check,
+    ),
     "policy": (permissions.check, roles.check, schema.in_one_region),
     "template": (
-        *(functions.check, roles.check, permissions.check, safeguards.check, regions.check),
+        *(functions.check, connections.check, between.check, roles.check, permissions.check),
+        *(safeguards.check, regions.check, names.fixed),
         *(guard.unexplained, schema.in_one_region),
     ),
 }
@@ -74,7 +85,7 @@ def caught(assembly: Assembly, fault: Fault, before: Callable[[Check, str], froz
 
 def _seen(check: Check, assembly: Assembly, stack: str) -> Assembly:
     """Return what a check needs to see: the other stacks are as they were, and matter to imports alone."""
-    if check is functions.check:
+    if check in (functions.check, connections.check):
         return assembly
     return Assembly(assembly.env, assembly.folder, {stack: assembly.templates[stack]})
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from stacks.checks.assemblies import ROOT, Assembly, synthesize
+from stacks.checks.demands import REFERENCE
+from stacks.checks.rendering import machines, render
 from stacks.checks.result import Result
 from stacks.settings import SettingsError, load
 
@@ -22,10 +26,27 @@ LIMITS = {
     ("AWS::DynamoDB::Table", "TableName"): 255,
     ("AWS::SNS::Topic", "TopicName"): 256,
     ("AWS::Events::EventBus", "Name"): 256,
+    ("AWS::DynamoDB::GlobalTable", "TableName"): 255,
     ("AWS::KinesisFirehose::DeliveryStream", "DeliveryStreamName"): 64,
+    ("AWS::KMS::Alias", "AliasName"): 256,
+    ("AWS::Events::Rule", "Name"): 64,
 }
 """Characters of a physical name, by the property that gives it."""
 STACK_NAME = 128
+EXPORT_NAME = 255
+RUN_TIME = 63
+MADE = {
+    "createEndpoint": "EndpointName",
+    "createEndpointConfig": "EndpointConfigName",
+    "createModel": "ModelName",
+    "createModelPackage": "ModelPackageGroupName",
+    "createProcessingJob": "ProcessingJobName",
+    "createTrainingJob": "TrainingJobName",
+    "createTransformJob": "TransformJobName",
+}
+"""What state machines make, by the argument that names it: 63 characters for each in SageMaker's model."""
+LITERAL = re.compile(r"\{%\s*'([^']*)'")
+"""How an expression begins whose first part is text."""
 
 Templates = Mapping[str, Mapping[str, Any]]
 
@@ -37,7 +58,7 @@ def check(assemblies: Sequence[Assembly]) -> Result:
     for assembly in assemblies:
         first, second = (synthesize(assembly.env, name=name).templates for name in ("a", "b"))
         most = longest(assembly.env).templates
-        findings += [*collisions(first, second), *too_long(most)]
+        findings += [*collisions(first, second), *too_long(most), *fixed([assembly]).findings]
         count += sum(1 for templates in (first, second, most) for _ in physical_names(templates))
     return Result(
         "names", "physical names, of two deployments and of the longest name", count, tuple(findings)
@@ -45,14 +66,41 @@ def check(assemblies: Sequence[Assembly]) -> Result:
 
 
 def physical_names(templates: Templates) -> Iterator[tuple[str, str, int]]:
-    """Yield kind, name and limit of everything that is named by us; CloudFormation names the rest."""
+    """Yield kind, name and limit of everything that is named by us; CloudFormation names the rest.
+
+    Of what a state machine makes, that is the text that its name begins with.
+    """
     for stack, template in templates.items():
         yield "stack", stack, STACK_NAME
+        for output in template.get("Outputs", {}).values():
+            if "Export" in output:
+                yield "export", str(render(output["Export"]["Name"], template, REFERENCE)), EXPORT_NAME
         for resource in template["Resources"].values():
             for (kind, member), limit in LIMITS.items():
                 name = resource.get("Properties", {}).get(member)
-                if resource["Type"] == kind and isinstance(name, str):
-                    yield kind, name, limit
+                if resource["Type"] == kind and name is not None:
+                    yield kind, str(render(name, template, REFERENCE)), limit
+    for machine in machines(Assembly("", Path(), templates), REFERENCE):
+        for _, action, given in machine.calls():
+            name = given.get(MADE.get(action, ""))
+            if isinstance(name, str):
+                begins = LITERAL.match(name)
+                if begins or not name.startswith("{%"):
+                    yield MADE[action], begins[1] if begins else name, RUN_TIME
+
+
+def fixed(assemblies: Sequence[Assembly]) -> Result:
+    """Look for names that do not have the deployment's: another deployment would claim them too."""
+    findings = []
+    count = 0
+    for assembly in assemblies:
+        for stack, template in assembly.templates.items():
+            own = re.sub("[^a-z0-9]", "", stack.partition(f"-{assembly.env}-")[0] + assembly.env)
+            for kind, name, _ in physical_names({stack: template}):
+                count += 1
+                if own not in re.sub("[^a-z0-9]", "", name.lower()):
+                    findings.append(f"{stack}: {kind} {name!r} is the same whatever the deployment is called")
+    return Result("names", "names that have the deployment's", count, tuple(findings))
 
 
 def collisions(first: Templates, second: Templates) -> list[str]:

@@ -60,6 +60,13 @@ class Machine:
         """Yield the name and the content of every Task."""
         yield from ((name, state) for name, state in self.states() if state["Type"] == "Task")
 
+    def calls(self) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+        """Yield name, action and arguments of every Task whose arguments are written out."""
+        for name, state in self.tasks():
+            given = state.get("Arguments", state.get("Parameters"))
+            if isinstance(given, Mapping):
+                yield name, str(state["Resource"]).partition(".")[0].rpartition(":")[2], given
+
 
 def machines(assembly: Assembly, place: Place) -> Iterator[Machine]:
     """Yield every state machine of an environment, rendered for a place."""

@@ -68,3 +68,62 @@ def test_a_number_is_refused_when_it_is_over_its_limit() -> None:
     request = {"EndpointName": "a", "EndpointConfigName": "b", "DeploymentConfig": deployment}
     with pytest.raises(ValidationError, match="Member must have value less than or equal to 3600"):
         model.validate(request, shape)
+
+
+def test_a_processing_job_is_refused_when_a_path_is_outside_its_folder() -> None:
+    cluster = {"ClusterConfig": {"InstanceType": "ml.m5.large"}}
+    given = {"S3Uri": "s3://bucket/a", "LocalPath": "/opt/ml/processing/a"}
+    rules.processing(
+        {"ProcessingResources": cluster, "ProcessingInputs": [{"InputName": "a", "S3Input": given}]}
+    )
+    elsewhere = {"S3Output": {**given, "LocalPath": "/data"}, "OutputName": "b"}
+    with pytest.raises(ValidationError, match="/opt/ml/processing/"):
+        rules.processing({"ProcessingResources": cluster, "ProcessingOutputConfig": {"Outputs": [elsewhere]}})
+
+
+@pytest.mark.parametrize(("at_once", "megabytes", "passes"), [(16, 6, True), (17, 6, False), (1, 100, True)])
+def test_a_transform_job_is_refused_when_its_payloads_are_too_large_together(
+    at_once: int, megabytes: int, passes: bool
+) -> None:
+    source = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://bucket/a"}}
+    request = {
+        "TransformResources": {"InstanceType": "ml.m5.large"},
+        "TransformInput": {"DataSource": source},
+        "MaxConcurrentTransforms": at_once,
+        "MaxPayloadInMB": megabytes,
+    }
+    if passes:
+        rules.transform(request)
+    else:
+        with pytest.raises(ValidationError, match="100 MB"):
+            rules.transform(request)
+
+
+def _rollout(instances: int, percent: bool, value: int, timeout: int = 3600) -> None:
+    size = {"Type": "CAPACITY_PERCENT" if percent else "INSTANCE_COUNT", "Value": value}
+    routing = {"Type": "CANARY", "CanarySize": size, "WaitIntervalInSeconds": 300}
+    policy = {
+        "TrafficRoutingConfiguration": routing,
+        "TerminationWaitInSeconds": 300,
+        "MaximumExecutionTimeoutInSeconds": timeout,
+    }
+    rules.deployment({"BlueGreenUpdatePolicy": policy}, instances)
+
+
+@pytest.mark.parametrize(("instances", "percent", "value"), [(2, False, 2), (1, False, 1), (4, True, 51)])
+def test_a_canary_is_refused_when_it_is_more_than_half(instances: int, percent: bool, value: int) -> None:
+    with pytest.raises(ValidationError, match="half"):
+        _rollout(instances, percent, value)
+
+
+def test_a_rollout_is_refused_when_its_waits_take_all_of_its_time() -> None:
+    _rollout(2, percent=False, value=1)
+    with pytest.raises(ValidationError, match="longer than the waits"):
+        _rollout(2, percent=False, value=1, timeout=600)
+
+
+def test_a_canarys_size_is_refused_when_all_traffic_moves_at_once() -> None:
+    size = {"Type": "INSTANCE_COUNT", "Value": 1}
+    policy = {"TrafficRoutingConfiguration": {"Type": "ALL_AT_ONCE", "CanarySize": size}}
+    with pytest.raises(ValidationError, match="CANARY"):
+        rules.deployment({"BlueGreenUpdatePolicy": policy}, 2)

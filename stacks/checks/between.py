@@ -1,0 +1,103 @@
+"""Rules between the fields of a Task's arguments, which services have beyond their models.
+
+SageMaker's are those that the local cloud refuses by: one list, used in both places.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from localcloud.sagemaker import rules
+from localcloud.sagemaker.errors import ValidationError
+from stacks.checks.assemblies import Assembly
+from stacks.checks.demands import REFERENCE
+from stacks.checks.rendering import Machine, machines
+from stacks.checks.result import Result
+
+_RULES: Mapping[str, Callable[[dict[str, Any]], None]] = {
+    "createTrainingJob": rules.training,
+    "createProcessingJob": rules.processing,
+    "createTransformJob": rules.transform,
+    "createEndpointConfig": rules.endpoint_config,
+}
+SUBJECT = 100
+"""https://docs.aws.amazon.com/sns/latest/api/API_Publish.html: fewer characters than these, printable, one line."""
+HOUR = 3600
+"""What CloudFormation waits for a custom resource."""
+
+
+def check(assemblies: Sequence[Assembly]) -> Result:
+    """Check every Task, and how long CloudFormation waits for those that it waits for."""
+    findings: list[str] = []
+    count = 0
+    for assembly in assemblies:
+        for machine in machines(assembly, REFERENCE):
+            instances = _instances(machine)
+            for name, action, given in machine.calls():
+                count += 1
+                findings += [
+                    f"{machine.stack} {name}: {each}" for each in of_call(action, dict(given), instances)
+                ]
+        findings += _of_waits(assembly)
+    return Result("between fields", "Tasks: rules that no model has; waits", count, tuple(findings))
+
+
+def of_call(action: str, given: dict[str, Any], instances: int) -> Iterator[str]:
+    """Say which rules a call's arguments break; `instances` are those of the endpoint's smallest variant."""
+    try:
+        if action in _RULES:
+            _RULES[action](given)
+        if isinstance(given.get("DeploymentConfig"), dict):
+            rules.deployment(given["DeploymentConfig"], instances)
+    except ValidationError as error:
+        yield str(error)
+    except (KeyError, TypeError, AttributeError, ValueError):
+        # Not of the shape that the service wants: the check of arguments says so.
+        return
+    subject = given.get("Subject", "-")
+    fits = 0 < len(subject) < SUBJECT and subject.isascii() and subject.isprintable()
+    if action == "publish" and not subject.startswith("{%") and not fits:
+        yield f"the subject {subject!r} must be of 1 to {SUBJECT - 1} printable ASCII characters"
+
+
+def _instances(machine: Machine) -> int:
+    counts = [
+        each.get("InitialInstanceCount", 1)
+        for _, action, given in machine.calls()
+        if action == "createEndpointConfig"
+        for each in given.get("ProductionVariants", [])
+        if isinstance(each, dict)
+    ]
+    return min((each for each in counts if isinstance(each, int)), default=1)
+
+
+def _of_waits(assembly: Assembly) -> Iterator[str]:
+    """Find custom resources that end before their provider gives up, and so leave work that nobody waits for."""
+    for stack, template in assembly.templates.items():
+        for name, resource in template["Resources"].items():
+            if resource["Type"].startswith("Custom::") or resource["Type"].endswith("::CustomResource"):
+                wait = str(resource.get("Properties", {}).get("ServiceTimeout", HOUR))
+                if not wait.isdigit() or not 1 <= int(wait) <= HOUR:
+                    yield f"{stack} {name}: ServiceTimeout is {wait!r}, and CloudFormation takes 1 to {HOUR}"
+                for waiter, seconds in _polled(template):
+                    if wait.isdigit() and seconds > int(wait):
+                        yield (
+                            f"{stack} {waiter}: it asks for {seconds:.0f} s whether {name} is complete, "
+                            f"and CloudFormation waits {wait}"
+                        )
+
+
+def _polled(template: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    """Yield each waiter's state machine with the seconds that its retries take together."""
+    for machine in machines(Assembly("", Path(), {"": template}), REFERENCE):
+        for name, task in machine.tasks():
+            if name == "framework-isComplete-task":
+                yield machine.name, sum(_seconds(rule) for rule in task.get("Retry", []))
+
+
+def _seconds(rule: Mapping[str, Any]) -> float:
+    if rule.get("BackoffRate", 2.0) != 1:
+        return 0.0
+    return float(rule.get("IntervalSeconds", 1)) * float(rule.get("MaxAttempts", 3))

@@ -1,0 +1,249 @@
+"""What services of AWS do to one another: who may deliver where, what a rule hears, what an alarm watches.
+
+None of it is asked of an IAM role of ours, so neither a run under IAM's evaluation nor the check of roles sees it,
+and CloudFormation takes every mistake in it: deliveries fail, rules and alarms stay silent.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+from stacks.checks.assemblies import Assembly
+from stacks.checks.demands import REFERENCE
+from stacks.checks.longest import export
+from stacks.checks.rendering import RenderingError, machines
+from stacks.checks.result import Result
+
+
+@dataclass(frozen=True)
+class Receiver:
+    """How a kind of resource is delivered to: what its own policy is, where that names it, what must be allowed."""
+
+    policy: str
+    names: str
+    action: str
+    attribute: str
+
+
+RECEIVERS = {
+    "AWS::SQS::Queue": Receiver("AWS::SQS::QueuePolicy", "Queues", "sqs:SendMessage", "Arn"),
+    "AWS::SNS::Topic": Receiver("AWS::SNS::TopicPolicy", "Topics", "sns:Publish", ""),
+}
+"""`Ref` of a topic is its ARN; a queue's is its URL, and its ARN an attribute."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """
+    A metric that AWS publishes.
+
+    Parameters
+    ----------
+    dimensions
+        Exactly these, or the alarm watches something that nobody publishes.
+    unit
+        The only one that an alarm may name.
+    """
+
+    dimensions: frozenset[str]
+    unit: str
+
+
+_ENDPOINT = frozenset({"EndpointName", "VariantName"})
+METRICS = {
+    ("AWS/SageMaker", "Invocation5XXErrors"): Metric(_ENDPOINT, "None"),
+    ("AWS/SageMaker", "ModelLatency"): Metric(_ENDPOINT, "Microseconds"),
+}
+"""https://docs.aws.amazon.com/sagemaker/latest/dg/monitoring-cloudwatch.html; another one is to be added here."""
+S3_EVENTS = {
+    *("Object Created", "Object Deleted", "Object Restore Initiated", "Object Restore Completed"),
+    *("Object Restore Expired", "Object Tags Added", "Object Tags Deleted", "Object ACL Updated"),
+    *("Object Storage Class Changed", "Object Access Tier Changed"),
+}
+"""https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html"""
+EXPIRING = {
+    "AccessLogsBucket": "records of access, which nobody needs for ever",
+}
+"""Buckets whose current objects a rule may delete wherever they lie, and why."""
+
+
+def check(assemblies: Sequence[Assembly]) -> Result:
+    """Check every rule, alarm, queue, event source and lifecycle rule."""
+    findings: list[str] = []
+    count = 0
+    for assembly in assemblies:
+        for stack, template in assembly.templates.items():
+            for name, resource in template["Resources"].items():
+                look = _LOOKS.get(resource["Type"])
+                if look is not None:
+                    count += 1
+                    findings += [f"{stack} {name}: {each}" for each in look(assembly, stack, name)]
+    return Result("connections", "rules, alarms, dead letters, event sources, expiry", count, tuple(findings))
+
+
+def _properties(assembly: Assembly, stack: str, name: str) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = assembly.templates[stack]["Resources"][name].get("Properties", {})
+    return found
+
+
+def _of_rule(assembly: Assembly, stack: str, name: str) -> Iterator[str]:
+    properties = _properties(assembly, stack, name)
+    own = {"Fn::GetAtt": [name, "Arn"]}
+    for target in properties.get("Targets", []):
+        yield from _deliveries(assembly, stack, target.get("Arn"), "events.amazonaws.com", own)
+        letters = target.get("DeadLetterConfig", {}).get("Arn")
+        if letters is None:
+            yield "what cannot be delivered has no queue of dead letters"
+        else:
+            yield from _deliveries(assembly, stack, letters, "events.amazonaws.com", own)
+    yield from _of_pattern(assembly, properties.get("EventPattern", {}))
+
+
+def _of_pattern(assembly: Assembly, pattern: Any) -> Iterator[str]:
+    if not isinstance(pattern, Mapping) or "aws.s3" not in pattern.get("source", []):
+        return
+    yield from (
+        f"S3 sends no event {each!r}" for each in pattern.get("detail-type", []) if each not in S3_EVENTS
+    )
+    for bucket in pattern.get("detail", {}).get("bucket", {}).get("name", []):
+        try:
+            stack, held = export(bucket["Fn::ImportValue"], assembly)
+            resource = assembly.templates[stack]["Resources"][held["Ref"]]
+        except (KeyError, TypeError, RenderingError):
+            yield f"it listens to {json.dumps(bucket)}, which is no bucket of this deployment"
+            continue
+        sends = resource.get("Properties", {}).get("NotificationConfiguration", {})
+        if resource["Type"] != "AWS::S3::Bucket":
+            yield f"it listens to {held['Ref']}, which is no bucket"
+        elif sends.get("EventBridgeConfiguration", {}).get("EventBridgeEnabled") is not True:
+            yield f"it listens to {held['Ref']}, which sends EventBridge nothing"
+
+
+def _deliveries(assembly: Assembly, stack: str, to: Any, service: str, source: Any) -> Iterator[str]:
+    """Say whether a receiver's own policy refuses a service that acts for a source."""
+    name, receiver = _receiver(assembly, stack, to)
+    if receiver is None:
+        yield f"it delivers to {json.dumps(to)}, which is no queue and no topic by its ARN"
+        return
+    if not any(
+        _allows(statement, to, receiver.action, service, source)
+        for statement in _statements(assembly, stack, name, receiver)
+    ):
+        yield f"no policy of {name} lets {service} {receiver.action.partition(':')[2]} for it"
+
+
+def _receiver(assembly: Assembly, stack: str, to: Any) -> tuple[str, Receiver | None]:
+    for name, resource in assembly.templates[stack]["Resources"].items():
+        receiver = RECEIVERS.get(resource["Type"])
+        if receiver is not None:
+            attribute = receiver.attribute
+            if to == ({"Fn::GetAtt": [name, attribute]} if attribute else {"Ref": name}):
+                return name, receiver
+    return "", None
+
+
+def _statements(assembly: Assembly, stack: str, name: str, receiver: Receiver) -> Iterator[Mapping[str, Any]]:
+    for resource in assembly.templates[stack]["Resources"].values():
+        properties = resource.get("Properties", {})
+        named = properties.get(receiver.names)
+        if resource["Type"] == receiver.policy and isinstance(named, list) and {"Ref": name} in named:
+            yield from properties.get("PolicyDocument", {}).get("Statement", [])
+
+
+def _allows(statement: Mapping[str, Any], to: Any, action: str, service: str, source: Any) -> bool:
+    if statement.get("Effect") != "Allow" or statement.get("Principal") != {"Service": service}:
+        return False
+    if not any(fnmatchcase(action, each) for each in _listed(statement.get("Action"))):
+        return False
+    return to in _listed(statement.get("Resource")) and _holds(statement.get("Condition", {}), source)
+
+
+def _holds(condition: Mapping[str, Any], source: Any) -> bool:
+    """Tell whether a condition holds for a source of this account, of which nothing else is known."""
+    known = {"aws:SourceArn": source, "aws:SourceAccount": {"Ref": "AWS::AccountId"}}
+    return all(
+        operator in ("ArnEquals", "ArnLike", "StringEquals") and key in known and known[key] in _listed(value)
+        for operator, wanted in condition.items()
+        for key, value in wanted.items()
+    )
+
+
+def _of_alarm(assembly: Assembly, stack: str, name: str) -> Iterator[str]:
+    properties = _properties(assembly, stack, name)
+    own = {"Fn::GetAtt": [name, "Arn"]}
+    actions = properties.get("AlarmActions", [])
+    if not actions:
+        yield "it tells nobody"
+    for action in actions:
+        yield from _deliveries(assembly, stack, action, "cloudwatch.amazonaws.com", own)
+    watched = (properties.get("Namespace"), properties.get("MetricName"))
+    metric = METRICS.get((str(watched[0]), str(watched[1])))
+    if metric is None:
+        yield f"nobody publishes {' '.join(map(str, watched))}, as far as this check knows"
+        return
+    dimensions = {str(each.get("Name")): each.get("Value") for each in properties.get("Dimensions", [])}
+    if set(dimensions) != metric.dimensions:
+        yield f"{watched[1]} has the dimensions {', '.join(sorted(metric.dimensions))}, no others and no fewer"
+        return
+    if properties.get("Unit", metric.unit) != metric.unit:
+        yield f"{watched[1]} is published as {metric.unit}, never as {properties['Unit']}"
+    served = set(_variants(assembly, stack))
+    if (dimensions["EndpointName"], dimensions["VariantName"]) not in served:
+        yield f"it watches {dimensions}, and the state machine makes {sorted(served)}"
+
+
+def _variants(assembly: Assembly, stack: str) -> Iterator[tuple[str, str]]:
+    """Yield endpoint and variant, as a stack's state machines create them."""
+    for machine in machines(assembly, REFERENCE):
+        if machine.stack != stack:
+            continue
+        endpoints, variants = set(), set()
+        for _, action, given in machine.calls():
+            if action == "createEndpoint":
+                endpoints.add(given.get("EndpointName"))
+            if action == "createEndpointConfig":
+                variants |= {each.get("VariantName") for each in given.get("ProductionVariants", [])}
+        yield from ((str(endpoint), str(variant)) for endpoint in endpoints for variant in variants)
+
+
+def _of_queue(assembly: Assembly, stack: str, name: str) -> Iterator[str]:
+    redrive = _properties(assembly, stack, name).get("RedrivePolicy")
+    if isinstance(redrive, Mapping):
+        to = redrive.get("deadLetterTargetArn")
+        found, _ = _receiver(assembly, stack, to)
+        if not found or found == name:
+            yield f"its dead letters go to {json.dumps(to)}, which is no other queue of this stack"
+
+
+def _of_source(assembly: Assembly, stack: str, name: str) -> Iterator[str]:
+    properties = _properties(assembly, stack, name)
+    if "ReportBatchItemFailures" not in properties.get("FunctionResponseTypes", []):
+        yield "one bad record has its whole batch repeated: set ReportBatchItemFailures"
+    to = properties.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination")
+    if to is not None and not _receiver(assembly, stack, to)[0]:
+        yield f"its dead letters go to {json.dumps(to)}, which is no queue of this stack by its ARN"
+
+
+def _of_bucket(assembly: Assembly, stack: str, name: str) -> Iterator[str]:
+    rules = _properties(assembly, stack, name).get("LifecycleConfiguration", {}).get("Rules", [])
+    for rule in rules:
+        ends = any(key in rule for key in ("ExpirationInDays", "ExpirationDate"))
+        if ends and not rule.get("Prefix") and not any(map(name.startswith, EXPIRING)):
+            yield "a rule deletes current objects wherever they lie: give it a prefix"
+
+
+_LOOKS = {
+    "AWS::Events::Rule": _of_rule,
+    "AWS::CloudWatch::Alarm": _of_alarm,
+    "AWS::SQS::Queue": _of_queue,
+    "AWS::Lambda::EventSourceMapping": _of_source,
+    "AWS::S3::Bucket": _of_bucket,
+}
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [] if value is None else [value]
