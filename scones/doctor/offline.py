@@ -56,7 +56,7 @@ def region(subject: Subject) -> list[Row]:
         found = f"{name} has no registry of AWS's images in {table}"
     else:
         missing = sorted(each for each in types if name not in regions.OFFERED.get(each, regions.REGISTRIES))
-        found = f"{name} has no {', '.join(missing)} by {table}"
+        found = f"{name} has no {', '.join(missing) or 'instance on record'} by {table}"
     advice = f"choose one of {', '.join(possible)}; or add to the table what AWS has there since"
     return [problem("region", f"{found}, and CloudFormation will refuse the templates", advice)]
 

@@ -68,7 +68,11 @@ def main(arguments: Sequence[str]) -> int:
     except SettingsError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
-    results = [check(assemblies) for check in CHECKS]
+    try:
+        results = [check(assemblies) for check in CHECKS]
+    except FileNotFoundError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
     sys.stdout.write(table(results) + "\n")
     for result in results:
         sys.stdout.write("".join(f"{result.check}: {finding}\n" for finding in result.findings))

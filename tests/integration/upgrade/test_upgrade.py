@@ -100,7 +100,7 @@ def test_an_upgrade_replaces_nothing_stateful_and_keeps_the_endpoint_in_service(
     instance = Instance.start(tmp_path / "instance", project=ROOT, owner_pid=os.getpid())
     try:
         bootstrap(instance, project=ROOT, output=tmp_path / "bootstrap")
-        outputs = deploy(instance, overlay, tmp_path / "assembly-before", project=before)
+        outputs = deploy(instance, overlay, tmp_path / "assembly-before", project=before, env="dev")
         old = Deployment(instance, outputs, overlay, tmp_path, tmp_path / "mocks.json")
         version = old.upload("kept.png", USABLE["plain.png"])
         outcome = old.outcome("kept.png", version)
@@ -111,7 +111,7 @@ def test_an_upgrade_replaces_nothing_stateful_and_keeps_the_endpoint_in_service(
         failures: list[str] = []
         answers: list[int] = []
         with _asking(instance.client("sagemaker-runtime"), failures, answers):
-            outputs = deploy(instance, overlay, tmp_path / "assembly-after")
+            outputs = deploy(instance, overlay, tmp_path / "assembly-after", env="dev")
 
         assert failures == []
         assert answers

@@ -15,7 +15,11 @@ from localcloud.cdk import bootstrap, run_cdk
 from localcloud.instance import Instance
 
 ROOT = Path(__file__).parents[3]
+ENV = "prod"
+"""It has every state that `dev` has, and those of endpoints on GPUs and of canaries besides."""
+PREFIX = f"scones-{ENV}-vehicles"
 OVERLAY = """
+retention = "destroy"
 classifiers = ["vehicles"]
 [classifier.vehicles]
 target_error = 0.2
@@ -93,9 +97,11 @@ class Deployment:
         return until(lambda: self.record(key, version), OUTCOME_SECONDS, f"an outcome of {key}")
 
 
-def deploy(instance: Instance, overlay: Path, output: Path, *, project: Path = ROOT) -> dict[str, str]:
+def deploy(
+    instance: Instance, overlay: Path, output: Path, *, project: Path = ROOT, env: str = ENV
+) -> dict[str, str]:
     """Deploy every stack of a project with an overlay, and return the stacks' outputs."""
-    arguments = ["--require-approval", "never", "-c", "env=dev", "-c", f"settings={overlay}"]
+    arguments = ["--require-approval", "never", "-c", f"env={env}", "-c", f"settings={overlay}"]
     run_cdk(instance, ["deploy", "--all", *arguments], project=project, output=output)
     stacks = instance.client("cloudformation").describe_stacks()["Stacks"]
     return {each["OutputKey"]: each["OutputValue"] for stack in stacks for each in stack.get("Outputs", [])}
@@ -109,6 +115,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
     overlay.write_text(OVERLAY)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SFN_MOCK_CONFIG", str(folder / "mocks.json"))
+        patch.setenv("LOCALCLOUD_TIME_SCALE", "0.01")  # a canary is watched for minutes
         instance = Instance.start(folder / "instance", project=ROOT, owner_pid=os.getpid())
     try:
         bootstrap(instance, project=ROOT, output=folder / "bootstrap")

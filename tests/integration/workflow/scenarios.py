@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.integration.workflow.conftest import PREFIX
+
 Answer = Mapping[str, Any]
 Answers = dict[str, list[Answer]]
 """By state, one per attempt; the last one is repeated."""
@@ -53,23 +55,31 @@ def _gate(accepted: bool) -> Answer:
 
 
 def _model(arn: str) -> str:
-    return f"scones-dev-vehicles-{hashlib.sha256(arn.encode()).hexdigest()[:12]}"
+    return f"{PREFIX}-{hashlib.sha256(arn.encode()).hexdigest()[:12]}"
 
 
 def _endpoint(status: str) -> Answer:
-    return gives(Endpoints=[{"EndpointName": "scones-dev-vehicles", "EndpointStatus": status}])
+    return gives(Endpoints=[{"EndpointName": PREFIX, "EndpointStatus": status}])
 
 
 def _usual_training(arn: str) -> Answers:
     nothing = (
         *("Lock", "ReadChampion", "SeedIndex", "Stage", "RememberVersion", "TransformCandidate", "Evaluate"),
-        *("CreateModel", "CreateEndpointConfig", "CreateEndpoint", "SmokeTest", "RecordChampion"),
+        *(
+            "CreateModel",
+            "CreateEvaluationModel",
+            "CreateEndpointConfig",
+            "CreateEndpoint",
+            "SmokeTest",
+            "RecordChampion",
+        ),
         *("ReleaseLock", "ReleaseLockAfterFailure", "NotifyFailure", "DeleteRejectedModel"),
+        "DeleteRejectedEvaluationModel",
         *("NotifyRejection", "ReleaseLockAfterRejection", "TransformChampion", "EvaluateAgainstChampion"),
         *("UpdateEndpoint", "DeleteFailedEndpoint", "ReadLock", "TakeOverLock"),
     )
-    live = {"EndpointName": "scones-dev-vehicles", "EndpointConfigName": _model(arn)}
-    package = "arn:aws:sagemaker:us-east-1:000000000000:model-package/scones-dev-vehicles/1"
+    live = {"EndpointName": PREFIX, "EndpointConfigName": _model(arn)}
+    package = f"arn:aws:sagemaker:us-east-1:000000000000:model-package/{PREFIX}/1"
     return {
         **{state: [gives()] for state in nothing},
         "ReadSummary": [gives(Body='{"version": "0123456789abcdef"}')],
@@ -89,7 +99,7 @@ def _usual_training(arn: str) -> Answers:
 
 CHAMPION = {
     "run": {"S": "aaaabbbbcccc"},
-    "evaluation_model": {"S": "scones-dev-vehicles-aaaabbbbcccc"},
+    "evaluation_model": {"S": f"{PREFIX}-aaaabbbbcccc-cpu"},
     "dataset_version": {"S": "0123456789abcdef"},
     "training_artifact": {"S": "s3://models/champion.tar.gz"},
 }
@@ -138,7 +148,7 @@ def _held(*holder: Answer, **more: list[Answer]) -> Callable[[str], Answers]:
     return lambda arn: {"Lock": [TAKEN, gives()], "ReadLock": HELD, "DescribeHolder": [*holder], **more}
 
 
-_ROLLED_BACK = gives(EndpointName="scones-dev-vehicles", EndpointConfigName="old", EndpointStatus="InService")
+_ROLLED_BACK = gives(EndpointName=PREFIX, EndpointConfigName="old", EndpointStatus="InService")
 SCENARIOS = (
     Scenario("first", "training", "SUCCEEDED"),
     Scenario(

@@ -12,11 +12,11 @@ from localcloud.cdk import bootstrap, run_cdk
 from localcloud.errors import CdkError
 from localcloud.instance import Instance
 from localcloud.inventory import inventory
-from tests.integration.workflow.conftest import OVERLAY, ROOT
+from tests.integration.workflow.conftest import ENV, OVERLAY, PREFIX, ROOT
 
 pytestmark = pytest.mark.timeout(600)
 Deploy = Callable[[str], str]
-STACK = "scones-dev-vehicles-training"
+STACK = f"{PREFIX}-training"
 
 
 @pytest.fixture(scope="module")
@@ -34,13 +34,13 @@ def deploy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deploy]:
             "--require-approval",
             "never",
             "-c",
-            "env=dev",
+            f"env={ENV}",
             "-c",
             f"settings={path}",
         ]
         with pytest.raises(CdkError) as failed:
             run_cdk(instance, arguments, project=ROOT, output=folder / "assembly")
-        left = [each for each in inventory(instance) if "scones-dev-vehicles" in each]
+        left = [each for each in inventory(instance) if PREFIX in each]
         # CloudFormation keeps the record of a stack whose creation was rolled back.
         assert [each for each in left if each != f"cloudformation:stack/{STACK}"] == []
         return str(failed.value)

@@ -18,7 +18,7 @@ import pytest
 from localcloud.cdk import run_cdk
 from localcloud.instance import ACCOUNT, Instance
 from stacks.checks.roles import USED, role_name
-from tests.integration.workflow.conftest import ROOT, Deployment, until
+from tests.integration.workflow.conftest import ENV, PREFIX, ROOT, Deployment, until
 from tests.integration.workflow.scenarios import throws
 
 pytestmark = pytest.mark.timeout(600)
@@ -150,13 +150,13 @@ def hold(deployment: Deployment, table: str) -> None:
 
 def test_a_second_run_takes_a_dead_lock_over_and_updates_the_endpoint(deployment: Deployment) -> None:
     sagemaker = deployment.client("sagemaker")
-    before = sagemaker.describe_endpoint(EndpointName="scones-dev-vehicles")
+    before = sagemaker.describe_endpoint(EndpointName=PREFIX)
     tables = deployment.client("dynamodb").list_tables()["TableNames"]
     (table,) = [each for each in tables if "training" in each]
     hold(deployment, table)
     run = ended(deployment)
     assert run["status"] == "SUCCEEDED", (run.get("error"), run.get("cause"))
-    after = sagemaker.describe_endpoint(EndpointName="scones-dev-vehicles")
+    after = sagemaker.describe_endpoint(EndpointName=PREFIX)
     assert after["EndpointStatus"] == "InService"
     assert after["EndpointConfigName"] != before["EndpointConfigName"]
     left = deployment.client("dynamodb").get_item(TableName=table, Key={"id": {"S": "lock"}})
@@ -180,7 +180,7 @@ def test_nothing_is_denied_and_each_permission_is_used_or_reasoned(
 ) -> None:
     made = resources(deployment)
     known = {physical: name for physical, (kind, name) in made.items() if kind == "AWS::IAM::Role"}
-    arguments = ["destroy", "--all", "--force", "-c", "env=dev", "-c", f"settings={deployment.overlay}"]
+    arguments = ["destroy", "--all", "--force", "-c", f"env={ENV}", "-c", f"settings={deployment.overlay}"]
     run_cdk(deployment.instance, arguments, project=ROOT, output=deployment.assembly.parent / "destroy")
     assert deployment.instance.denials() == []
 
