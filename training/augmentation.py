@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812 - torch's own customary name
@@ -56,6 +57,21 @@ def draw_views(n: int, strength: float, generator: torch.Generator) -> Views:
     return Views(
         _transforms(n, strength, generator), factor(CONTRAST), factor(BRIGHTNESS), factor(SATURATION)
     )
+
+
+def draw_share(mixup: float, generator: torch.Generator) -> float:
+    """
+    Draw how much of each image stays when a batch is mixed with itself, 0…1, after arXiv:1710.09412.
+
+    Parameters
+    ----------
+    mixup
+        Both parameters of the beta distribution; 0 mixes nothing.
+    """
+    if not mixup:
+        return 1.0
+    seed = int(torch.randint(2**31, (1,), generator=generator))
+    return float(np.random.default_rng(seed).beta(mixup, mixup))
 
 
 def augment(x: Tensor, views: Views) -> Tensor:

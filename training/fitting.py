@@ -3,7 +3,7 @@
 import copy
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from torch.nn import functional as F  # noqa: N812 - torch's own customary name
 
 from classifier.network import EfficientNetLite0
 from classifier.preprocessing import normalise
-from training.augmentation import augment, draw_views
+from training.augmentation import Views, augment, draw_share, draw_views
 from training.errors import TrainingError
 from training.hyperparameters import Hyperparameters
 from training.pictures import Pictures
@@ -114,6 +114,7 @@ class Fitting:
         self._average = copy.deepcopy(self._network) if self._chosen.ema_decay else self._network
         self._optimizer = torch.optim.AdamW(self._groups(), weight_decay=self._chosen.weight_decay)
         self._generator = torch.Generator().manual_seed(self._chosen.seed + seed)
+        self._steps = 0
         self._fit = Fit()
 
     def _groups(self) -> list[dict[str, Any]]:
@@ -178,15 +179,22 @@ class Fitting:
         # Everything random is drawn for the whole batch, so that the number of processes changes nothing.
         views = draw_views(len(rows), self._chosen.augmentation, self._generator)
         kept = torch.rand(len(rows), self._network.head.in_features, generator=self._generator)
+        partners = torch.randperm(len(rows), generator=self._generator)
+        share = draw_share(self._chosen.mixup, self._generator)
         mine = self._run.world.mine
         weight = float(self._weights[train.labels[rows].to(self._run.device)].sum())
         self._optimizer.zero_grad(set_to_none=True)
         value = torch.zeros((), device=self._run.device)
         if len(mine(rows)):
-            x = normalise(train.pixels[mine(rows)].to(self._run.device))
-            if self._chosen.augmentation:
-                x = augment(x, views.share(mine))
-            loss = self._loss(x, train.labels[mine(rows)], mine(kept)) / weight
+            x = self._views(train, mine(rows), views.share(mine))
+            labels = [(share, train.labels[mine(rows)])]
+            if share < 1.0:
+                others = mine(partners)
+                x = share * x + (1.0 - share) * self._views(
+                    train, rows[others], views.share(lambda each: each[others])
+                )
+                labels.append((1.0 - share, train.labels[rows[others]]))
+            loss = self._loss(x, labels, mine(kept)) / weight
             torch.autograd.backward(loss)
             value = loss.detach()
         total = self._run.world.total_gradients(self._network.parameters(), value)
@@ -199,29 +207,40 @@ class Fitting:
         self._follow()
         return total
 
-    def _loss(self, x: Tensor, labels: Tensor, kept: Tensor) -> Tensor:
+    def _views(self, train: Pictures, rows: Tensor, views: Views) -> Tensor:
+        x = normalise(train.pixels[rows].to(self._run.device))
+        return augment(x, views) if self._chosen.augmentation else x
+
+    def _loss(self, x: Tensor, labels: Sequence[tuple[float, Tensor]], kept: Tensor) -> Tensor:
+        """Return the loss added up over the images, each label by its share."""
         gpu = self._run.device.type == "cuda"
         mask = (kept >= self._chosen.dropout).to(x.device) / (1.0 - self._chosen.dropout)
         with torch.autocast(self._run.device.type, dtype=torch.bfloat16, enabled=gpu):
             features = self._network.features(x.contiguous(memory_format=torch.channels_last))
             logits = self._network.head(features * mask)
-        return F.cross_entropy(
-            logits.float(),
-            labels.to(x.device),
-            weight=self._weights,
-            reduction="sum",
-            label_smoothing=self._chosen.label_smoothing,
-        )
+        total = torch.zeros((), device=x.device)
+        for share, own in labels:
+            total = total + share * F.cross_entropy(
+                logits.float(),
+                own.to(x.device),
+                weight=self._weights,
+                reduction="sum",
+                label_smoothing=self._chosen.label_smoothing,
+            )
+        return total
 
     def _follow(self) -> None:
         """Move the average a step towards the weights."""
         if self._average is self._network:
             return
+        self._steps += 1
+        # A long memory would keep the weights that a short training began with.
+        decay = min(self._chosen.ema_decay, self._steps / (self._steps + 10.0))
         pairs = zip(self._average.parameters(), self._network.parameters(), strict=True)
         with torch.no_grad():
             for average, current in pairs:
                 if current.requires_grad:
-                    average.lerp_(current, 1.0 - self._chosen.ema_decay)
+                    average.lerp_(current, 1.0 - decay)
 
     def _schedule(self, step: int, total: int, steps: int) -> None:
         """Rise over the warm-up, then fall along a cosine."""
@@ -246,6 +265,7 @@ class Fitting:
             "average": self._average.state_dict(),
             "optimizer": self._optimizer.state_dict(),
             "generator": self._generator.get_state(),
+            "steps": self._steps,
             "epochs": [asdict(epoch) for epoch in self._fit.epochs],
             "logits": self._fit.logits,
         }
@@ -271,6 +291,7 @@ class Fitting:
         self._average.load_state_dict(state["average"])
         self._optimizer.load_state_dict(state["optimizer"])
         self._generator.set_state(state["generator"])
+        self._steps = int(state["steps"])
         self._fit = Fit([Epoch(**each) for each in state["epochs"]], list(state["logits"]))
         self._run.log(f"{self._name} resumed after epoch {len(self._fit.epochs)}")
 

@@ -41,9 +41,13 @@ class Hyperparameters:
     dropout
         Share of pooled features dropped in training, 0…1.
     ema_decay
-        Decay per step of the weights' moving average, which is what is kept; 0 keeps the last weights.
+        Decay per step of the weights' moving average, which is what is kept; less in the first steps. 0 keeps the
+        last weights.
     augmentation
         Strength of random crops, turns and colours: 0 none, 1 as tuned.
+    mixup
+        How evenly two pictures and their labels are blended into one: both parameters of a beta distribution;
+        0 blends none.
     seed
         Seed of everything random.
     threads
@@ -58,20 +62,21 @@ class Hyperparameters:
         Folder of checkpoints; empty keeps none.
     """
 
-    epochs: int = 8
+    epochs: int = 10
     patience: int = 4
     folds: int = 3
     image_size: int = 160
     batch_size: int = 32
-    learning_rate: float = 0.002
+    learning_rate: float = 0.001
     body_rate: float = 0.3
     frozen_blocks: int = 3
     weight_decay: float = 0.02
     warmup_epochs: float = 1.0
     label_smoothing: float = 0.05
     dropout: float = 0.2
-    ema_decay: float = 0.9
+    ema_decay: float = 0.97
     augmentation: float = 1.0
+    mixup: float = 0.2
     seed: int = 0
     threads: int = 0
     target_error: float = 0.01
@@ -143,6 +148,7 @@ _RULES: dict[str, _Rule] = {
     "dropout": _SHARE,
     "ema_decay": _SHARE,
     "augmentation": (lambda v: 0.0 <= v <= 3.0, "from 0 to 3"),
+    "mixup": (lambda v: 0.0 <= v <= 10.0, "from 0 to 10"),
     "seed": (lambda v: 0 <= v < 2**32, "from 0 to 4294967295"),
     "threads": (lambda v: 0 <= v <= 256, "from 0 to 256"),
     "target_error": (lambda v: 0.0 < v < 0.5, "above 0 and below 0.5"),
