@@ -46,6 +46,10 @@ LISTS = (
     ),
 )
 RUNNING_JOBS = (
+    (
+        *("sagemaker:hyper-parameter-tuning-job", "list_hyper_parameter_tuning_jobs"),
+        *("HyperParameterTuningJobSummaries", "HyperParameterTuningJobName"),
+    ),
     ("sagemaker:training-job", "list_training_jobs", "TrainingJobSummaries", "TrainingJobName"),
     ("sagemaker:processing-job", "list_processing_jobs", "ProcessingJobSummaries", "ProcessingJobName"),
     ("sagemaker:transform-job", "list_transform_jobs", "TransformJobSummaries", "TransformJobName"),

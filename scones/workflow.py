@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from lambda_src.naming import search_prefix
 from scones.target import Clients
 
 LOG_GROUPS = {
@@ -117,8 +118,10 @@ class Follower:
     def _lines(self) -> list[LogLine]:
         logs = self.clients("logs")
         found: list[LogLine] = []
-        for job, group in LOG_GROUPS.items():
-            prefix = f"{self.prefix}-{job}-{run_of(self.execution_arn)}"
+        run = run_of(self.execution_arn)
+        begins = [(job, group, f"{self.prefix}-{job}-{run}") for job, group in LOG_GROUPS.items()]
+        begins.append(("train", LOG_GROUPS["train"], f"{search_prefix(self.prefix)}-{run}"))
+        for job, group, prefix in begins:
             try:
                 answer = logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=prefix)
             except logs.exceptions.ResourceNotFoundException:

@@ -59,7 +59,8 @@ class Hyperparameters:
     device
         ``auto`` (GPU when there is one), ``cpu`` or ``cuda``.
     checkpoint_dir
-        Folder of checkpoints; empty keeps none.
+        Folder of checkpoints; empty keeps none. In it, ``{trial}`` stands for a hash of what is trained how, so
+        that jobs which try different hyperparameters can share a folder.
     """
 
     epochs: int = 10

@@ -1,14 +1,16 @@
 """The training job: channels in, a calibrated model out."""
 
+import hashlib
 import json
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from classifier.artifact import save_model
@@ -102,13 +104,8 @@ def _train(chosen: Hyperparameters, world: World) -> None:
         )
     # Where files are must not decide whether a checkpoint fits; all else must, the schedule included.
     decisive = {k: v for k, v in asdict(chosen).items() if k not in ("checkpoint_dir", "threads", "device")}
-    run = Run(
-        chosen,
-        device,
-        world,
-        {"format": FORMAT, "dataset": manifest["version"], "classes": list(names), **decisive},
-        log if world.leads else lambda _: None,
-    )
+    identity = {"format": FORMAT, "dataset": manifest["version"], "classes": list(names), **decisive}
+    run = Run(_placed(chosen, identity), device, world, identity, log if world.leads else lambda _: None)
     pool = training.joined(validation)
     held_out = deal(pool, chosen.folds) if chosen.folds > 1 else [torch.arange(len(training), len(pool))]
     images = sum(len(rows) for rows in held_out)
@@ -124,12 +121,23 @@ def _train(chosen: Hyperparameters, world: World) -> None:
         card = _card(answers, chosen, names, manifest)
     run.log(
         f"epochs={answers.epochs} temperature={card.temperature:.3f} threshold={card.threshold:.3f} "
-        f"coverage={card.calibration['coverage']:.3f} held_out_accuracy={card.validation['accuracy']:.4f};"
+        f"coverage={card.calibration['coverage']:.3f} held_out_accuracy={card.validation['accuracy']:.4f} "
+        f"held_out_loss={card.validation['loss']:.4f};"
     )
     with phases.phase("train"):
         network = fits.network(answers.epochs)
     if world.leads:
         _write(network, card, answers.curve, phases)
+
+
+def _placed(chosen: Hyperparameters, identity: Mapping[str, Any]) -> Hyperparameters:
+    """Return the hyperparameters with the folder of these checkpoints, which is then there."""
+    if not chosen.checkpoint_dir:
+        return chosen
+    trial = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]
+    folder = Path(chosen.checkpoint_dir.replace("{trial}", trial))
+    folder.mkdir(parents=True, exist_ok=True)
+    return replace(chosen, checkpoint_dir=str(folder))
 
 
 def _manifest() -> dict[str, Any]:
@@ -164,7 +172,12 @@ def _card(
         calibrated_on="validation" if chosen.folds == 1 else "out-of-fold",
         calibration=threshold.as_dict(),
         hyperparameters=dict(chosen.to_strings()),
-        validation={"accuracy": float(correct.mean()), "n": len(labels), "epochs": answers.epochs},
+        validation={
+            "accuracy": float(correct.mean()),
+            "loss": float(-np.log(probabilities[np.arange(len(labels)), labels]).mean()),
+            "n": len(labels),
+            "epochs": answers.epochs,
+        },
     )
 
 

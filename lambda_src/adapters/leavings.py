@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 from lambda_src.adapters.clients import client
 from lambda_src.adapters.faults import code, passing_faults
 from lambda_src.errors import CleanupError
+from lambda_src.naming import search_prefix
 from lambda_src.observability import logger
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class Kind:
     listed: str
 
 
+SEARCH = Kind("hyper_parameter_tuning_job", "HyperParameterTuningJob", "HyperParameterTuningJobSummaries")
 TRAINING = Kind("training_job", "TrainingJob", "TrainingJobSummaries")
 PROCESSING = Kind("processing_job", "ProcessingJob", "ProcessingJobSummaries")
 TRANSFORM = Kind("transform_job", "TransformJob", "TransformJobSummaries")
@@ -78,10 +80,11 @@ class Leavings:
     def _matching(self, kind: Kind, **filters: str) -> Iterator[dict[str, Any]]:
         # The endpoint's name is the prefix; all else is named by step, run and attempt, and `-cpu` is the model that
         # evaluation uses where the endpoint has GPUs.
-        name = re.compile(rf"{re.escape(self.prefix)}((-[a-z]+)?-[0-9a-f]{{12}}(-[0-9]+|-cpu)?)?")
+        begins = search_prefix(self.prefix) if kind is SEARCH else self.prefix
+        name = re.compile(rf"{re.escape(begins)}((-[a-z]+)?-[0-9a-f]{{12}}(-[0-9]+|-cpu)?)?")
         with passing_faults():
             pages = self._client().get_paginator(f"list_{kind.word}s")
-            for page in pages.paginate(NameContains=self.prefix, **filters):
+            for page in pages.paginate(NameContains=begins, **filters):
                 for entry in page[kind.listed]:
                     if name.fullmatch(entry[f"{kind.title}Name"]) and self._agrees(entry[f"{kind.title}Arn"]):
                         yield entry
@@ -99,7 +102,8 @@ class Leavings:
     def stop_jobs(self) -> list[str]:
         """Stop the jobs that run. Their records stay: SageMaker deletes none."""
         found = []
-        for kind in (TRAINING, PROCESSING, TRANSFORM):
+        # A search stops the training jobs that it has started, and starts none afterwards.
+        for kind in (SEARCH, TRAINING, PROCESSING, TRANSFORM):
             for status in ("InProgress", "Stopping"):
                 for entry in self._ours(kind, StatusEquals=status):
                     name = entry[f"{kind.title}Name"]

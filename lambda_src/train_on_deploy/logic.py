@@ -16,7 +16,7 @@ REASON_LIMIT = 900
 UNDER_WAY = ("RUNNING", "PENDING_REDRIVE")
 REASONS = ("ExitMessage", "FailureReason", "errorMessage")
 """Where a processing job, any job, and a function say why they failed; the job's own words first."""
-JOBS = ("TrainingJobName", "ProcessingJobName", "TransformJobName")
+JOBS = ("TrainingJobName", "ProcessingJobName", "TransformJobName", "HyperParameterTuningJobName")
 
 
 def where_to_start(properties: Mapping[str, Any], champion: Mapping[str, str]) -> str | None:

@@ -31,6 +31,7 @@ TRACING = ("PutTraceSegments", "PutTelemetryRecords", "GetSamplingRules", "GetSa
 MANAGED_RULES = {
     "sagemaker:createTrainingJob.sync": "StepFunctionsGetEventsForSageMakerTrainingJobsRule",
     "sagemaker:createTransformJob.sync": "StepFunctionsGetEventsForSageMakerTransformJobsRule",
+    "sagemaker:createHyperParameterTuningJob.sync": "StepFunctionsGetEventsForSageMakerTuningJobsRule",
     "sagemaker:createProcessingJob.sync": "StepFunctionsGetEventsForSageMakerProcessingJobsRule",
 }
 """Rules by which `.sync` hears of a job's end: they are made, in the machine's role, when the machine is."""

@@ -44,9 +44,10 @@ def demands(action: str, request: dict[str, Any]) -> Iterator[Demand]:
         yield f"sagemaker:{action}", resource, {}
     if action.startswith("Create") and request.get("Tags"):
         yield "sagemaker:AddTags", resources[0], {}
-    for role in ROLES:
-        if role in request:
-            yield "iam:PassRole", request[role], {"iam_passedtoservice": PRINCIPAL}
+    for given in (request, request.get("TrainingJobDefinition", {})):
+        for role in ROLES:
+            if role in given:
+                yield "iam:PassRole", given[role], {"iam_passedtoservice": PRINCIPAL}
 
 
 def _resources(action: str, request: dict[str, Any]) -> Iterator[str]:

@@ -17,6 +17,7 @@ JOBS = {
     "createTrainingJob": "TrainingJob",
     "createProcessingJob": "ProcessingJob",
     "createTransformJob": "TransformJob",
+    "createHyperParameterTuningJob": "HyperParameterTuningJob",
 }
 OTHERS = ("createModel", "createEndpointConfig", "createEndpoint", "updateEndpoint")
 POLL_SECONDS = 0.2

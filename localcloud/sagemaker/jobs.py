@@ -183,6 +183,8 @@ def stop(record: Record) -> None:
 
 def _prepare(record: Record) -> None:
     """Ask what SageMaker does in the role before the container runs: metrics, and the key of its volume."""
+    if "TrainingJobDefinition" in record.shown:
+        return  # a search has no container of its own
     access.allowed("cloudwatch:PutMetricData", cloudwatch_namespace=f"/aws/sagemaker/{record.kind.name}s")
     resources = (
         record.shown.get("ResourceConfig"),

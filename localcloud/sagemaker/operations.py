@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from localcloud.sagemaker import endpoints, jobs, packages, processing, training, transform
+from localcloud.sagemaker import endpoints, jobs, packages, processing, training, transform, tuning
 from localcloud.sagemaker.errors import ResourceNotFoundError, SageMakerError, ValidationError
 from localcloud.sagemaker.store import KINDS, STORE, Kind, Record
 
@@ -100,6 +100,7 @@ OPERATIONS: dict[str, Operation] = {
     "ListTags": _list_tags,
     "DeleteTags": _delete_tags,
     "CreateTrainingJob": training.create,
+    **tuning.OPERATIONS,
     "CreateProcessingJob": processing.create,
     "CreateTransformJob": transform.create,
     **endpoints.OPERATIONS,

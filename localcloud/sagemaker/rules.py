@@ -39,6 +39,38 @@ def training(request: dict[str, Any]) -> None:
     _prefixes(channel["DataSource"] for channel in request.get("InputDataConfig", []))
 
 
+def tuning(request: dict[str, Any]) -> None:
+    """Check a tuning job, and the training jobs that it will start.
+
+    Raises
+    ------
+    ValidationError
+    """
+    config, definition = request["HyperParameterTuningJobConfig"], request.get("TrainingJobDefinition")
+    if definition is None or request.get("TrainingJobDefinitions"):
+        raise ValidationError("The local SageMaker searches with one definition: give TrainingJobDefinition.")
+    training(definition)
+    if config["Strategy"] not in ("Random", "Bayesian"):
+        raise ValidationError("The local SageMaker draws its trials at random: give the Strategy Random.")
+    objective = config.get("HyperParameterTuningJobObjective", {}).get("MetricName")
+    known = [each["Name"] for each in definition["AlgorithmSpecification"].get("MetricDefinitions", [])]
+    if objective not in known:
+        raise ValidationError(
+            f"The objective metric [{objective}] is not among the MetricDefinitions: {known}"
+        )
+    limits = config["ResourceLimits"]
+    if limits["MaxParallelTrainingJobs"] > limits.get("MaxNumberOfTrainingJobs", 1):
+        raise ValidationError("MaxParallelTrainingJobs cannot be larger than MaxNumberOfTrainingJobs")
+    ranges = [each for some in config.get("ParameterRanges", {}).values() for each in some]
+    names = [each["Name"] for each in ranges]
+    both = sorted(set(names) & set(definition.get("StaticHyperParameters", {})))
+    if both or len(set(names)) < len(names):
+        raise ValidationError(f"A hyperparameter is given twice: {', '.join(both or sorted(names))}")
+    for each in ranges:
+        if "MinValue" in each and float(each["MinValue"]) >= float(each["MaxValue"]):
+            raise ValidationError(f"The range of {each['Name']} is empty: MinValue must be below MaxValue")
+
+
 def processing(request: dict[str, Any]) -> None:
     """Check a processing job.
 

@@ -47,6 +47,11 @@ KINDS = {
     kind.name: kind
     for kind in (
         Kind("TrainingJob", "training-job", "TrainingJobSummaries", "training job", is_job=True),
+        Kind(
+            *("HyperParameterTuningJob", "hyper-parameter-tuning-job", "HyperParameterTuningJobSummaries"),
+            "hyperparameter tuning job",
+            is_job=True,
+        ),
         Kind("ProcessingJob", "processing-job", "ProcessingJobSummaries", "processing job", is_job=True),
         Kind("TransformJob", "transform-job", "TransformJobSummaries", "transform job", is_job=True),
         Kind("Model", "model", "Models", "model"),

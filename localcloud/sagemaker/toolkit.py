@@ -23,13 +23,19 @@ from localcloud.sagemaker import storage
 from localcloud.sagemaker.errors import JobFailedError
 
 HOST = "algo-1"
+OBJECTIVE = "_tuning_objective_metric"
+"""What a tuning job tells its training jobs besides, and the toolkit keeps from the script."""
 PROGRAM, CODE = "sagemaker_program", "sagemaker_submit_directory"
 TORCHRUN = "sagemaker_torch_distributed_enabled"
 
 
 def decoded(parameters: Mapping[str, str]) -> dict[str, Any]:
     """Read hyperparameters as the toolkit does: JSON where it is JSON, else the text, its own left out."""
-    return {name: _value(text) for name, text in parameters.items() if not name.startswith("sagemaker_")}
+    return {
+        name: _value(text)
+        for name, text in parameters.items()
+        if not name.startswith("sagemaker_") and name != OBJECTIVE
+    }
 
 
 def _value(text: str) -> Any:

@@ -18,6 +18,7 @@ from stacks.checks.result import Result
 
 _RULES: Mapping[str, Callable[[dict[str, Any]], None]] = {
     "createTrainingJob": rules.training,
+    "createHyperParameterTuningJob": rules.tuning,
     "createProcessingJob": rules.processing,
     "createTransformJob": rules.transform,
     "createEndpointConfig": rules.endpoint_config,

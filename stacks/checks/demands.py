@@ -83,6 +83,12 @@ def _of(action: str, given: Mapping[str, Any]) -> Iterator[Demand]:
     if action == "createTrainingJob":
         use = "spot training job" if given.get("EnableManagedSpotTraining") else "training job"
         yield _demand(use, given["ResourceConfig"], "InstanceCount")
+    elif action == "createHyperParameterTuningJob":
+        definition = given["TrainingJobDefinition"]
+        use = "spot training job" if definition.get("EnableManagedSpotTraining") else "training job"
+        each = _demand(use, definition["ResourceConfig"], "InstanceCount")
+        at_once = given["HyperParameterTuningJobConfig"]["ResourceLimits"]["MaxParallelTrainingJobs"]
+        yield Demand(each.use, each.instance_type, each.count * int(at_once))
     elif action == "createProcessingJob":
         yield _demand("processing job", given["ProcessingResources"]["ClusterConfig"], "InstanceCount")
     elif action == "createTransformJob":

@@ -54,6 +54,11 @@ REASONS: tuple[Reason, ...] = (
         "Jobs, models and package versions are named at run time; the deployment's prefix is not.",
     ),
     (
+        rf"{IAM5}\[Resource::arn:.*:sagemaker:.*:(hyper-parameter-tuning-job|training-job)/[0-9a-f]{{10}}-\*\]",
+        r".*-training/(Workflow|TrainOnDeploy/IsComplete)/Role/.*",
+        "Searches and their jobs are named at run time; the hash of the deployment's prefix is not.",
+    ),
+    (
         rf"{IAM5}\[Resource::arn:.*:sagemaker:.*:(transform-job|model|endpoint-config)/\*\]",
         r".*-training/Workflow/Role/.*",
         "CDK's task constructs grant this themselves where a name is known only at run time.",

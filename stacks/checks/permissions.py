@@ -23,6 +23,7 @@ ALIASES = {
 RULES = {
     "CreateTrainingJob": "StepFunctionsGetEventsForSageMakerTrainingJobsRule",
     "CreateTransformJob": "StepFunctionsGetEventsForSageMakerTransformJobsRule",
+    "CreateHyperParameterTuningJob": "StepFunctionsGetEventsForSageMakerTuningJobsRule",
     "CreateProcessingJob": "StepFunctionsGetEventsForSageMakerProcessingJobsRule",
 }
 """Rules by which `.sync` hears of a job's end:

@@ -40,7 +40,9 @@ OPTIMIZED: dict[str, dict[str, tuple[str, ...]]] = {
     "states": {"startExecution": (PLAIN, SYNC, "sync:2", TOKEN)},
 }
 """Optimized integrations of the services that are used here: actions, and the patterns that each has."""
-DESCRIBES = {"createProcessingJob", "createTrainingJob", "createTransformJob"}
+DESCRIBES = {
+    *("createHyperParameterTuningJob", "createProcessingJob", "createTrainingJob", "createTransformJob"),
+}
 """Actions whose `.sync` answers with the job's description."""
 PREFIXES = {
     "dynamodb": ("DynamoDB",),

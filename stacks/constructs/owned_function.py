@@ -21,6 +21,7 @@ SHARED = (
     "lambda_src/adapters",
     "lambda_src/environment.py",
     "lambda_src/errors.py",
+    "lambda_src/naming.py",
 )
 
 

@@ -12,6 +12,7 @@ from aws_cdk import custom_resources as cr
 from constructs import Construct, IDependable
 
 from lambda_src.environment import TrainOnDeployEnvironment
+from lambda_src.naming import search_prefix
 from stacks.constructs.log_group import log_group
 from stacks.constructs.owned_function import OwnedFunction
 from stacks.constructs.provider_waiter import observe_waiter
@@ -100,6 +101,7 @@ def _framework_role(scope: Construct, construct_id: str, group: logs.LogGroup) -
 def _cleaning(context: Context) -> list[iam.PolicyStatement]:
     """Return what removing the workflow's leavings takes."""
     names = f"{context.prefix}*"
+    search = f"hyper-parameter-tuning-job/{search_prefix(context.prefix)}-*"
 
     def on(actions: list[str], *resources: str) -> iam.PolicyStatement:
         return iam.PolicyStatement(
@@ -116,6 +118,7 @@ def _cleaning(context: Context) -> list[iam.PolicyStatement]:
                     "TrainingJobs",
                     "ProcessingJobs",
                     "TransformJobs",
+                    "HyperParameterTuningJobs",
                     "Models",
                     "Endpoints",
                     "EndpointConfigs",
@@ -133,9 +136,15 @@ def _cleaning(context: Context) -> list[iam.PolicyStatement]:
             ],
         ),
         on(["DeleteModelPackage"], f"model-package/{context.group_name}/*"),
-        on(["StopTrainingJob", "StopProcessingJob", "StopTransformJob"], *(f"{job}/{names}" for job in JOBS)),
+        # A search that the settings have no longer may run still.
+        on(
+            ["StopTrainingJob", "StopProcessingJob", "StopTransformJob", "StopHyperParameterTuningJob"],
+            *(f"{job}/{names}" for job in JOBS),
+            search,
+        ),
         on(
             ["DeleteEndpoint", "DeleteEndpointConfig", "DeleteModel", "ListTags"],
             *(f"{kind}/{names}" for kind in ("endpoint", "endpoint-config", "model", *JOBS)),
+            search,
         ),
     ]

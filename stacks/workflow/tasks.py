@@ -29,6 +29,12 @@ RETRIED = {
 }
 """Passing faults of each service, by the names that its integrations give them."""
 State = sfn.CustomState | sfn.TaskStateBase
+JOBS = {
+    "TrainingJob": ("training-job", "TrainingJobs"),
+    "ProcessingJob": ("processing-job", "ProcessingJobs"),
+    "HyperParameterTuningJob": ("hyper-parameter-tuning-job", "TuningJobs"),
+}
+"""How a kind of job is written in an ARN, and in the name of the rule by which `.sync` hears of its end."""
 STARTING_MINUTES = 15
 """What a job may take beyond its own limit: finding an instance, pulling the image, moving its files."""
 
@@ -109,8 +115,12 @@ class Tasks:
         *,
         timeout_minutes: int,
         assign: Mapping[str, Any] | None = None,
+        names: str = "",
     ) -> State:
-        """Make a task that runs a SageMaker job which CDK has no construct for, or none for its fields."""
+        """Make a task that runs a SageMaker job which CDK has no construct for, or none for its fields.
+
+        `names` is what the names of such jobs begin with, where that is not the workflow's prefix.
+        """
         state = sfn.CustomState(
             self.scope,
             name,
@@ -123,7 +133,7 @@ class Tasks:
             },
         )
         kind = operation.removeprefix("create")
-        segment = {"TrainingJob": "training-job", "ProcessingJob": "processing-job"}[kind]
+        segment, rule = JOBS[kind]
 
         def arn(service: str, resource: str) -> str:
             return f"arn:{cdk.Aws.PARTITION}:{service}:{cdk.Aws.REGION}:{cdk.Aws.ACCOUNT_ID}:{resource}"
@@ -132,12 +142,12 @@ class Tasks:
             (
                 [f"sagemaker:{verb}{kind}" for verb in ("Create", "Describe", "Stop")]
                 + ["sagemaker:AddTags"],
-                arn("sagemaker", f"{segment}/{self._prefix}-*"),
+                arn("sagemaker", f"{segment}/{names or self._prefix}-*"),
             ),
             # How `.sync` learns of a job's end; for processing jobs CDK has no construct that adds it.
             (
                 ["events:PutTargets", "events:PutRule", "events:DescribeRule"],
-                arn("events", f"rule/StepFunctionsGetEventsForSageMaker{kind}sRule"),
+                arn("events", f"rule/StepFunctionsGetEventsForSageMaker{rule}Rule"),
             ),
         ):
             self._role.add_to_principal_policy(iam.PolicyStatement(actions=actions, resources=[resource]))

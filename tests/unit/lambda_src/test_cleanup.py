@@ -8,6 +8,7 @@ import pytest
 from lambda_src.adapters.leavings import Leavings
 from lambda_src.adapters.training import Training
 from lambda_src.errors import CleanupError, ServiceBusyError
+from lambda_src.naming import search_prefix
 from lambda_src.train_on_deploy import cleanup
 from tests.unit.lambda_src.stubs import Stubber
 
@@ -17,9 +18,22 @@ MACHINE = "arn:aws:states:eu-central-1:123456789012:stateMachine:train"
 EXECUTION = f"{MACHINE.replace('stateMachine', 'execution')}:x"
 TAGS = {"scones:deployment": "scones-dev", "scones:classifier": "vehicles"}
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-JOBS = {"training_job": "TrainingJob", "processing_job": "ProcessingJob", "transform_job": "TransformJob"}
+JOBS = {
+    "hyper_parameter_tuning_job": "HyperParameterTuningJob",
+    "training_job": "TrainingJob",
+    "processing_job": "ProcessingJob",
+    "transform_job": "TransformJob",
+}
+SEARCH = "hyper_parameter_tuning_job"
 LISTS = {"endpoint": "Endpoints", "endpoint_config": "EndpointConfigs", "model": "Models"}
 TITLES = {"endpoint": "Endpoint", "endpoint_config": "EndpointConfig", "model": "Model"}
+
+
+COUNTS = {
+    "Strategy": "Random",
+    "TrainingJobStatusCounters": {},
+    "ObjectiveStatusCounters": {},
+}
 
 
 class Cloud:
@@ -67,13 +81,17 @@ class Cloud:
                         f"{title}Arn": arn(kind, name),
                         "CreationTime": NOW,
                         f"{title}Status": each,
+                        **(COUNTS if kind == SEARCH else {}),
                     }
                     for name in here
                 ]
                 self.sagemaker.add_response(
                     f"list_{kind}s",
                     {f"{title}Summaries": listed},
-                    {"NameContains": PREFIX, "StatusEquals": each},
+                    {
+                        "NameContains": search_prefix(PREFIX) if kind == SEARCH else PREFIX,
+                        "StatusEquals": each,
+                    },
                 )
                 for name in here:
                     self.tags(arn(kind, name))
@@ -142,7 +160,8 @@ def test_cleanup_goes_on_when_the_second_listing_finds_more(cloud: Cloud) -> Non
 @pytest.mark.parametrize("word", JOBS)
 def test_executions_and_jobs_stop_first_when_they_run(cloud: Cloud, word: str) -> None:
     cloud.executions(EXECUTION)
-    cloud.jobs(word, "InProgress", f"{PREFIX}-train-{RUN}-0")
+    name = f"{search_prefix(PREFIX)}-{RUN}-0" if word == SEARCH else f"{PREFIX}-train-{RUN}-0"
+    cloud.jobs(word, "InProgress", name)
     assert not cloud.clean()
 
 

@@ -12,6 +12,15 @@ from stacks.settings import SettingsError, load
 ENVIRONMENTS = Path(__file__).parents[3] / "environments"
 
 
+SEARCH = """
+[classifier.vehicles.training]
+max_runtime_minutes = 15
+[{at}]
+trials = 2
+parallel = 1
+"""
+
+
 def _load(tmp_path: Path, overlay: str, env: str = "dev", name: str | None = None) -> None:
     path = tmp_path / "overlay.toml"
     path.write_text(overlay)
@@ -76,6 +85,31 @@ def test_the_known_environments_are_listed_when_one_is_unknown() -> None:
         ("[classifier.vehicles.training]\nmax_runtime_minutes = 90", "cannot fit CloudFormation's hour"),
         ("[classifier.vehicles.training]\ninstance_count = 0", "classifier.vehicles.training.instance_count"),
         ("[classifier.vehicles.training.hyperparameters]\nmagic = 1", "magic"),
+        (
+            SEARCH + "[{at}.ranges.epochs]\nminimum = 3\nmaximum = 3",
+            "a minimum and a larger maximum, or values",
+        ),
+        (SEARCH + "[{at}.ranges.epochs]\nminimum = 0\nmaximum = 3", "'epochs' is 0, and it must be from 1"),
+        (SEARCH + "[{at}.ranges.epochs]\nvalues = [2.5]", "'epochs' is '2.5', and it must be a whole number"),
+        (SEARCH + "[{at}.ranges.magic]\nvalues = [1]", "no hyperparameter 'magic'"),
+        (SEARCH + "[{at}.ranges.target-error]\nvalues = [0.1]", "'target-error' follows from"),
+        (
+            SEARCH + "[{at}.ranges.dropout]\nminimum = 0.0\nmaximum = 0.5\nscale = 'log'",
+            "logarithmic scale begins above 0",
+        ),
+        (
+            SEARCH
+            + "[{at}.ranges.epochs]\nvalues = [2, 3]\n[classifier.vehicles.training.hyperparameters]\nepochs = 5",
+            "'epochs' is given and searched",
+        ),
+        (
+            SEARCH.replace("trials = 2", "trials = 3") + "[{at}.ranges.epochs]\nvalues = [2]",
+            "may take 45 minutes",
+        ),
+        (
+            SEARCH.replace("parallel = 1", "parallel = 3") + "[{at}.ranges.epochs]\nvalues = [2]",
+            "lower parallel",
+        ),
         ("colour = ", "not valid TOML"),
     ],
 )
@@ -83,7 +117,7 @@ def test_one_sentence_says_what_is_wrong_when_a_setting_is_bad(
     tmp_path: Path, overlay: str, message: str
 ) -> None:
     with pytest.raises(SettingsError) as caught:
-        _load(tmp_path, overlay)
+        _load(tmp_path, overlay.replace("{at}", "classifier.vehicles.training.search"))
     assert message.replace("{path}", str(tmp_path / "overlay.toml")) in str(caught.value)
     assert "\n" not in str(caught.value)
 

@@ -131,6 +131,15 @@ def test_a_run_killed_at_any_step_ends_as_an_undisturbed_one(
     assert torch.equal(_weights(channels), whole)
 
 
+def test_trials_of_a_search_keep_their_checkpoints_apart(channels: Path) -> None:
+    folder = channels / "checkpoints"
+    shared = ["--epochs", "1", "--checkpoint-dir", str(folder / "{trial}")]
+    for rate in ("0.001", "0.002", "0.001"):
+        assert main([*FAST, *shared, "--learning-rate", rate]) == 0
+    assert len(list(folder.iterdir())) == 2
+    assert all((trial / "final.pt").is_file() for trial in folder.iterdir())
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -1,0 +1,16 @@
+"""Names that the stacks, the functions and the command line must agree on."""
+
+from __future__ import annotations
+
+import hashlib
+
+DIGITS = 10
+
+
+def search_prefix(prefix: str) -> str:
+    """Return what the names of a classifier's tuning jobs, and of the training jobs they start, begin with.
+
+    SageMaker takes 32 characters of a tuning job's name: the run's and a retry's leave no room for a prefix that may
+    be longer than that itself.
+    """
+    return hashlib.sha256(prefix.encode()).hexdigest()[:DIGITS]
