@@ -30,6 +30,7 @@ from stacks.assets import weights_file
 from training.fitting import Run, predict_logits
 from training.folds import CrossFit, deal
 from training.hyperparameters import Hyperparameters
+from training.memory import keep_freed_memory
 from training.pictures import Pictures
 from training.staging.dataset import build_dataset
 from training.staging.folder import open_folder
@@ -111,6 +112,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a hyperparameter")
     parser.add_argument("--json", type=Path, help="also write the figures here")
     options = parser.parse_args(arguments)
+    keep_freed_memory()
     given = dict(each.split("=", 1) for each in options.set)
     chosen = replace(Hyperparameters.from_strings(given), seed=options.seed, device=options.device)
     names, pictures, files = read(options.data, chosen.image_size)

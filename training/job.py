@@ -21,6 +21,7 @@ from training.errors import DatasetError, HyperparameterError
 from training.fitting import Epoch, Run
 from training.folds import Answers, CrossFit, deal
 from training.hyperparameters import Hyperparameters
+from training.memory import keep_freed_memory
 from training.pictures import class_names, read_split
 from training.reporting import log, run_job
 from training.world import World, joined
@@ -83,6 +84,7 @@ def _device(chosen: Hyperparameters) -> torch.device:
 def train(arguments: Sequence[str]) -> None:
     """Train, calibrate and write the model."""
     chosen = parse(arguments)
+    keep_freed_memory()
     if chosen.threads:
         torch.set_num_threads(chosen.threads)
     with joined(_device(chosen).type == "cuda") as world:

@@ -42,4 +42,4 @@ def test_accuracy_is_printed_for_each_model(
 
 def test_ratios_are_printed_for_a_training_step(capsys: pytest.CaptureFixture[str]) -> None:
     training.main(["--image-size", "32", "--batch-size", "2", "--rounds", "1"])
-    assert capsys.readouterr().out.count("ms/step") == 3
+    assert capsys.readouterr().out.count("ms/step") == 4
