@@ -63,7 +63,7 @@ class Hyperparameters:
         that jobs which try different hyperparameters can share a folder.
     """
 
-    epochs: int = 10
+    epochs: int = 8
     patience: int = 4
     folds: int = 3
     image_size: int = 160
