@@ -74,6 +74,7 @@ def _of_function(assembly: Assembly, stack: str, function: Mapping[str, Any]) ->
     tree = ast.parse(source)
     if entry not in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}:
         yield f"{module} has no function {entry}"
+    yield from (f"it imports {name}, which its package lacks" for name in _absent(package, module))
     yield from _of_layers(assembly, stack, properties)
     given = _inside(properties, "Environment", "Variables")
     yield from _of_variables(tree, given)
@@ -81,6 +82,35 @@ def _of_function(assembly: Assembly, stack: str, function: Mapping[str, Any]) ->
     if isinstance(endpoint, str) and endpoint not in _endpoints(assembly):
         yield f"ENDPOINT_NAME is {json.dumps(endpoint)}, and no state machine creates that endpoint"
     yield from _of_values(assembly.templates[stack]["Resources"], given)
+
+
+def _absent(package: Path, module: str) -> list[str]:
+    """Return the modules of our own that a handler comes to import, and that are not in its package."""
+    own = module.partition(".")[0]
+    absent, seen, waiting = set(), set(), [module]
+    while waiting:
+        name = waiting.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        source = _module(package, name)
+        if source is None:
+            absent.add(name)
+            continue
+        for node in ast.walk(ast.parse(source)):
+            names = [each.name for each in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                # What is imported from a package may be one of its modules.
+                inner = [f"{node.module}.{each.name}" for each in node.names]
+                names = [node.module, *(each for each in inner if _module(package, each) is not None)]
+            waiting += [each for each in names if each.partition(".")[0] == own]
+    return sorted(absent)
+
+
+def _module(package: Path, name: str) -> str | None:
+    path = name.replace(".", "/")
+    source = _source(package, f"{path}.py")
+    return source if source is not None else _source(package, f"{path}/__init__.py")
 
 
 def _of_variables(tree: ast.Module, given: Mapping[str, Any]) -> Iterator[str]:

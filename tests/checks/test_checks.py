@@ -19,6 +19,7 @@ from stacks.checks import (
 from stacks.checks.__main__ import CHECKS
 from stacks.checks.assemblies import Assembly, synthesize
 from stacks.checks.result import Check
+from stacks.constructs import owned_function
 
 SEARCH = """
 [classifier.vehicles.training]
@@ -47,3 +48,11 @@ def test_the_checks_of_machines_and_roles_find_nothing_when_training_is_a_search
     for check in (language, expressions, tasks, arguments, between, permissions, functions, roles):
         result = check.check([assembly])
         assert result.findings == (), check.__name__
+
+
+def test_a_module_that_a_functions_package_lacks_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    less = tuple(each for each in owned_function.SHARED if each != "lambda_src/naming.py")
+    monkeypatch.setattr(owned_function, "SHARED", less)
+    findings = functions.check([synthesize("dev")]).findings
+    assert len(findings) == 2
+    assert all("it imports lambda_src.naming, which its package lacks" in each for each in findings)
