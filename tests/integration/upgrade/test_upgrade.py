@@ -22,7 +22,7 @@ from tests.integration.workflow.conftest import OVERLAY, ROOT, Deployment, deplo
 from tests.integration.workflow.pictures import USABLE
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
-BASELINE = "28faeeb5"
+BASELINE = "2a23919a"
 """What is upgraded while there is no release: a commit whose deployment was complete."""
 STATEFUL = (
     "AWS::S3::Bucket",
