@@ -33,6 +33,8 @@ def test_templates_are_identical_when_synthesized_again_from_another_folder(tmp_
         # No credentials, and nothing of this process's settings.
         "PATH": os.environ["PATH"],
         "HOME": str(tmp_path),
+        # Only unpacked packages are in it, and to unpack them takes longer than all the rest.
+        "JSII_RUNTIME_PACKAGE_CACHE_ROOT": str(Path.home() / ".cache" / "aws" / "jsii" / "package-cache"),
         "CDK_OUTDIR": str(output),
         "CDK_CONTEXT_JSON": json.dumps({**cli_context(), "env": "dev"}),
     }
