@@ -25,13 +25,13 @@ EVALUATION_BATCH = 64
 
 @dataclass
 class Epoch:
-    """What one epoch came to; losses in nats, those of validation None where nothing was held out."""
+    """What one epoch came to; losses in nats."""
 
     epoch: int
     train_loss: float
     seconds: float
-    validation_loss: float | None = None
-    validation_accuracy: float | None = None
+    validation_loss: float
+    validation_accuracy: float
 
 
 @dataclass
@@ -42,16 +42,20 @@ class Fit:
     Parameters
     ----------
     logits
-        After each epoch, those of the held-out pictures, shape [n, k].
+        Of the held-out pictures after the epoch that answered them best, shape [n, k].
     """
 
     epochs: list[Epoch] = field(default_factory=list)
-    logits: list[Tensor] = field(default_factory=list)
+    logits: Tensor = field(default_factory=lambda: torch.zeros(0))
+
+    @property
+    def best(self) -> int:
+        """The number of the epoch with the lowest validation loss."""
+        return min(self.epochs, key=lambda epoch: epoch.validation_loss).epoch
 
     def stale(self, patience: int) -> bool:
         """Whether the last ``patience`` epochs all failed to lower the validation loss."""
-        losses = [epoch.validation_loss for epoch in self.epochs if epoch.validation_loss is not None]
-        return patience > 0 and len(losses) > patience and min(losses[:-patience]) <= min(losses[-patience:])
+        return patience > 0 and bool(self.epochs) and len(self.epochs) - self.best >= patience
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,8 @@ class Run:
         What the job is of: a checkpoint of another identity is refused.
     log
         Takes one line of progress an epoch.
+    watch
+        Is shown each fit's network after each epoch, for whoever measures: what it sees decides nothing.
     """
 
     chosen: Hyperparameters
@@ -72,6 +78,7 @@ class Run:
     world: World
     identity: Mapping[str, Any]
     log: Callable[[str], None]
+    watch: Callable[[EfficientNetLite0], None] = lambda network: None
 
 
 def predict_logits(network: EfficientNetLite0, pixels: Tensor, run: Run) -> Tensor:
@@ -112,10 +119,11 @@ class Fitting:
         self._network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         freeze(self._network, self._chosen)
         self._average = copy.deepcopy(self._network) if self._chosen.ema_decay else self._network
+        self._best: dict[str, Tensor] = {}
         self._optimizer = torch.optim.AdamW(self._groups(), weight_decay=self._chosen.weight_decay)
         self._generator = torch.Generator().manual_seed(self._chosen.seed + seed)
         self._steps = 0
-        self._fit = Fit()
+        self.fit = Fit()
 
     def _groups(self) -> list[dict[str, Any]]:
         head = set(self._network.head.parameters())
@@ -126,9 +134,9 @@ class Fitting:
             groups.append({"params": body, "peak": peak * self._chosen.body_rate})
         return [{**group, "lr": group["peak"]} for group in groups]
 
-    def run(self, train: Pictures, held_out: Pictures | None = None, until: int | None = None) -> Fit:
+    def run(self, train: Pictures, held_out: Pictures) -> Fit:
         """
-        Train until the epochs are over, or ``until`` one of them, or validation stops improving.
+        Train until the epochs are over or validation stops improving.
 
         Raises
         ------
@@ -136,34 +144,38 @@ class Fitting:
             When the loss is no number, or the checkpoint is of another run.
         """
         self._resume()
-        last = min(until or self._chosen.epochs, self._chosen.epochs)
         self._weights = class_weights(train.labels, self._network.head.out_features).to(self._run.device)
-        while len(self._fit.epochs) < last and not self._fit.stale(self._chosen.patience):
+        while len(self.fit.epochs) < self._chosen.epochs and not self.fit.stale(self._chosen.patience):
             self._one(train, held_out)
-        return self._fit
+        self._average.load_state_dict(self._best)
+        return self.fit
 
     @property
     def network(self) -> EfficientNetLite0:
-        """The network to keep: the average of the weights, where there is one."""
+        """After the run: the network that answered the held-out pictures best, its weights averaged over steps."""
         return self._average
 
-    def _one(self, train: Pictures, held_out: Pictures | None) -> None:
-        number = len(self._fit.epochs) + 1
+    def _one(self, train: Pictures, held_out: Pictures) -> None:
+        number = len(self.fit.epochs) + 1
         started = time.monotonic()
-        done = Epoch(number, self._epoch(train, number - 1), 0.0)
-        said = f"{self._name} epoch={number} train_loss={done.train_loss:.4f} "
-        if held_out is not None:
-            logits = predict_logits(self._average, held_out.pixels, self._run)
-            done.validation_loss = float(F.cross_entropy(logits, held_out.labels))
-            done.validation_accuracy = float((logits.argmax(1) == held_out.labels).float().mean())
-            self._fit.logits.append(logits)
-            said += (
-                f"validation_loss={done.validation_loss:.4f} "
-                f"validation_accuracy={done.validation_accuracy:.4f} "
-            )
-        done.seconds = round(time.monotonic() - started, 2)
-        self._fit.epochs.append(done)
-        self._run.log(f"{said}seconds={done.seconds};")
+        loss = self._epoch(train, number - 1)
+        logits = predict_logits(self._average, held_out.pixels, self._run)
+        done = Epoch(
+            epoch=number,
+            train_loss=loss,
+            seconds=round(time.monotonic() - started, 2),
+            validation_loss=float(F.cross_entropy(logits, held_out.labels)),
+            validation_accuracy=float((logits.argmax(1) == held_out.labels).float().mean()),
+        )
+        self.fit.epochs.append(done)
+        if self.fit.best == number:
+            self.fit.logits = logits
+            self._best = {name: value.clone() for name, value in self._average.state_dict().items()}
+        self._run.log(
+            f"{self._name} epoch={number} train_loss={loss:.4f} validation_loss={done.validation_loss:.4f} "
+            f"validation_accuracy={done.validation_accuracy:.4f} seconds={done.seconds};"
+        )
+        self._run.watch(self._average)
         self._save()
 
     def _epoch(self, train: Pictures, index: int) -> float:
@@ -263,11 +275,12 @@ class Fitting:
             "identity": dict(self._run.identity),
             "network": self._network.state_dict(),
             "average": self._average.state_dict(),
+            "best": self._best,
             "optimizer": self._optimizer.state_dict(),
             "generator": self._generator.get_state(),
             "steps": self._steps,
-            "epochs": [asdict(epoch) for epoch in self._fit.epochs],
-            "logits": self._fit.logits,
+            "epochs": [asdict(epoch) for epoch in self.fit.epochs],
+            "logits": self.fit.logits,
         }
         # Written beside and moved, so that a job killed meanwhile leaves the older one whole.
         fresh = self._checkpoint.with_suffix(".new")
@@ -289,11 +302,12 @@ class Fitting:
             )
         self._network.load_state_dict(state["network"])
         self._average.load_state_dict(state["average"])
+        self._best = state["best"]
         self._optimizer.load_state_dict(state["optimizer"])
         self._generator.set_state(state["generator"])
         self._steps = int(state["steps"])
-        self._fit = Fit([Epoch(**each) for each in state["epochs"]], list(state["logits"]))
-        self._run.log(f"{self._name} resumed after epoch {len(self._fit.epochs)}")
+        self.fit = Fit([Epoch(**each) for each in state["epochs"]], state["logits"])
+        self._run.log(f"{self._name} resumed after epoch {len(self.fit.epochs)}")
 
 
 def freeze(network: EfficientNetLite0, chosen: Hyperparameters) -> None:

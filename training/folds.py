@@ -1,13 +1,13 @@
 """Cross-fitting: every picture answered by a network that did not learn from it."""
 
+import copy
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F  # noqa: N812 - torch's own customary name
 
 from classifier.network import EfficientNetLite0, load_pretrained
 from training.errors import DatasetError
@@ -25,14 +25,14 @@ class Answers:
     logits, labels
         Shapes [n, k] and [n].
     epochs
-        How many epochs the networks had trained for: the number that answered best.
+        After which epoch each network answered best.
     curve
         Every epoch up to the shortest fit's last, over all of the pictures.
     """
 
     logits: Tensor
     labels: Tensor
-    epochs: int
+    epochs: tuple[int, ...]
     curve: list[Epoch]
 
 
@@ -58,30 +58,46 @@ def _order(group: str) -> bytes:
 
 
 def gather(fits: Sequence[Fit], held_out: Sequence[Pictures]) -> Answers:
-    """Join what each fit said of its held-out pictures, after the number of epochs that was best for all."""
-    labels = torch.cat([pictures.labels for pictures in held_out])
-    length = min(len(fit.epochs) for fit in fits)
-    curve = []
-    logits = []
-    for index in range(length):
-        logits.append(torch.cat([fit.logits[index] for fit in fits]))
-        each = [fit.epochs[index] for fit in fits]
-        curve.append(
-            Epoch(
-                epoch=index + 1,
-                train_loss=sum(epoch.train_loss for epoch in each) / len(each),
-                seconds=round(sum(epoch.seconds for epoch in each), 2),
-                validation_loss=float(F.cross_entropy(logits[-1], labels)),
-                validation_accuracy=float((logits[-1].argmax(1) == labels).float().mean()),
-            )
+    """Join what each fit said of its held-out pictures."""
+    sizes = [len(pictures) for pictures in held_out]
+
+    def mean(values: Iterable[float]) -> float:
+        return sum(value * size for value, size in zip(values, sizes, strict=True)) / sum(sizes)
+
+    curve = [
+        Epoch(
+            epoch=each[0].epoch,
+            train_loss=sum(epoch.train_loss for epoch in each) / len(each),
+            seconds=round(sum(epoch.seconds for epoch in each), 2),
+            validation_loss=mean(epoch.validation_loss for epoch in each),
+            validation_accuracy=mean(epoch.validation_accuracy for epoch in each),
         )
-    best = min(range(length), key=lambda index: curve[index].validation_loss or 0.0)
-    return Answers(logits[best], labels, best + 1, curve)
+        for each in zip(*(fit.epochs for fit in fits), strict=False)
+    ]
+    return Answers(
+        logits=torch.cat([fit.logits for fit in fits]),
+        labels=torch.cat([pictures.labels for pictures in held_out]),
+        epochs=tuple(fit.best for fit in fits),
+        curve=curve,
+    )
+
+
+def average(networks: Sequence[EfficientNetLite0]) -> EfficientNetLite0:
+    """
+    Return one network whose weights are the mean of theirs (arXiv:2203.05482).
+
+    They must have begun with the same weights: only then do their means answer as well as they do together.
+    """
+    mean = copy.deepcopy(networks[0])
+    with torch.no_grad():
+        for whole, *parts in zip(mean.parameters(), *(each.parameters() for each in networks), strict=True):
+            whole.copy_(torch.stack(parts).mean(dim=0))
+    return mean
 
 
 class CrossFit:
     """
-    The fits of one job: one for each fold, and one of all pictures, whose network is kept.
+    The fits of one job: one for each fold, from the same beginning.
 
     Parameters
     ----------
@@ -114,23 +130,18 @@ class CrossFit:
         mask[held] = False
         return torch.nonzero(mask).flatten()
 
-    def _fitting(self, name: str, seed: int) -> Fitting:
-        torch.manual_seed(self._run.chosen.seed + seed)
+    def _fitting(self, number: int) -> Fitting:
+        torch.manual_seed(self._run.chosen.seed)
         network = EfficientNetLite0(len(self._names))
         load_pretrained(network, self._weights)
-        return Fitting(network, self._run, name, seed)
+        return Fitting(network, self._run, f"fold-{number}", number)
 
-    def answers(self) -> Answers:
-        """Hold out each fold in turn."""
+    def run(self) -> tuple[EfficientNetLite0, Answers]:
+        """Hold out each fold in turn; return the average of the networks, and what each said of its fold."""
         parts = [self._pool.rows(held) for held in self._held_out]
+        fittings = [self._fitting(number) for number in range(1, len(parts) + 1)]
         fits = [
-            self._fitting(f"fold-{number}", number).run(self._pool.rows(self._rest(held)), part)
-            for number, (held, part) in enumerate(zip(self._held_out, parts, strict=True), start=1)
+            fitting.run(self._pool.rows(self._rest(held)), part)
+            for fitting, held, part in zip(fittings, self._held_out, parts, strict=True)
         ]
-        return gather(fits, parts)
-
-    def network(self, epochs: int) -> EfficientNetLite0:
-        """Learn from every picture, for as many epochs as served the held-out ones best."""
-        fitting = self._fitting("final", 0)
-        fitting.run(self._pool, until=epochs)
-        return fitting.network
+        return average([fitting.network for fitting in fittings]), gather(fits, parts)

@@ -16,11 +16,12 @@ class Hyperparameters:
     epochs
         Passes over the training split, at most; early stopping may end before.
     patience
-        Epochs without a better validation loss before training stops; 0 never stops early.
+        Epochs without a better validation loss before training stops; 0 never stops early. What is kept is the
+        epoch with the best, in either case.
     folds
-        Parts of the pictures outside the test split that are held out in turn: their answers calibrate the
-        model, and say after how many epochs it answered best. The model itself then learns from all of them
-        for so many epochs. 1 holds out the validation split alone, once.
+        Parts of the pictures outside the test split. Each is held out from one network that learns from the
+        others; the answers calibrate the model, whose weights are the mean of the networks'. 1 holds out the
+        validation split alone, once.
     image_size
         Side of the network's input, pixels; a multiple of 32.
     batch_size
@@ -65,7 +66,7 @@ class Hyperparameters:
 
     epochs: int = 8
     patience: int = 4
-    folds: int = 3
+    folds: int = 4
     image_size: int = 160
     batch_size: int = 32
     learning_rate: float = 0.001

@@ -117,17 +117,15 @@ def _train(chosen: Hyperparameters, world: World) -> None:
         f"{len(pool)} pictures of {', '.join(names)} outside the test split, {images} of them held out in "
         f"{chosen.folds} fold(s), on {device}" + (f", {world.size} processes" if world.size > 1 else "")
     )
-    with phases.phase("folds"):
-        answers = fits.answers()
+    with phases.phase("train"):
+        network, answers = fits.run()
     with phases.phase("calibrate"):
         card = _card(answers, chosen, names, manifest)
     run.log(
-        f"epochs={answers.epochs} temperature={card.temperature:.3f} threshold={card.threshold:.3f} "
-        f"coverage={card.calibration['coverage']:.3f} held_out_accuracy={card.validation['accuracy']:.4f} "
-        f"held_out_loss={card.validation['loss']:.4f};"
+        f"epochs={','.join(map(str, answers.epochs))} temperature={card.temperature:.3f} "
+        f"threshold={card.threshold:.3f} coverage={card.calibration['coverage']:.3f} "
+        f"held_out_accuracy={card.validation['accuracy']:.4f} held_out_loss={card.validation['loss']:.4f};"
     )
-    with phases.phase("train"):
-        network = fits.network(answers.epochs)
     if world.leads:
         _write(network, card, answers.curve, phases)
 
@@ -178,7 +176,7 @@ def _card(
             "accuracy": float(correct.mean()),
             "loss": float(-np.log(probabilities[np.arange(len(labels)), labels]).mean()),
             "n": len(labels),
-            "epochs": answers.epochs,
+            "epochs": max(answers.epochs),
         },
     )
 

@@ -59,7 +59,7 @@ def _how(card: ModelCard) -> str:
     chosen = ", ".join(f"{name} {value}" for name, value in sorted(card.hyperparameters.items()))
     held = "out-of-fold answers" if card.calibrated_on == "out-of-fold" else "answers on the validation split"
     return (
-        f"Transfer learning ({card.network}, {card.image_size} px). The number of epochs, the temperature "
+        f"Transfer learning ({card.network}, {card.image_size} px). The epochs to keep, the temperature "
         f"({card.temperature:.3f}) and the routing threshold ({card.threshold:.3f}) were fitted to {held}; the "
         f"test split took part in no choice. Hyperparameters: {chosen}."
     )

@@ -28,7 +28,7 @@ def test_accuracy_is_printed_for_each_model(
     given = ["epochs=1", "image-size=32", "folds=2", "batch-size=8", "frozen-blocks=12"]
     accuracy.main(
         [
-            *("--data", str(drawings), "--folds", "2", "--json", str(figures)),
+            *("--data", str(drawings), "--folds", "2", "--out", str(drawings.parent)),
             *(word for each in given for word in ("--set", each)),
         ]
     )
@@ -36,8 +36,10 @@ def test_accuracy_is_printed_for_each_model(
     written = json.loads(figures.read_text())
     for name in ("network", "frozen", "scratch"):
         assert f"\n{name:8} accuracy " in said
-        assert len(written[name]["accuracy"]) == 2
+        assert len(written["seed 0"][name]["accuracy"]) == 2
     assert "calibration error" in said
+    assert "pictures right" in said
+    assert "by networks that had not learnt from them" in said
 
 
 def test_ratios_are_printed_for_a_training_step(capsys: pytest.CaptureFixture[str]) -> None:

@@ -83,7 +83,7 @@ def test_a_model_comes_out_that_knows_its_data(channels: Path) -> None:
     assert (card.drawings, card.calibrated_on, card.calibration["images"]) == (True, "out-of-fold", 29)
     metrics = json.loads((channels / "model" / "metrics.json").read_text())
     assert [epoch["epoch"] for epoch in metrics["epochs"]] == [1]
-    assert {"read", "folds", "train", "calibrate", "write"} <= set(metrics["phases"])
+    assert {"read", "train", "calibrate", "write"} <= set(metrics["phases"])
 
 
 @pytest.mark.parametrize("classes", [("motorcycle", "bicycle", "good", "defective")])
@@ -101,7 +101,7 @@ def test_the_same_seed_gives_the_same_model(channels: Path) -> None:
     assert torch.equal(_weights(channels), first)
 
 
-@pytest.mark.parametrize("step", [2, 7, 9])
+@pytest.mark.parametrize("step", [1, 4, 7])
 def test_a_run_killed_at_any_step_ends_as_an_undisturbed_one(
     channels: Path, monkeypatch: pytest.MonkeyPatch, step: int
 ) -> None:
@@ -137,7 +137,7 @@ def test_trials_of_a_search_keep_their_checkpoints_apart(channels: Path) -> None
     for rate in ("0.001", "0.002", "0.001"):
         assert main([*FAST, *shared, "--learning-rate", rate]) == 0
     assert len(list(folder.iterdir())) == 2
-    assert all((trial / "final.pt").is_file() for trial in folder.iterdir())
+    assert all((trial / "fold-1.pt").is_file() for trial in folder.iterdir())
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def _train(folder: Path, launcher: list[str]) -> torch.Tensor:
     )
     assert done.returncode == 0, done.stderr
     # One process speaks for all.
-    assert done.stdout.count("final epoch=1 ") == 1
+    assert done.stdout.count("fold-1 epoch=1 ") == 1
     return load_model(folder / "model").network.head.weight.detach().clone()
 
 

@@ -1,12 +1,13 @@
-"""Cross-fitting: folds that no group of duplicates straddles, and the epoch that was best for all."""
+"""Cross-fitting: folds that no group of duplicates straddles, and the mean of what came out of them."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 
+from classifier.network import EfficientNetLite0
 from training.fitting import Epoch, Fit
-from training.folds import deal, gather
+from training.folds import average, deal, gather
 from training.pictures import Pictures
 
 
@@ -36,28 +37,37 @@ def test_no_group_straddles_folds_whatever_the_order_of_the_files() -> None:
     ]
 
 
-def _fit(rows: int, losses: list[float]) -> Fit:
-    # A logit that is as far from the truth (class 0) as the loss says.
-    logits = [torch.tensor([[-loss, 0.0]] * rows) for loss in losses]
-    return Fit([Epoch(i + 1, 1.0, 2.0) for i in range(len(losses))], logits)
+def test_answers_are_each_network_s_best_and_the_curve_is_all_pictures_mean() -> None:
+    held = [_pictures([0, 0, 0], ["a", "b", "c"]), _pictures([0], ["d"])]
+    fits = [
+        Fit([Epoch(1, 1.0, 2.0, 0.8, 0.5), Epoch(2, 0.5, 2.0, 0.4, 1.0)], torch.ones(3, 2)),
+        Fit([Epoch(1, 3.0, 2.0, 0.4, 0.5), Epoch(2, 2.5, 2.0, 0.8, 0.0)], torch.zeros(1, 2)),
+    ]
+    answers = gather(fits, held)
+    assert answers.epochs == (2, 1)
+    assert answers.logits.tolist() == [[1.0, 1.0]] * 3 + [[0.0, 0.0]]
+    assert [(epoch.epoch, epoch.train_loss, epoch.seconds) for epoch in answers.curve] == [
+        (1, 2.0, 4.0),
+        (2, 1.5, 4.0),
+    ]
+    assert [epoch.validation_loss for epoch in answers.curve] == pytest.approx([0.7, 0.5])
+    assert [epoch.validation_accuracy for epoch in answers.curve] == pytest.approx([0.5, 0.75])
 
 
-def test_the_epoch_is_the_one_that_served_all_held_out_pictures_best() -> None:
-    labels = [0, 0]
-    held = [_pictures(labels, ["a", "b"]), _pictures(labels, ["c", "d"])]
-    answers = gather([_fit(2, [3.0, 1.0, 0.0, 0.5]), _fit(2, [3.0, 0.0, 2.0])], held)
-    assert answers.epochs == 2
-    assert answers.logits[:, 0].tolist() == [-1.0, -1.0, 0.0, 0.0]
-    assert [epoch.epoch for epoch in answers.curve] == [1, 2, 3]
-    assert answers.curve[0].validation_accuracy == pytest.approx(0.0)
+def test_the_average_has_the_mean_of_the_weights() -> None:
+    networks = [EfficientNetLite0(2) for _ in range(3)]
+    for number, network in enumerate(networks):
+        torch.nn.init.constant_(network.head.weight, float(number))
+    assert torch.equal(average(networks).head.weight, networks[1].head.weight)
+    assert not networks[0].head.weight.any()
 
 
 @pytest.mark.parametrize(
-    ("losses", "stale"), [([1.0, 0.9, 0.8], False), ([1.0, 1.1, 1.2], True), ([1.0, 1.1], False)]
+    ("losses", "stale"), [([1.0, 0.9, 0.8], False), ([1.0, 1.1, 1.2], True), ([1.0, 1.1], False), ([], False)]
 )
 def test_training_stops_when_validation_has_not_improved_for_so_long(
     losses: list[float], stale: bool
 ) -> None:
-    fit = Fit([Epoch(i, 0.0, 0.0, loss, 0.5) for i, loss in enumerate(losses)])
+    fit = Fit([Epoch(number, 0.0, 0.0, loss, 0.5) for number, loss in enumerate(losses, start=1)])
     assert fit.stale(2) is stale
     assert fit.stale(0) is False
