@@ -1,34 +1,44 @@
 """How good the classifier is on a folder of pictures, by nested cross-validation.
 
-    python -m benchmarks.accuracy --data FOLDER [--folds 5] [--device cpu] [--only network]
+    python -m benchmarks.accuracy --data FOLDER [--folds 5] [--seeds 0 1 2] [--device cpu] [--only network]
 
 Each outer fold is answered by models for which nothing was chosen with it: weights, number of epochs, temperature
 and threshold come from the other folds. A small network from scratch and a frozen backbone with logistic regression
 run over the same folds, so that a reader sees what each part buys.
+
+Every picture is answered by several networks that did not learn from it: by one of its outer fold, and by those that
+calibrate the models of the other outer folds. Those that most of these networks get wrong are shown on one sheet:
+what of the remaining error is the network's, and what the labels' or the pictures', is for eyes to judge.
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
-from benchmarks.peers import Outcome, calibrate, frozen, scratch
+from benchmarks.peers import Outcome, Stage, calibrate, frozen, scratch
+from benchmarks.sheet import contact_sheet
 from classifier.calibration import (
     bootstrap_interval,
     expected_calibration_error,
     upper_bound,
 )
+from classifier.network import EfficientNetLite0
 from classifier.preprocessing import decode_pixels
 from stacks.assets import weights_file
 from training.fitting import Run, predict_logits
-from training.folds import CrossFit, deal
+from training.folds import CrossFit, average, deal
 from training.hyperparameters import Hyperparameters
 from training.memory import keep_freed_memory
 from training.pictures import Pictures
@@ -36,32 +46,111 @@ from training.staging.dataset import build_dataset
 from training.staging.folder import open_folder
 from training.world import World
 
+REACHED = 0.97
+"""The accuracy whose training time is printed."""
 
-def read(folder: Path, image_size: int) -> tuple[tuple[str, ...], Pictures, list[str]]:
-    """Stage a folder in memory: checked, without copies, near duplicates grouped; and the files' names."""
-    classes, candidates = open_folder(folder, [])
-    dataset, files = build_dataset("folder", classes, candidates, log=lambda _: None)
-    pixels = torch.stack([decode_pixels(files[p.file], image_size)[0] for p in dataset.pictures])
-    labels = torch.tensor([classes.index(p.label) for p in dataset.pictures])
-    groups = tuple(p.group for p in dataset.pictures)
-    return classes, Pictures(pixels, labels, groups), [p.original for p in dataset.pictures]
+
+@dataclass(frozen=True)
+class Data:
+    """The folder's pictures, and what to show of them."""
+
+    names: tuple[str, ...]
+    pictures: Pictures
+    originals: list[str]
+    contents: list[bytes]
+
+
+def read(folder: Path, image_size: int) -> Data:
+    """Stage a folder in memory: checked, without copies, near duplicates grouped."""
+    names, candidates = open_folder(folder, [])
+    dataset, files = build_dataset("folder", names, candidates, log=lambda _: None)
+    contents = [files[picture.file] for picture in dataset.pictures]
+    pixels = torch.stack([decode_pixels(content, image_size)[0] for content in contents])
+    labels = torch.tensor([names.index(picture.label) for picture in dataset.pictures])
+    groups = tuple(picture.group for picture in dataset.pictures)
+    originals = [picture.original for picture in dataset.pictures]
+    return Data(names, Pictures(pixels, labels, groups), originals, contents)
 
 
 def network(train: Pictures, test: Pictures, names: Sequence[str], run: Run) -> Outcome:
     """Train as the training job does, on one outer fold's other pictures."""
     started = time.perf_counter()
-    fits = CrossFit(run, names, weights_file(), train, deal(train, run.chosen.folds))
-    answers = fits.answers()
+    seen: dict[EfficientNetLite0, list[EfficientNetLite0]] = {}
+
+    def watch(network: EfficientNetLite0) -> None:
+        seen.setdefault(network, []).append(copy.deepcopy(network))
+
+    parts = deal(train, run.chosen.folds)
+    kept, answers = CrossFit(replace(run, watch=watch), names, weights_file(), train, parts).run()
     temperature, threshold = calibrate(answers.logits, answers.labels, run.chosen.target_error)
-    calibrated = time.perf_counter()
-    kept = fits.network(answers.epochs)
     ended = time.perf_counter()
-    logits = predict_logits(kept, test.pixels, run).numpy()
-    outcome = Outcome.of(logits, test.labels.numpy(), temperature, threshold, ended - started)
-    return replace(outcome, final_seconds=ended - calibrated, epochs=answers.epochs)
+    logits = predict_logits(kept, test.pixels, run)
+    # What the model would have been, had the training ended after each epoch.
+    models = [average(after) for after in zip(*seen.values(), strict=False)]
+    right = [(predict_logits(model, test.pixels, run).argmax(1) == test.labels).numpy() for model in models]
+    times = accumulate(epoch.seconds for epoch in answers.curve)
+    outcome = Outcome.of(logits.numpy(), test.labels.numpy(), temperature, threshold, ended - started)
+    return replace(
+        outcome,
+        stages=tuple(Stage(seconds, each) for seconds, each in zip(times, right, strict=True)),
+        learnt_from=torch.cat(parts),
+        learnt_wrong=(answers.logits.argmax(1) != answers.labels).numpy(),
+    )
 
 
 MODELS = {"network": network, "frozen": frozen, "scratch": scratch}
+
+
+class Doubts:
+    """Counts how often each picture was answered, and how often wrong, by models that had not learnt from it."""
+
+    def __init__(self, data: Data) -> None:
+        self._data = data
+        self.asked = np.zeros(len(data.pictures), dtype=int)
+        self.wrong = np.zeros(len(data.pictures), dtype=int)
+
+    def add(self, rows: Tensor, wrong: NDArray[np.bool_]) -> None:
+        """Count one model's answers to some of the pictures."""
+        self.asked[rows.numpy()] += 1
+        self.wrong[rows.numpy()] += wrong
+
+    def most(self) -> list[int]:
+        """Return the rows of the pictures that most answers got wrong, the worst first."""
+        rows = [row for row in range(len(self.asked)) if 2 * self.wrong[row] > self.asked[row]]
+        return sorted(rows, key=lambda row: (-self.wrong[row] / self.asked[row], self._data.originals[row]))
+
+    def show(self, file: Path) -> list[dict[str, object]]:
+        """Print how many there are, write them as one picture, and return them."""
+        rows, total = self.most(), len(self.asked)
+        always = sum(int(self.wrong[row] == self.asked[row]) for row in rows)
+        print(
+            f"wrong in most of their {self.asked.min()} to {self.asked.max()} answers by networks that had not "
+            f"learnt from them: {len(rows)} of {total} pictures ({always} in every one). With these wrong and all "
+            f"others right the accuracy would be {1 - len(rows) / total:.4f}.",
+            flush=True,
+        )
+        data = self._data
+        told = [f"{self.wrong[r]}/{self.asked[r]} {data.names[int(data.pictures.labels[r])]}" for r in rows]
+        if rows:
+            contact_sheet([data.contents[row] for row in rows], told, file)
+            print(f"see {file}")
+        return [
+            {
+                "picture": data.originals[row],
+                "wrong": int(self.wrong[row]),
+                "answers": int(self.asked[row]),
+            }
+            for row in rows
+        ]
+
+
+def time_to(accuracy: float, outcomes: Sequence[Outcome]) -> tuple[int, float] | None:
+    """Return after how many epochs and seconds of training the pictures held out by all were so accurate."""
+    for epoch in range(max(len(outcome.stages) for outcome in outcomes)):
+        reached = [outcome.stages[min(epoch, len(outcome.stages) - 1)] for outcome in outcomes]
+        if np.concatenate([stage.correct for stage in reached]).mean() >= accuracy:
+            return epoch + 1, float(np.mean([stage.seconds for stage in reached]))
+    return None
 
 
 def summary(name: str, outcomes: Sequence[Outcome]) -> dict[str, object]:
@@ -76,27 +165,53 @@ def summary(name: str, outcomes: Sequence[Outcome]) -> dict[str, object]:
         lambda rows: expected_calibration_error(confidence[rows], correct[rows]), len(correct)
     )
     seconds = [outcome.seconds for outcome in outcomes]
-    final = [outcome.final_seconds for outcome in outcomes]
     print(
         f"{name:8} accuracy {np.mean(accuracies):.4f} ± {np.std(accuracies, ddof=1):.4f} "
         f"({', '.join(f'{each:.3f}' for each in accuracies)})\n"
         f"{'':8} calibration error {error:.4f} (95 %: {low:.4f} to {high:.4f})\n"
         f"{'':8} routed {taken / len(correct):.4f}, of these wrong {wrong / max(1, taken):.4f} "
         f"({wrong} of {taken}; at 95 % at most {upper_bound(wrong, taken):.4f})\n"
-        f"{'':8} {np.mean(seconds):.0f} s a model with its calibration ({min(seconds):.0f} to {max(seconds):.0f})"
-        + (f", {np.mean(final):.0f} s of it its own training" if any(final) else ""),
+        f"{'':8} {np.mean(seconds):.0f} s a model with its calibration ({min(seconds):.0f} to {max(seconds):.0f})",
         flush=True,
     )
-    return {
+    figures: dict[str, object] = {
         "accuracy": accuracies,
         "calibration_error": [error, low, high],
         "routed": taken,
         "wrong_routed": wrong,
         "images": len(correct),
         "seconds": seconds,
-        "final_seconds": final,
-        "epochs": [outcome.epochs for outcome in outcomes],
     }
+    if all(outcome.stages for outcome in outcomes):
+        figures["training_seconds"] = [outcome.stages[-1].seconds for outcome in outcomes]
+        figures["epochs"] = [len(outcome.stages) for outcome in outcomes]
+        figures["time_to_accuracy"] = found = time_to(REACHED, outcomes)
+        print(
+            f"{'':8} {np.mean([outcome.stages[-1].seconds for outcome in outcomes]):.0f} s of it training; "
+            + (
+                f"{REACHED:.0%} of the held-out pictures right after {found[0]} epochs, {found[1]:.0f} s"
+                if found
+                else f"never {REACHED:.0%} of the held-out pictures right"
+            ),
+            flush=True,
+        )
+    return figures
+
+
+def nested(name: str, data: Data, folds: Sequence[Tensor], run: Run, doubts: Doubts) -> dict[str, object]:
+    """Run one model over the outer folds."""
+    outcomes = []
+    for number, rows in enumerate(folds, start=1):
+        mask = torch.ones(len(data.pictures), dtype=torch.bool)
+        mask[rows] = False
+        rest = torch.nonzero(mask).flatten()
+        outcome = MODELS[name](data.pictures.rows(rest), data.pictures.rows(rows), data.names, run)
+        print(f"{name} fold {number}: {outcome.correct.mean():.4f} in {outcome.seconds:.0f} s", flush=True)
+        outcomes.append(outcome)
+        if outcome.learnt_from is not None and outcome.learnt_wrong is not None:
+            doubts.add(rows, ~outcome.correct)
+            doubts.add(rest[outcome.learnt_from], outcome.learnt_wrong)
+    return summary(name, outcomes)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -106,40 +221,38 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--data", type=Path, required=True, help="folder of class folders")
     parser.add_argument("--folds", type=int, default=5, help="outer folds")
+    parser.add_argument("--seeds", type=int, default=[0], nargs="+", help="all of it once for each")
     parser.add_argument("--only", choices=MODELS, action="append", help="leave the other models out")
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a hyperparameter")
-    parser.add_argument("--json", type=Path, help="also write the figures here")
+    parser.add_argument(
+        "--out", type=Path, default=Path("build/accuracy"), help="folder for figures.json and doubtful.png"
+    )
     options = parser.parse_args(arguments)
     keep_freed_memory()
     given = dict(each.split("=", 1) for each in options.set)
-    chosen = replace(Hyperparameters.from_strings(given), seed=options.seed, device=options.device)
-    names, pictures, files = read(options.data, chosen.image_size)
-    folds = deal(pictures, options.folds)
-    run = Run(chosen, torch.device(options.device), World(), {}, lambda line: print(f"  {line}", flush=True))
-    print(f"{len(pictures)} pictures of {', '.join(names)}; {options.folds} outer folds, seed {options.seed}")
+    chosen = replace(Hyperparameters.from_strings(given), device=options.device)
+    data = read(options.data, chosen.image_size)
+    folds, doubts = deal(data.pictures, options.folds), Doubts(data)
+    options.out.mkdir(parents=True, exist_ok=True)
     result: dict[str, object] = {"hyperparameters": chosen.to_strings()}
-    for name in options.only or MODELS:
-        outcomes = []
-        wrong = []
-        for number, rows in enumerate(folds, start=1):
-            rest = torch.ones(len(pictures), dtype=torch.bool)
-            rest[rows] = False
-            outcome = MODELS[name](
-                pictures.rows(torch.nonzero(rest).flatten()), pictures.rows(rows), names, run
-            )
-            outcomes.append(outcome)
-            wrong += [
-                files[row] for row, right in zip(rows.tolist(), outcome.correct, strict=True) if not right
-            ]
-            print(
-                f"{name} fold {number}: {outcome.correct.mean():.4f} in {outcome.seconds:.0f} s", flush=True
-            )
-        result[name] = {**summary(name, outcomes), "wrong": sorted(wrong)}
-    if options.json:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    for seed in options.seeds:
+        print(
+            f"{len(data.pictures)} pictures of {', '.join(data.names)}; {options.folds} outer folds, seed {seed}"
+        )
+        run = Run(
+            replace(chosen, seed=seed),
+            torch.device(options.device),
+            World(),
+            {},
+            lambda line: print(f"  {line}", flush=True),
+        )
+        result[f"seed {seed}"] = {
+            name: nested(name, data, folds, run, doubts) for name in options.only or MODELS
+        }
+    if doubts.asked.any():
+        result["doubtful"] = doubts.show(options.out / "doubtful.png")
+    (options.out / "figures.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

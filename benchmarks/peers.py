@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -25,16 +26,35 @@ SCRATCH_EPOCHS = 30
 SCRATCH_SIZE = 32
 
 
+class Stage(NamedTuple):
+    """How far a training had come: seconds since it began, and which held-out pictures it then had right."""
+
+    seconds: float
+    correct: NDArray[np.bool_]
+
+
 @dataclass(frozen=True)
 class Outcome:
-    """What one model said of one outer fold."""
+    """
+    What one model said of one outer fold.
+
+    Parameters
+    ----------
+    seconds
+        From the pictures to the calibrated model.
+    stages
+        The model's own training, epoch by epoch.
+    learnt_from, learnt_wrong
+        The rows of the other folds' pictures, and which of them were wrong for networks that did not learn from them.
+    """
 
     confidence: NDArray[np.float64]
     correct: NDArray[np.bool_]
     threshold: float
     seconds: float
-    final_seconds: float = 0.0
-    epochs: int = 0
+    stages: tuple[Stage, ...] = ()
+    learnt_from: Tensor | None = None
+    learnt_wrong: NDArray[np.bool_] | None = None
 
     @classmethod
     def of(
