@@ -57,9 +57,16 @@ def _percent(value: float | None) -> str:
 
 def _how(card: ModelCard) -> str:
     chosen = ", ".join(f"{name} {value}" for name, value in sorted(card.hyperparameters.items()))
-    held = "out-of-fold answers" if card.calibrated_on == "out-of-fold" else "answers on the validation split"
+    held = "answers on the validation split"
+    mean = ""
+    if card.calibrated_on == "out-of-fold":
+        held = "out-of-fold answers"
+        mean = (
+            f" The weights are the mean of those of {card.hyperparameters.get('folds', 'several')} networks, each of "
+            "which learnt without one part of the pictures outside the test split and answered that part."
+        )
     return (
-        f"Transfer learning ({card.network}, {card.image_size} px). The epochs to keep, the temperature "
+        f"Transfer learning ({card.network}, {card.image_size} px).{mean} The epochs to keep, the temperature "
         f"({card.temperature:.3f}) and the routing threshold ({card.threshold:.3f}) were fitted to {held}; the "
         f"test split took part in no choice. Hyperparameters: {chosen}."
     )
