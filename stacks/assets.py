@@ -141,6 +141,10 @@ def weights_file() -> Path:
 def weights_asset(scope: Construct, construct_id: str) -> s3_assets.Asset:
     """Make an S3 asset of the pretrained weights."""
     file = weights_file()
-    return s3_assets.Asset(
-        scope, construct_id, path=str(file), asset_hash=hashlib.sha256(file.read_bytes()).hexdigest()
-    )
+    return s3_assets.Asset(scope, construct_id, path=str(file), asset_hash=sha256(file))
+
+
+def sha256(file: Path) -> str:
+    """Return the hash of a file's content, hexadecimal."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

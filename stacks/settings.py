@@ -18,7 +18,7 @@ from training.hyperparameters import Hyperparameters
 PREFIX_LIMIT = 34
 """Room for `-xform-`, twelve characters of the run and a retry in SageMaker's 63."""
 REPLACED_WHOLE = ("routes", "data", "hyperparameters", "search")
-RESERVED = ("classes", "target-error", "checkpoint-dir")
+RESERVED = ("classes", "target-error", "weights-sha256", "checkpoint-dir")
 """Hyperparameters that the workflow gives itself, from other settings."""
 TRAINING_SHARE_MINUTES = 30
 """What staging, evaluation and the endpoint leave of the hour that CloudFormation waits."""

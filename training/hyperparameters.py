@@ -1,5 +1,6 @@
 """The training job's hyperparameters: typed here, strings in SageMaker, the same names with '-' for '_'."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 
@@ -57,6 +58,8 @@ class Hyperparameters:
         Share of wrong images allowed among routed ones, 0…1; the threshold is chosen for it.
     classes
         Expected class names, comma-separated, in the order of the outputs; empty takes the folders'.
+    weights_sha256
+        Hash of the pretrained weights' file, hexadecimal; other weights are refused. Empty takes any.
     device
         ``auto`` (GPU when there is one), ``cpu`` or ``cuda``.
     checkpoint_dir
@@ -83,6 +86,7 @@ class Hyperparameters:
     threads: int = 0
     target_error: float = 0.01
     classes: str = ""
+    weights_sha256: str = ""
     device: str = "auto"
     checkpoint_dir: str = ""
 
@@ -154,5 +158,6 @@ _RULES: dict[str, _Rule] = {
     "seed": (lambda v: 0 <= v < 2**32, "from 0 to 4294967295"),
     "threads": (lambda v: 0 <= v <= 256, "from 0 to 256"),
     "target_error": (lambda v: 0.0 < v < 0.5, "above 0 and below 0.5"),
+    "weights_sha256": (lambda v: bool(re.fullmatch("([0-9a-f]{64})?", v)), "64 hexadecimal digits"),
     "device": (lambda v: v in ("auto", "cpu", "cuda"), "'auto', 'cpu' or 'cuda'"),
 }

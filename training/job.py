@@ -71,6 +71,18 @@ def _only_file(name: str, pattern: str) -> Path:
     return files[0]
 
 
+def _weights(wanted: str) -> Path:
+    path = _only_file("weights", "*.pth")
+    with path.open("rb") as stream:
+        found = hashlib.file_digest(stream, "sha256").hexdigest()
+    if wanted and found != wanted:
+        raise DatasetError(
+            f"The pretrained weights {path.name} have the SHA-256 {found[:12]}…, not {wanted[:12]}… as they were "
+            "deployed: deploy again."
+        )
+    return path
+
+
 def _device(chosen: Hyperparameters) -> torch.device:
     if chosen.device == "cuda" and not torch.cuda.is_available():
         raise HyperparameterError(
@@ -112,7 +124,7 @@ def _train(chosen: Hyperparameters, world: World) -> None:
     held_out = deal(pool, chosen.folds) if chosen.folds > 1 else [torch.arange(len(training), len(pool))]
     images = sum(len(rows) for rows in held_out)
     require_support(images, chosen.target_error)
-    fits = CrossFit(run, names, _only_file("weights", "*.pth"), pool, held_out)
+    fits = CrossFit(run, names, _weights(chosen.weights_sha256), pool, held_out)
     run.log(
         f"{len(pool)} pictures of {', '.join(names)} outside the test split, {images} of them held out in "
         f"{chosen.folds} fold(s), on {device}" + (f", {world.size} processes" if world.size > 1 else "")

@@ -8,6 +8,7 @@ from aws_cdk import aws_stepfunctions as sfn
 
 from lambda_src.naming import search_prefix
 from stacks import images
+from stacks.assets import sha256, weights_file
 from stacks.instances import has_local_storage
 from stacks.settings import RangeSettings, SearchSettings, text
 from stacks.workflow.context import RUN, Context, expression
@@ -128,6 +129,7 @@ def _hyperparameters(context: Context, checkpoints: str) -> dict[str, str]:
         **settings.given,
         "target-error": str(context.settings.target_error),
         "classes": ",".join(context.settings.classes),
+        "weights-sha256": sha256(weights_file()),
         "checkpoint-dir": checkpoints,
         "sagemaker_program": "train.py",
         # A local path, because an isolated job cannot fetch it; the channel brings the archive.

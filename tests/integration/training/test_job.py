@@ -207,6 +207,8 @@ def test_weights_of_another_network_are_refused(channels: Path) -> None:
     path.write_bytes(b"nothing")
     assert main([*FAST, "--epochs", "1"]) == 1
     assert "weights.pth cannot be read" in _said(channels)
+    assert main([*FAST, "--epochs", "1", "--weights-sha256", "0" * 64]) == 1
+    assert "weights.pth have the SHA-256 1785cfc3bc6a…, not 000000000000…" in _said(channels)
 
 
 def test_rare_classes_weigh_more() -> None:
