@@ -5,7 +5,8 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from PIL import Image
 
-_LONGEST_SIDE = 256
+LONGEST_SIDE = 256
+"""Pixels of an image that is measured."""
 
 
 @dataclass(frozen=True)
@@ -38,16 +39,16 @@ class ImageStatistics:
         return asdict(self)
 
 
-def measure(image: Image.Image, kind: str, mode: str) -> ImageStatistics:
-    """Measure an RGB image whose file was of format ``kind`` and mode ``mode``."""
+def measure(image: Image.Image, size: tuple[int, int], kind: str, mode: str) -> ImageStatistics:
+    """Measure an RGB image whose file was of ``size``, upright, and of format ``kind`` and mode ``mode``."""
     luma = image.convert("L")
-    luma.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE), Image.Resampling.BILINEAR)
+    luma.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.BILINEAR)
     values = np.asarray(luma, dtype=np.float64) / 255.0
     padded = np.pad(values, 1, mode="edge")
     around = padded[:-2, 1:-1] + padded[2:, 1:-1] + padded[1:-1, :-2] + padded[1:-1, 2:]
     return ImageStatistics(
-        width=image.width,
-        height=image.height,
+        width=size[0],
+        height=size[1],
         format=kind,
         mode=mode,
         brightness=round(float(values.mean()), 4),

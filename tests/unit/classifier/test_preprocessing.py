@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
 import torch
+from PIL import ExifTags, Image
 
+from classifier import preprocessing
 from classifier.errors import ImageTooLargeError, UnreadableImageError
 from classifier.preprocessing import Limits, decode_image
 from tests.integration.workflow.pictures import UNUSABLE, USABLE, drawing, encoded
@@ -42,3 +46,24 @@ def test_exif_turns_the_picture_upright() -> None:
     statistics = decode_image(USABLE["rotated+exif.jpg"], 64).statistics.as_dict()
     straight = drawing().size
     assert {statistics["width"], statistics["height"]} == set(straight)
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+@pytest.mark.parametrize("size", [(641, 640), (1600, 1200), (300, 4000)])
+def test_a_large_photograph_gives_the_same_when_its_decoder_reduces_it(
+    size: tuple[int, int], orientation: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    buffer = io.BytesIO()
+    drawing().resize(size, Image.Resampling.BICUBIC).save(buffer, "JPEG", quality=92, exif=exif)
+    reduced = decode_image(buffer.getvalue(), 64)
+    with monkeypatch.context() as patch:
+        patch.setattr(preprocessing, "_reduce", lambda *_: None)
+        whole = decode_image(buffer.getvalue(), 64)
+    upright = size if orientation == 1 else size[::-1]
+    assert (reduced.statistics.width, reduced.statistics.height) == upright
+    assert (whole.statistics.width, whole.statistics.height) == upright
+    assert (reduced.tensor - whole.tensor).abs().mean() < 0.01
+    for name in ("brightness", "contrast", "sharpness"):
+        assert getattr(reduced.statistics, name) == pytest.approx(getattr(whole.statistics, name), abs=0.01)
