@@ -57,7 +57,7 @@ def _decide(probabilities: NDArray[np.float32], embedding: NDArray[np.float32], 
 
 
 class LoadedModel:
-    """A network with its card, in evaluation mode on one device; `predict` may be called from any thread."""
+    """A network with its card, in evaluation mode on one device; its methods may be called from any thread."""
 
     def __init__(self, network: EfficientNetLite0, card: ModelCard, device: str = "cpu") -> None:
         self.card = card
@@ -71,14 +71,21 @@ class LoadedModel:
     def predict(self, batch: Tensor) -> Predictions:
         """Classify normalised float32 images, shape [n, 3, S, S]."""
         with torch.inference_mode():
-            x = batch.to(self.device, memory_format=torch.channels_last)
-            features = self.network.features(x)
-            logits = self.network.head(features).float()
-            probabilities = torch.softmax(logits / self.card.temperature, dim=1)
-            # Scaled to the usual length of 1280 features, so that the eight numbers are of order one.
-            directions = torch.nn.functional.normalize(features.float(), dim=1) * FEATURES**0.5
-            embeddings = directions @ self._projection
+            probabilities, embeddings = self.compute(batch.to(self.device))
         return Predictions(probabilities.cpu().numpy(), embeddings.cpu().numpy())
+
+    def compute(self, batch: Tensor) -> tuple[Tensor, Tensor]:
+        """Return probabilities [n, k] and embeddings [n, 8], float32, of images that are on the device already.
+
+        The network computes in the type of its own weights.
+        """
+        x = batch.to(self.network.head.weight.dtype, memory_format=torch.channels_last)
+        features = self.network.features(x)
+        logits = self.network.head(features).float()
+        probabilities = torch.softmax(logits / self.card.temperature, dim=1)
+        # Scaled to the usual length of 1280 features, so that the eight numbers are of order one.
+        directions = torch.nn.functional.normalize(features.float(), dim=1) * FEATURES**0.5
+        return probabilities, directions @ self._projection
 
     def warm_up(self, batch_size: int) -> None:
         """Run one batch of this size, so that the first real one pays no set-up."""

@@ -17,8 +17,8 @@ from classifier.image_statistics import LONGEST_SIDE, ImageStatistics, measure
 
 # The pretrained weights were learnt on pixels scaled to about -1…1 (TensorFlow's Lite recipe: mean 127,
 # deviation 128), not on the ImageNet means that most torch weights want.
-MEAN = (0.5, 0.5, 0.5)
-STD = (0.5, 0.5, 0.5)
+MEAN = 0.5
+STD = 0.5
 # Formats decoded inside Pillow. EPS would start Ghostscript, and others read files by name.
 # JPEG's decoder reads MPO files too; a name without a decoder of its own makes Pillow refuse everything.
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
@@ -82,9 +82,7 @@ def resized(image: Image.Image, image_size: int) -> Tensor:
 
 def normalise(pixels: Tensor) -> Tensor:
     """Scale uint8 pixels [..., 3, S, S] to the float32 values the network was pretrained on."""
-    mean = torch.tensor(MEAN, device=pixels.device).view(3, 1, 1)
-    std = torch.tensor(STD, device=pixels.device).view(3, 1, 1)
-    return (pixels.float() / 255 - mean) / std
+    return (pixels.float() / 255 - MEAN) / STD
 
 
 def open_rgb(data: bytes, limits: Limits | None = None) -> tuple[Image.Image, str, str]:

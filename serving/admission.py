@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from serving.errors import OverloadedError
@@ -11,16 +12,44 @@ MAX_REQUESTS = 80
 """Fewer than the 100 connections of the adapter in AWS's image: beyond those, requests would wait in there,
 where nothing can refuse them and the health check waits too."""
 MAX_IMAGES = 1024
-"""About 20 seconds of two CPU cores; SageMaker gives an answer 60."""
+"""What the machine remembers of admitted requests; some hundred kilobytes each."""
+BUDGET_SECONDS = 0.15
+"""How long a new request may have to wait for those before it. Longer queues raise every answer's latency and
+nobody's throughput: the lanes are busy with a few images each."""
+SMOOTHING = 0.02
+"""Weight of the newest of the intervals that the pace is the mean of: about the last fifty."""
 
 
 class Admission:
-    """Counts requests and images while they are under way; all calls from one event loop."""
+    """Counts what is under way, and refuses what would wait too long; all calls from one event loop.
 
-    def __init__(self, max_requests: int = MAX_REQUESTS, max_images: int = MAX_IMAGES) -> None:
+    Parameters
+    ----------
+    busy
+        Images that keep the whole machine at work; as many are always let in.
+    pace
+        Seconds per image when it is at work, as measured at the start; it follows the load from there.
+    budget
+        Seconds that a request may have to wait.
+    """
+
+    def __init__(
+        self,
+        busy: int,
+        pace: float,
+        *,
+        budget: float = BUDGET_SECONDS,
+        max_requests: int = MAX_REQUESTS,
+        max_images: int = MAX_IMAGES,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._busy, self._budget, self._clock = busy, budget, clock
         self._max_requests, self._max_images = max_requests, max_images
+        self._last: float | None = None
+        self.pace = pace
         self.requests = 0
         self.images = 0
+        self.queued = 0
 
     @contextmanager
     def request(self) -> Iterator[None]:
@@ -32,6 +61,7 @@ class Admission:
         """
         if self.requests >= self._max_requests:
             raise OverloadedError(f"{self.requests} requests are under way: send this one again in a second.")
+        self._check()
         self.requests += 1
         try:
             yield
@@ -46,6 +76,8 @@ class Admission:
         ------
         serving.errors.OverloadedError
         """
+        # Again: others may have been admitted while this one's body came.
+        self._check()
         if self.images and self.images + count > self._max_images:
             raise OverloadedError(f"{self.images} images are under way: send these again in a second.")
         self.images += count
@@ -53,3 +85,30 @@ class Admission:
             yield
         finally:
             self.images -= count
+
+    @contextmanager
+    def image(self) -> Iterator[None]:
+        """Count an admitted image as queued, from its decoding to its answer, while the context lasts."""
+        self.queued += 1
+        try:
+            yield
+        finally:
+            self.queued -= 1
+            self._observe()
+
+    def _check(self) -> None:
+        wait = self.queued * self.pace
+        if self.queued >= self._busy and wait > self._budget:
+            raise OverloadedError(
+                f"{self.queued} images are queued, about {wait:.2f} s of work: send this request again in a second."
+            )
+
+    def _observe(self) -> None:
+        """Learn the pace from the time between answers, while enough is queued to keep the machine at work."""
+        now = self._clock()
+        if self.queued < self._busy:
+            self._last = None
+            return
+        if self._last is not None:
+            self.pace += SMOOTHING * (now - self._last - self.pace)
+        self._last = now

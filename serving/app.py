@@ -18,13 +18,15 @@ from serving import errors, requests
 from serving.admission import Admission
 from serving.batching import Batcher
 from serving.engine import Answer, Engine, Pixels
+from serving.timings import StageMetrics, Timings, header
 
 logger = logging.getLogger("ray.serve")
 
 MODEL_DIRECTORY = Path(__file__).resolve().parent.parent.parent
 """The archive holds this file as `code/serving/app.py`."""
-RETRY_HINT = {"X-Amzn-SageMaker-Custom-Attributes": "retry-after=1"}
-"""The one header that SageMaker passes on; `Retry-After` does not reach the caller."""
+ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
+"""The one header that SageMaker passes on; neither `Retry-After` nor `Server-Timing` reaches the caller."""
+RETRY_HINT = {ATTRIBUTES: "retry-after=1"}
 
 
 @serve.deployment(
@@ -38,17 +40,23 @@ class ImageClassifier:
 
     def __init__(self) -> None:
         self._engine = Engine(MODEL_DIRECTORY)
-        self._engine.warm_up()
+        pace = self._engine.warm_up()
         self._batcher: Batcher[Pixels, Answer] = Batcher(
-            self._engine.infer, self._engine.shapes[-1], self._engine.inference
+            self._engine.infer, self._engine.largest, self._engine.inference, self._engine.lanes
         )
-        self._admission = Admission()
+        self._admission = Admission(self._engine.busy, pace)
+        self._metrics = StageMetrics()
         self._suspect = False
 
     async def __call__(self, request: Request) -> Response:
         """Answer one HTTP request."""
+        timings = Timings()
         try:
-            return JSONResponse(await self._answer(request))
+            answer = await self._answer(request, timings)
+            means = timings.means()
+            if "infer" in means:
+                self._metrics.observe(means)
+            return JSONResponse(answer, headers={ATTRIBUTES: header(means)})
         except errors.OverloadedError as error:
             return JSONResponse(errors.body(error), error.status, RETRY_HINT)
         except (errors.RequestError, ClassifierError) as error:
@@ -67,7 +75,7 @@ class ImageClassifier:
             await asyncio.get_running_loop().run_in_executor(self._engine.inference, self._engine.check)
             self._suspect = False
 
-    async def _answer(self, request: Request) -> dict[str, Any]:
+    async def _answer(self, request: Request, timings: Timings) -> dict[str, Any]:
         path = request.scope["path"].removeprefix(request.scope.get("root_path", "")).strip("/")
         if path == "-/healthz":
             return await self._health(request.method)
@@ -77,8 +85,9 @@ class ImageClassifier:
             raise errors.MethodNotAllowedError(f"Images are sent with POST, not {request.method}.")
         archive = requests.is_archive(request.headers.get("content-type", ""))
         with self._admission.request():
-            body = await requests.read(request.stream(), archive=archive)
-            return await (self._many(body) if archive else self._one(body))
+            with timings.measured("read"):
+                body = await requests.read(request.stream(), archive=archive)
+            return await (self._many(body, timings) if archive else self._one(body, timings))
 
     async def _health(self, method: str) -> dict[str, Any]:
         if method not in ("GET", "HEAD"):
@@ -89,27 +98,39 @@ class ImageClassifier:
             raise errors.NotReadyError("The model failed, and fails again when tried.") from error
         return {"status": "ok", "model_version": self._engine.version}
 
-    async def _one(self, content: bytes) -> Answer:
-        with self._admission.batch(1):
-            return await self._image(content)
+    async def _one(self, content: bytes, timings: Timings) -> Answer:
+        with self._admission.batch(1), self._admission.image():
+            return await self._image(content, timings)
 
-    async def _many(self, body: bytes) -> dict[str, Any]:
+    async def _many(self, body: bytes, timings: Timings) -> dict[str, Any]:
         loop = asyncio.get_running_loop()
-        images = await loop.run_in_executor(self._engine.decoders, requests.unpack, body)
+        with timings.measured("read"):
+            images = await loop.run_in_executor(self._engine.decoders, requests.unpack, body)
+        # Enough of its images are queued to keep the machine at work, and no more: a small request behind a large
+        # one waits for these alone.
+        window = asyncio.Semaphore(self._engine.busy)
+
+        async def one(content: bytes) -> Answer:
+            async with window:
+                with self._admission.image():
+                    return await self._image(content, timings)
+
         with self._admission.batch(len(images)):
-            found = await asyncio.gather(
-                *(self._image(content) for _, content in images), return_exceptions=True
-            )
+            found = await asyncio.gather(*(one(content) for _, content in images), return_exceptions=True)
         parts = zip(images, found, strict=True)
         return {
             "model_version": self._engine.version,
             "predictions": [{"name": name, **_part(result)} for (name, _), result in parts],
         }
 
-    async def _image(self, content: bytes) -> Answer:
+    async def _image(self, content: bytes, timings: Timings) -> Answer:
         loop = asyncio.get_running_loop()
-        pixels = await loop.run_in_executor(self._engine.decoders, self._engine.decode, content)
-        return await self._batcher.submit(pixels)
+        with timings.measured("decode"):
+            pixels = await loop.run_in_executor(self._engine.decoders, self._engine.decode, content)
+        answer, waited, ran = await self._batcher.submit(pixels)
+        timings.add("wait", waited)
+        timings.add("infer", ran)
+        return answer
 
 
 def _part(result: Answer | BaseException) -> dict[str, Any]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
+import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,16 +13,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from PIL import Image
 
 from classifier.artifact import load_model
 from classifier.errors import ArtifactError, ClassifierError
 from classifier.image_statistics import ImageStatistics
-from classifier.preprocessing import Limits, decode_pixels, normalise
+from classifier.preprocessing import Limits, decode_pixels
+from serving.runners import runner
 
-CPU_SHAPES = (1, 2, 4, 8)
-"""Batches are padded to one of these, which torch prepares at warm-up. On a CPU the images per second stop
-growing at eight: beyond it the activations leave the caches."""
-GPU_SHAPES = (1, 2, 4, 8, 16, 32, 64)
 MAX_DECODERS = 16
 Answer = dict[str, Any]
 
@@ -31,14 +32,9 @@ class Pixels(NamedTuple):
     statistics: ImageStatistics
 
 
-def padded(count: int, shapes: Sequence[int]) -> int:
-    """Return the smallest of the prepared shapes that holds `count` images, else the largest."""
-    return next((shape for shape in shapes if shape >= count), shapes[-1])
-
-
-def _settle_torch_threads(count: int) -> None:
-    """Give the calling thread its number of torch threads for good."""
-    torch.set_num_threads(count)
+def _settle_torch_threads() -> None:
+    """Give the calling thread a single torch thread for good."""
+    torch.set_num_threads(1)
     # Until a thread has asked, it would take over what another one sets later.
     torch.get_num_threads()
 
@@ -46,8 +42,8 @@ def _settle_torch_threads(count: int) -> None:
 class Engine:
     """One model on the best device there is.
 
-    Decoding has threads of its own, one to a core, each with a single torch thread; the model has one thread,
-    whose torch threads are the cores. Otherwise every decoder would bring an OpenMP team and all would fight.
+    Decoding has threads of its own, one to a core, and the model one to a lane of its runner. None of them has more
+    than one torch thread: otherwise each would bring an OpenMP team, and all would fight.
 
     Parameters
     ----------
@@ -65,34 +61,49 @@ class Engine:
     def __init__(self, directory: Path, limits: Limits | None = None) -> None:
         device = "cuda" if torch.cuda.is_available() else "cpu"
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        self.shapes = GPU_SHAPES if device == "cuda" else CPU_SHAPES
         self._limits = limits or Limits()
-        self._model = load_model(directory, device)
-        self.version = self._model.card.model_version or "unversioned"
-        self.decoders = ThreadPoolExecutor(
-            min(MAX_DECODERS, max(2, cores)), "decode", _settle_torch_threads, (1,)
-        )
-        self.inference = ThreadPoolExecutor(1, "infer", _settle_torch_threads, (cores,))
+        model = load_model(directory, device)
+        self._card = model.card
+        self._runner = runner(model, cores)
+        self.version = self._card.model_version or "unversioned"
+        self.lanes, self.largest = self._runner.lanes, self._runner.shapes[-1]
+        decoders = min(MAX_DECODERS, max(2, cores))
+        self.busy = 2 * self.lanes * self.largest + decoders
+        """Images that keep every thread at work: a batch in each lane, the next one, and those being decoded."""
+        self.decoders = ThreadPoolExecutor(decoders, "decode", _settle_torch_threads)
+        self.inference = ThreadPoolExecutor(self.lanes, "infer", _settle_torch_threads)
 
-    def warm_up(self) -> None:
-        """Run every prepared shape once, so that no request pays for it.
+    def warm_up(self) -> float:
+        """Run every prepared shape in every lane, so that no request pays for it; return the seconds per image.
+
+        They are those of photographs of 640 by 480 pixels while the whole machine is at work.
 
         Raises
         ------
         classifier.errors.ArtifactError
             When the model answers something that is no number.
         """
-        for shape in self.shapes:
-            self.inference.submit(self._try, shape).result()
+        together = threading.Barrier(self.lanes)  # or one lane's thread could take another's turn
+
+        def turn(shape: int) -> None:
+            together.wait()
+            self._try(shape)
+
+        for shape in self._runner.shapes:
+            for done in [self.inference.submit(turn, shape) for _ in range(self.lanes)]:
+                done.result()
+        photographs = [_photograph()] * (2 * self.busy)
+        started = time.perf_counter()
+        self.classify(photographs)
+        return (time.perf_counter() - started) / len(photographs)
 
     def check(self) -> None:
-        """Run one image through the model, and raise what that raises; in the inference thread."""
-        self._try(self.shapes[0])
+        """Run one image through the model, and raise what that raises; in a thread of `inference`."""
+        self._try(1)
 
     def _try(self, shape: int) -> None:
-        size = self._model.card.image_size
-        grey = torch.full((shape, 3, size, size), 128, dtype=torch.uint8)
-        if not np.isfinite(self._model.predict(normalise(grey)).probabilities).all():
+        grey = torch.full((3, self._card.image_size, self._card.image_size), 128, dtype=torch.uint8)
+        if not np.isfinite(self._runner.predict([grey] * shape).probabilities).all():
             raise ArtifactError("The model answers no numbers: its weights are damaged, train again.")
 
     def classify(self, contents: Sequence[bytes]) -> list[Answer | ClassifierError]:
@@ -106,7 +117,8 @@ class Engine:
 
         found = list(self.decoders.map(attempt, contents))
         good = [each for each in found if isinstance(each, Pixels)]
-        answers = iter(self.inference.submit(self.infer, good).result())
+        batches = [good[start : start + self.largest] for start in range(0, len(good), self.largest)]
+        answers = iter([answer for batch in self.inference.map(self.infer, batches) for answer in batch])
         return [next(answers) if isinstance(each, Pixels) else each for each in found]
 
     def decode(self, content: bytes) -> Pixels:
@@ -116,38 +128,34 @@ class Engine:
         ------
         classifier.errors.UnreadableImageError, classifier.errors.ImageTooLargeError
         """
-        return Pixels(*decode_pixels(content, self._model.card.image_size, self._limits))
+        return Pixels(*decode_pixels(content, self._card.image_size, self._limits))
 
     def infer(self, images: Sequence[Pixels]) -> list[Answer]:
-        """Answer decoded images, in order; in the inference thread."""
-        answers: list[Answer] = []
-        for start in range(0, len(images), self.shapes[-1]):
-            answers += self._infer(images[start : start + self.shapes[-1]])
-        return answers
-
-    def close(self) -> None:
-        """End the threads."""
-        self.decoders.shutdown(cancel_futures=True)
-        self.inference.shutdown(cancel_futures=True)
-
-    def _infer(self, images: Sequence[Pixels]) -> list[Answer]:
-        batch = torch.stack([image.tensor for image in images])
-        missing = padded(len(images), self.shapes) - len(images)
-        if missing:
-            batch = torch.cat([batch, batch[:1].expand(missing, -1, -1, -1)])
-        # Moved as bytes and normalised on the device: a quarter of the copy.
-        predictions = self._model.predict(normalise(batch.to(self._model.device)))
-        decisions = predictions.decisions(self._model.card)
+        """Answer at most `largest` decoded images, in order; in a thread of `inference`."""
+        decisions = self._runner.predict([image.tensor for image in images]).decisions(self._card)
         return [
             {
                 "class": decision.label,
                 "confidence": decision.confidence,
                 "probabilities": decision.probabilities,
                 "confident": decision.confident,
-                "threshold": self._model.card.threshold,
+                "threshold": self._card.threshold,
                 "model_version": self.version,
                 "image": image.statistics.as_dict(),
                 "embedding": decision.embedding,
             }
-            for image, decision in zip(images, decisions, strict=False)
+            for image, decision in zip(images, decisions, strict=True)
         ]
+
+    def close(self) -> None:
+        """End the threads."""
+        self.decoders.shutdown(cancel_futures=True)
+        self.inference.shutdown(cancel_futures=True)
+
+
+def _photograph() -> bytes:
+    """Return a JPEG of 640 by 480 pixels, as busy as a photograph."""
+    pixels = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).resize((640, 480), Image.Resampling.BICUBIC).save(buffer, "JPEG", quality=90)
+    return buffer.getvalue()

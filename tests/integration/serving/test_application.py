@@ -40,6 +40,13 @@ def refusal(answer: Answer) -> tuple[int, str]:
     return answer.status, answer.body["error"]
 
 
+def retry_after(answer: Answer) -> float:
+    """Return the seconds that a busy server asks for."""
+    hints = {name.lower(): value for name, value in answer.headers.items()}
+    assert refusal(answer) == (429, "OverloadedError")
+    return float(hints["x-amzn-sagemaker-custom-attributes"].removeprefix("retry-after="))
+
+
 def test_health_says_no_until_the_model_can_classify(server: Server) -> None:
     assert server.early
     assert 200 not in {answer.status for answer in server.early}
@@ -117,22 +124,36 @@ def test_other_content_types_are_refused_when_an_image_is_wanted(server: Server)
 
 def test_everyone_is_answered_when_sixty_four_come_at_once(server: Server) -> None:
     contents = [*USABLE.values(), UNUSABLE["corrupt.jpg"]]
+
+    def ask(number: int) -> Answer:
+        while (answer := server.send(contents[number % len(contents)])).status == 429:
+            time.sleep(retry_after(answer))
+        return answer
+
     with ThreadPoolExecutor(64) as clients:
-        answers = list(clients.map(lambda number: server.send(contents[number % len(contents)]), range(256)))
+        answers = list(clients.map(ask, range(256)))
     for number, answer in enumerate(answers):
         assert answer.status == (400 if number % len(contents) == len(USABLE) else 200), answer
 
 
+def test_an_answer_says_where_its_time_went(server: Server) -> None:
+    for answer in (
+        server.send(USABLE["photo.jpg"]),
+        server.send(tar(dict.fromkeys("abc", USABLE["photo.jpg"])), "application/x-tar"),
+    ):
+        told = {name.lower(): value for name, value in answer.headers.items()}
+        stages = dict(each.split(";dur=") for each in told["x-amzn-sagemaker-custom-attributes"].split(", "))
+        assert list(stages) == ["read", "decode", "wait", "infer", "total"]
+        assert 0 < float(stages["infer"]) <= float(stages["total"])
+
+
 def test_some_are_told_to_come_back_when_too_many_come_at_once(server: Server) -> None:
-    many = tar({str(number): USABLE["photo.jpg"] for number in range(400)})
-    with ThreadPoolExecutor(4) as clients:
-        answers = list(clients.map(lambda _: server.send(many, "application/x-tar"), range(4)))
+    many = tar({str(number): USABLE["photo.jpg"] for number in range(100)})
+    with ThreadPoolExecutor(8) as clients:
+        answers = list(clients.map(lambda _: server.send(many, "application/x-tar"), range(8)))
     shed = [answer for answer in answers if answer.status != 200]
-    assert 1 <= len(shed) <= 2
-    for answer in shed:
-        assert refusal(answer) == (429, "OverloadedError")
-        hints = {name.lower(): value for name, value in answer.headers.items()}
-        assert hints["x-amzn-sagemaker-custom-attributes"] == "retry-after=1"
+    assert 1 <= len(shed) < len(answers)
+    assert {retry_after(answer) for answer in shed} == {1.0}
     assert server.send(USABLE["photo.jpg"]).status == 200
 
 
@@ -140,12 +161,12 @@ def test_it_lives_on_when_clients_leave(server: Server) -> None:
     body = USABLE["photo.jpg"]
     head = f"POST /classifier/ HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n\r\n".encode()
     for sent in (head, head + body[: len(body) // 2], head + body):
-        for _ in range(20):
+        for _ in range(40):
             with socket.create_connection(("127.0.0.1", server.ray_port)) as client:
                 client.sendall(sent)
     time.sleep(0.5)
     # Had they kept their places, admission would refuse these.
-    with ThreadPoolExecutor(64) as clients:
+    with ThreadPoolExecutor(8) as clients:
         statuses = {answer.status for answer in clients.map(server.send, [body] * 64)}
     assert statuses == {200}
     assert server.ping().status == 200

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 import pytest
 
 from serving.admission import MAX_REQUESTS, Admission
@@ -11,7 +13,7 @@ ADAPTER_CONNECTIONS = 100
 
 
 def test_requests_are_refused_when_too_many_are_under_way() -> None:
-    admission = Admission(max_requests=2)
+    admission = Admission(4, 0.01, max_requests=2)
     with admission.request(), admission.request(), pytest.raises(OverloadedError, match="2 requests"):
         admission.request().__enter__()
     with admission.request():
@@ -20,7 +22,7 @@ def test_requests_are_refused_when_too_many_are_under_way() -> None:
 
 
 def test_images_are_refused_when_too_many_are_under_way() -> None:
-    admission = Admission(max_images=10)
+    admission = Admission(4, 0.01, max_images=10)
     with admission.batch(6):
         with pytest.raises(OverloadedError, match="6 images"), admission.batch(5):
             pass
@@ -30,7 +32,7 @@ def test_images_are_refused_when_too_many_are_under_way() -> None:
 
 
 def test_places_are_given_back_when_a_request_fails() -> None:
-    admission = Admission()
+    admission = Admission(4, 0.01)
     with pytest.raises(ValueError, match="bad"), admission.request(), admission.batch(3):
         raise ValueError("bad")
     assert (admission.requests, admission.images) == (0, 0)
@@ -38,3 +40,40 @@ def test_places_are_given_back_when_a_request_fails() -> None:
 
 def test_it_sheds_before_the_adapter_has_no_connection_left() -> None:
     assert MAX_REQUESTS < ADAPTER_CONNECTIONS
+
+
+def test_a_request_is_refused_when_it_would_wait_too_long() -> None:
+    admission = Admission(busy=4, pace=0.05, budget=0.32)
+    with ExitStack() as queued:
+        for _ in range(6):
+            queued.enter_context(admission.image())
+        with admission.request():
+            pass
+        queued.enter_context(admission.image())
+        with pytest.raises(OverloadedError, match=r"7 images are queued, about 0\.35 s"), admission.request():
+            pass
+        with pytest.raises(OverloadedError), admission.batch(1):
+            pass
+    with admission.request(), admission.batch(1):
+        assert admission.queued == 0
+
+
+def test_what_keeps_the_machine_at_work_is_let_in_however_slow_it_is() -> None:
+    admission = Admission(busy=4, pace=10.0)
+    with admission.image(), admission.image(), admission.image(), admission.request():
+        pass
+
+
+def test_the_pace_follows_the_load() -> None:
+    now = 0.0
+    admission = Admission(busy=2, pace=0.01, clock=lambda: now)
+    with admission.image(), admission.image():
+        for _ in range(400):
+            with admission.image():
+                now += 0.05
+    assert admission.pace == pytest.approx(0.05, rel=0.01)
+    # An idle machine's answers say nothing of its pace.
+    for _ in range(400):
+        with admission.image():
+            now += 1.0
+    assert admission.pace == pytest.approx(0.05, rel=0.01)

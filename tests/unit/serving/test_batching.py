@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from serving.batching import Batcher
+from serving.batching import Batched, Batcher
 
 
 class Model:
@@ -42,8 +42,24 @@ def test_a_batch_grows_when_the_model_is_busy() -> None:
             rest = [asyncio.ensure_future(batcher.submit(number)) for number in range(1, 7)]
             await _settle()
             model.gate.release(3)
-            assert await asyncio.gather(first, *rest) == [0, 2, 4, 6, 8, 10, 12]
+            found = await asyncio.gather(first, *rest)
+            assert [each.result for each in found] == [0, 2, 4, 6, 8, 10, 12]
+            assert found[0].waited < found[1].waited < found[-1].waited
         assert model.batches == [[0], [1, 2, 3, 4], [5, 6]]
+
+    asyncio.run(scenario())
+
+
+def test_idle_lanes_share_what_waits() -> None:
+    async def scenario() -> None:
+        model = Model()
+        model.gate.release(3)
+        with ThreadPoolExecutor(2) as executor:
+            batcher = Batcher(model, 4, executor, lanes=2)
+            found = await asyncio.gather(*(batcher.submit(number) for number in range(6)))
+            assert [each.result for each in found] == [0, 2, 4, 6, 8, 10]
+            assert (await batcher.submit(6)).result == 12
+        assert sorted(model.batches) == [[0, 1, 2], [3, 4, 5], [6]]
 
     asyncio.run(scenario())
 
@@ -57,8 +73,8 @@ def test_only_its_batch_fails_when_the_model_raises() -> None:
             found = await asyncio.gather(
                 *(batcher.submit(number) for number in (1, 13, 3)), return_exceptions=True
             )
-            assert [type(each) for each in found] == [ValueError, ValueError, int]
-            assert await batcher.submit(4) == 8
+            assert [type(each) for each in found] == [ValueError, ValueError, Batched]
+            assert (await batcher.submit(4)).result == 8
 
     asyncio.run(scenario())
 
@@ -75,10 +91,10 @@ def test_an_item_is_left_out_when_nobody_waits_for_it() -> None:
             late.cancel()
             gone.cancel()
             model.gate.release(2)
-            assert [await first, await kept] == [2, 6]
+            assert [(await first).result, (await kept).result] == [2, 6]
             with pytest.raises(asyncio.CancelledError):
                 await late
-            assert await batcher.submit(5) == 10
+            assert (await batcher.submit(5)).result == 10
         assert model.batches == [[1, 2, 3], [5]]
 
     asyncio.run(scenario())

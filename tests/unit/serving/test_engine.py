@@ -16,7 +16,8 @@ from classifier.card import ModelCard
 from classifier.errors import ArtifactError, ImageTooLargeError, UnreadableImageError
 from classifier.network import EfficientNetLite0
 from classifier.preprocessing import Limits
-from serving.engine import CPU_SHAPES, Engine, padded
+from serving.engine import Engine
+from serving.runners import padded
 from tests.integration.workflow.pictures import UNUSABLE, USABLE
 
 CARD = ModelCard(("a", "b"), 32, 1.5, 0.9, 0.01, "v1", model_version="run1")
@@ -76,7 +77,7 @@ def test_an_answer_has_all_that_the_workflow_reads(engine: Engine) -> None:
 def test_answers_are_the_same_when_the_batch_differs(engine: Engine) -> None:
     contents = list(USABLE.values()) * 2
     together = engine.classify(contents)
-    assert len(together) == len(contents) > CPU_SHAPES[-1]
+    assert len(together) == len(contents) > engine.largest
     for content, answer in zip(contents, together, strict=True):
         (alone,) = engine.classify([content])
         assert isinstance(alone, dict)
@@ -107,12 +108,12 @@ def test_an_image_is_too_large_when_a_limit_says_so(folder: Path) -> None:
     engine.close()
 
 
-def test_decoders_have_one_torch_thread_each_when_the_model_has_the_cores(engine: Engine) -> None:
-    engine.classify(list(USABLE.values()))
-    assert engine.decoders.submit(torch.get_num_threads).result() == 1
-    assert engine.inference.submit(torch.get_num_threads).result() == len(os.sched_getaffinity(0))
-    names = {thread.name.partition("_")[0] for thread in threading.enumerate()}
-    assert {"decode", "infer"} <= names
+def test_every_core_has_its_lane_and_no_thread_has_a_team(engine: Engine) -> None:
+    assert engine.lanes == len(os.sched_getaffinity(0))
+    for pool in (engine.decoders, engine.inference):
+        assert set(pool.map(lambda _: torch.get_num_threads(), range(20))) == {1}
+    names = [thread.name.partition("_")[0] for thread in threading.enumerate()]
+    assert names.count("infer") == engine.lanes
 
 
 def test_it_does_not_start_when_the_weights_are_missing(tmp_path: Path) -> None:

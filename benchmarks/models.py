@@ -1,0 +1,56 @@
+"""A model to serve, and photographs to send to it."""
+
+from __future__ import annotations
+
+import io
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from PIL import Image
+
+from classifier.artifact import save_model
+from classifier.card import ModelCard
+from classifier.network import EfficientNetLite0, load_pretrained
+from stacks.assets import ROOT, weights_file
+from training.drawings import CLASSES, draw
+
+VEHICLES = ("bicycle", "motorcycle")
+
+
+def write_model(folder: Path, image_size: int) -> None:
+    """Write a model of two classes: the pretrained body, and a head that was not trained."""
+    torch.manual_seed(0)
+    network = EfficientNetLite0(len(VEHICLES))
+    load_pretrained(network, weights_file())
+    card = ModelCard(VEHICLES, image_size, 1.0, 0.9, 0.01, "benchmark", model_version="benchmark")
+    save_model(folder, network, card)
+
+
+def write_archive(folder: Path, image_size: int) -> None:
+    """Write what the unpacked archive of such a model holds."""
+    write_model(folder, image_size)
+    ignored = shutil.ignore_patterns("__pycache__", "config.yaml")
+    for package in ("serving", "classifier"):
+        shutil.copytree(ROOT / package, folder / "code" / package, ignore=ignored)
+    shutil.copy(ROOT / "serving" / "config.yaml", folder)
+
+
+def photographs(count: int, size: tuple[int, int], data: Path | None) -> list[bytes]:
+    """Return JPEGs of one size: enlarged pictures of a folder, or drawings."""
+
+    def pictures() -> Iterator[Image.Image]:
+        files = sorted(each for each in data.rglob("*") if each.is_file())[:count] if data else []
+        for file in files:
+            with Image.open(file) as image:
+                yield image.convert("RGB")
+        for index in range(count - len(files)):
+            yield draw(sorted(CLASSES)[index % len(CLASSES)], 0, index)
+
+    found = []
+    for picture in pictures():
+        buffer = io.BytesIO()
+        picture.resize(size, Image.Resampling.BICUBIC).save(buffer, "JPEG", quality=90)
+        found.append(buffer.getvalue())
+    return found
