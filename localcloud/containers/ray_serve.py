@@ -17,10 +17,11 @@ import tempfile
 import threading
 import time
 import uuid
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit, urlunsplit
 
 import yaml
@@ -31,7 +32,6 @@ from localcloud.ports import free_port
 from localcloud.processes import end_all
 from localcloud.sagemaker import images, jobs, storage
 from localcloud.sagemaker.errors import JobFailedError
-from localcloud.sagemaker.logs import LogStream
 
 MARKER = "LOCALCLOUD_CONTAINER"
 START_SECONDS = 180.0
@@ -47,12 +47,22 @@ class Answer:
     body: bytes
 
 
+class Log(Protocol):
+    """Takes a container's lines, and keeps the last."""
+
+    tail: deque[str]
+
+    def line(self, text: str) -> None:
+        """Take one line."""
+
+
 @dataclass(frozen=True)
 class Container:
     """A running serving container."""
 
     identity: str
     port: int
+    ray_port: int
     ray_folder: Path
 
     def invoke(self, body: bytes, headers: Mapping[str, str], *, timeout: float = 60.0) -> Answer:
@@ -123,7 +133,7 @@ def start(
     definition: Mapping[str, Any],
     extra: Mapping[str, str],
     root: Path,
-    log: LogStream,
+    log: Log,
     stop: threading.Event,
     *,
     limit: float = START_SECONDS,
@@ -140,38 +150,18 @@ def start(
     primary = _container(definition)
     images.pull(primary.get("Image", ""))
     model = _unpack(primary, root)
-    port, ray_port, identity = free_port(), free_port(), uuid.uuid4().hex[:12]
-    config = yaml.safe_load((model / "config.yaml").read_text())
-    config["http_options"] = {**config.get("http_options", {}), "host": "127.0.0.1", "port": ray_port}
-    (root / "config.yaml").write_text(yaml.safe_dump(config))
-    given = {**primary.get("Environment", {}), **extra}
-    backend = urlsplit(given.get("RAYSERVE_BACKEND_URL", "http://127.0.0.1:8000"))
-    ray_folder = Path(tempfile.mkdtemp(prefix="r", dir=os.environ.get("LOCALCLOUD_WORK")))
     variables = jobs.environment(
         root,
         {
             "SM_MODEL_DIR": "/opt/ml/model",
             "SM_NUM_GPUS": "0",
-            **given,
-            "RAYSERVE_BACKEND_URL": urlunsplit(backend._replace(netloc=f"127.0.0.1:{ray_port}")),
-            "ADAPTER_PORT": str(port),
-            "PYTHONPATH": os.pathsep.join((str(model), str(model / "code"))),
-            "RAY_TMPDIR": str(ray_folder),
-            "RAY_USAGE_STATS_ENABLED": "0",
-            # Without a cluster of machines Ray listens on loopback; only a replica's own port stays open.
-            "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
-            "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-            MARKER: identity,
+            **primary.get("Environment", {}),
+            **extra,
         },
         isolated=definition.get("EnableNetworkIsolation", False),
     )
-    here = Path(__file__).parent
-    container = Container(identity, port, ray_folder)
+    container, processes = launch(model, variables, root, log, folders=os.environ.get("LOCALCLOUD_WORK"))
     try:
-        processes = [
-            _spawn([sys.executable, *map(str, command)], variables, root, log)
-            for command in ([here / "serve_main.py", root / "config.yaml"], [here / "adapter.py"])
-        ]
         _wait(container, processes, log, stop, limit)
     except BaseException:
         container.stop()
@@ -179,9 +169,56 @@ def start(
     return container
 
 
-def _spawn(
-    command: list[str], variables: Mapping[str, str], root: Path, log: LogStream
-) -> subprocess.Popen[str]:
+def launch(
+    model: Path, variables: Mapping[str, str], root: Path, log: Log, *, folders: str | None = None
+) -> tuple[Container, list[subprocess.Popen[str]]]:
+    """Start the processes that serve an unpacked archive, and return before they are ready.
+
+    Parameters
+    ----------
+    model
+        The unpacked archive.
+    variables
+        The container's environment, without what Ray and the adapter need besides.
+    root
+        Folder of the container's own files.
+    log
+        Where its lines go.
+    folders
+        Where Ray's folder is made, whose sockets' paths end at 107 bytes; else among the temporary ones.
+    """
+    port, ray_port, identity = free_port(), free_port(), uuid.uuid4().hex[:12]
+    config = yaml.safe_load((model / "config.yaml").read_text())
+    config["http_options"] = {**config.get("http_options", {}), "host": "127.0.0.1", "port": ray_port}
+    (root / "config.yaml").write_text(yaml.safe_dump(config))
+    backend = urlsplit(variables.get("RAYSERVE_BACKEND_URL", "http://127.0.0.1:8000"))
+    ray_folder = Path(tempfile.mkdtemp(prefix="r", dir=folders))
+    environment = {
+        **variables,
+        "RAYSERVE_BACKEND_URL": urlunsplit(backend._replace(netloc=f"127.0.0.1:{ray_port}")),
+        "ADAPTER_PORT": str(port),
+        "PYTHONPATH": os.pathsep.join((str(model), str(model / "code"))),
+        "RAY_TMPDIR": str(ray_folder),
+        "RAY_USAGE_STATS_ENABLED": "0",
+        # Without a cluster of machines Ray listens on loopback; only a replica's own port stays open.
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+        "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+        MARKER: identity,
+    }
+    here = Path(__file__).parent
+    container = Container(identity, port, ray_port, ray_folder)
+    try:
+        processes = [
+            _spawn([sys.executable, *map(str, command)], environment, root, log)
+            for command in ([here / "serve_main.py", root / "config.yaml"], [here / "adapter.py"])
+        ]
+    except BaseException:
+        container.stop()
+        raise
+    return container, processes
+
+
+def _spawn(command: list[str], variables: Mapping[str, str], root: Path, log: Log) -> subprocess.Popen[str]:
     process = subprocess.Popen(
         command,
         cwd=root,
@@ -207,7 +244,7 @@ def _spawn(
 def _wait(
     container: Container,
     processes: Sequence[subprocess.Popen[str]],
-    log: LogStream,
+    log: Log,
     stop: threading.Event,
     limit: float,
 ) -> None:

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import io
 import json
 import os
-import random
 import shutil
-import socket
-import subprocess
 import sys
 import tarfile
-import tempfile
 import time
-import uuid
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,16 +18,14 @@ from typing import Any
 
 import pytest
 import torch
-import yaml
 
 from classifier.artifact import save_model
 from classifier.card import ModelCard
 from classifier.network import EfficientNetLite0
-from localcloud.processes import belonging, end_all
+from localcloud.containers import ray_serve
+from localcloud.processes import belonging
 
 ROOT = Path(__file__).parents[3]
-CONTAINERS = ROOT / "localcloud" / "containers"
-MARKER = "SCONES_TEST_SERVER"
 START_SECONDS = 90.0
 CLASSES = ("bicycle", "motorcycle")
 
@@ -44,15 +37,6 @@ class Answer:
     status: int
     headers: dict[str, str]
     body: Any
-
-
-def free_port() -> int:
-    """Return a port that nothing listens on, where neither Linux nor Ray puts ports of their own meanwhile."""
-    while True:
-        port = random.randrange(20_000, 32_000)  # noqa: S311  # no secret
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
 
 
 def build_archive(folder: Path) -> None:
@@ -67,66 +51,61 @@ def build_archive(folder: Path) -> None:
     shutil.copy(ROOT / "serving" / "config.yaml", folder)
 
 
+class Lines:
+    """What the container's processes said last."""
+
+    def __init__(self) -> None:
+        self.tail: deque[str] = deque(maxlen=500)
+
+    def line(self, text: str) -> None:
+        self.tail.append(text)
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.tail)
+
+
 class Server:
-    """One container's processes."""
+    """One container."""
 
     def __init__(self, folder: Path) -> None:
         self.model = folder / "model"
         self.folder = folder
-        self.port, self.ray_port = free_port(), free_port()
-        self.identity = uuid.uuid4().hex[:12]
-        self.log = folder / "log"
-        # Ray puts sockets there, whose paths end at 107 bytes.
-        self.ray_folder = Path(tempfile.mkdtemp(prefix="r"))
+        self.log = Lines()
         self.seconds = 0.0
         self.early: list[Answer] = []
+        self._container: ray_serve.Container | None = None
 
     def start(self) -> None:
         """Start Ray Serve and the adapter; returns before they are ready."""
-        config = yaml.safe_load((self.model / "config.yaml").read_text())
-        config["http_options"]["port"] = self.ray_port
-        (self.folder / "config.yaml").write_text(yaml.safe_dump(config))
         variables = {
             "PATH": os.pathsep.join((str(Path(sys.executable).parent), "/usr/bin", "/bin")),
             "HOME": str(self.folder),
-            "PYTHONPATH": os.pathsep.join((str(self.model), str(self.model / "code"))),
             "PYTHONDONTWRITEBYTECODE": "1",
-            "RAYSERVE_BACKEND_URL": f"http://127.0.0.1:{self.ray_port}/classifier",
+            "RAYSERVE_BACKEND_URL": "http://127.0.0.1:8000/classifier",
             "RAYSERVE_BACKEND_TIMEOUT": "60",
-            "ADAPTER_PORT": str(self.port),
-            "RAY_TMPDIR": str(self.ray_folder),
-            "RAY_USAGE_STATS_ENABLED": "0",
-            MARKER: self.identity,
         }
-        for command in (
-            [CONTAINERS / "serve_main.py", self.folder / "config.yaml"],
-            [CONTAINERS / "adapter.py"],
-        ):
-            with self.log.open("ab") as log:
-                subprocess.Popen(
-                    [sys.executable, *map(str, command)],
-                    cwd=self.folder,
-                    env=variables,
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,
-                )
+        self._container, _ = ray_serve.launch(self.model, variables, self.folder, self.log)
+
+    @property
+    def container(self) -> ray_serve.Container:
+        assert self._container
+        return self._container
 
     def wait(self) -> None:
         """Wait until it is healthy, and keep the answers of health until then."""
         begun = time.monotonic()
         while (answer := self.ping()).status != 200:
             self.early.append(answer)
-            assert time.monotonic() - begun < START_SECONDS, self.log.read_text()[-3000:]
+            assert time.monotonic() - begun < START_SECONDS, self.log.text[-3000:]
             time.sleep(0.1)
         self.seconds = time.monotonic() - begun
 
     def stop(self) -> None:
         """End every process."""
-        end_all(self.identity, marker=MARKER, grace=3.0)
-        shutil.rmtree(self.ray_folder, ignore_errors=True)
-        assert belonging(self.identity, marker=MARKER) == []
+        if self._container:
+            self._container.stop()
+            assert belonging(self._container.identity, marker=ray_serve.MARKER) == []
 
     def ping(self) -> Answer:
         """Ask for health as SageMaker does."""
@@ -142,7 +121,7 @@ class Server:
         direct: bool = False,
     ) -> Answer:
         """Send a request through the adapter, or directly to Ray Serve."""
-        port = self.ray_port if direct else self.port
+        port = self.container.ray_port if direct else self.container.port
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         headers = {} if content_type is None else {"Content-Type": content_type}
         try:

@@ -162,7 +162,7 @@ def test_it_lives_on_when_clients_leave(server: Server) -> None:
     head = f"POST /classifier/ HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n\r\n".encode()
     for sent in (head, head + body[: len(body) // 2], head + body):
         for _ in range(40):
-            with socket.create_connection(("127.0.0.1", server.ray_port)) as client:
+            with socket.create_connection(("127.0.0.1", server.container.ray_port)) as client:
                 client.sendall(sent)
     time.sleep(0.5)
     # Had they kept their places, admission would refuse these.

@@ -26,8 +26,8 @@ def broken(tmp_path: Path) -> Iterator[Server]:
 def test_the_log_says_why_when_the_archive_has_no_weights(broken: Server) -> None:
     broken.start()
     begun = time.monotonic()
-    while "ArtifactError: model.safetensors is missing" not in broken.log.read_text():
+    while "ArtifactError: model.safetensors is missing" not in broken.log.text:
         assert broken.ping().status != 200
-        assert time.monotonic() - begun < START_SECONDS, broken.log.read_text()[-3000:]
+        assert time.monotonic() - begun < START_SECONDS, broken.log.text[-3000:]
         time.sleep(0.2)
     assert broken.ping().status != 200
