@@ -34,13 +34,13 @@ from classifier.calibration import (
     expected_calibration_error,
     upper_bound,
 )
+from classifier.memory import keep_freed_memory
 from classifier.network import EfficientNetLite0
 from classifier.preprocessing import decode_pixels
 from stacks.assets import weights_file
 from training.fitting import Run, predict_logits
 from training.folds import CrossFit, average, deal
 from training.hyperparameters import Hyperparameters
-from training.memory import keep_freed_memory
 from training.pictures import Pictures
 from training.staging.dataset import build_dataset
 from training.staging.folder import open_folder

@@ -15,10 +15,10 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
+from classifier.memory import keep_freed_memory
 from classifier.network import Conv, EfficientNetLite0
 from training.fitting import freeze
 from training.hyperparameters import Hyperparameters
-from training.memory import keep_freed_memory
 
 
 def with_normalisations(network: EfficientNetLite0) -> EfficientNetLite0:

@@ -13,7 +13,7 @@ MAX_REQUESTS = 80
 where nothing can refuse them and the health check waits too."""
 MAX_IMAGES = 1024
 """What the machine remembers of admitted requests; some hundred kilobytes each."""
-BUDGET_SECONDS = 0.15
+BUDGET_SECONDS = 0.12
 """How long a new request may have to wait for those before it. Longer queues raise every answer's latency and
 nobody's throughput: the lanes are busy with a few images each."""
 SMOOTHING = 0.02

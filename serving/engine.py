@@ -18,6 +18,7 @@ from PIL import Image
 from classifier.artifact import load_model
 from classifier.errors import ArtifactError, ClassifierError
 from classifier.image_statistics import ImageStatistics
+from classifier.memory import keep_freed_memory
 from classifier.preprocessing import Limits, decode_pixels
 from serving.runners import runner
 
@@ -61,6 +62,7 @@ class Engine:
     def __init__(self, directory: Path, limits: Limits | None = None) -> None:
         device = "cuda" if torch.cuda.is_available() else "cpu"
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        keep_freed_memory()
         self._limits = limits or Limits()
         model = load_model(directory, device)
         self._card = model.card
@@ -68,8 +70,8 @@ class Engine:
         self.version = self._card.model_version or "unversioned"
         self.lanes, self.largest = self._runner.lanes, self._runner.shapes[-1]
         decoders = min(MAX_DECODERS, max(2, cores))
-        self.busy = 2 * self.lanes * self.largest + decoders
-        """Images that keep every thread at work: a batch in each lane, the next one, and those being decoded."""
+        self.busy = self.lanes * self.largest + decoders
+        """Images that keep every thread at work: a batch in each lane, and those being decoded."""
         self.decoders = ThreadPoolExecutor(decoders, "decode", _settle_torch_threads)
         self.inference = ThreadPoolExecutor(self.lanes, "infer", _settle_torch_threads)
 

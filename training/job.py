@@ -16,12 +16,12 @@ import torch
 from classifier.artifact import save_model
 from classifier.calibration import choose_threshold, fit_temperature, require_support, softmax
 from classifier.card import FORMAT, ModelCard
+from classifier.memory import keep_freed_memory
 from classifier.network import EfficientNetLite0
 from training.errors import DatasetError, HyperparameterError
 from training.fitting import Epoch, Run
 from training.folds import Answers, CrossFit, deal
 from training.hyperparameters import Hyperparameters
-from training.memory import keep_freed_memory
 from training.pictures import class_names, read_split
 from training.reporting import log, run_job
 from training.world import World, joined

