@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from PIL import Image
 from classifier.artifact import save_model
 from classifier.card import ModelCard
 from classifier.network import EfficientNetLite0, load_pretrained
-from stacks.assets import ROOT, weights_file
+from stacks.assets import serving_members, weights_file
 from training.drawings import CLASSES, draw
 
 VEHICLES = ("bicycle", "motorcycle")
@@ -31,10 +30,9 @@ def write_model(folder: Path, image_size: int) -> None:
 def write_archive(folder: Path, image_size: int) -> None:
     """Write what the unpacked archive of such a model holds."""
     write_model(folder, image_size)
-    ignored = shutil.ignore_patterns("__pycache__", "config.yaml")
-    for package in ("serving", "classifier"):
-        shutil.copytree(ROOT / package, folder / "code" / package, ignore=ignored)
-    shutil.copy(ROOT / "serving" / "config.yaml", folder)
+    for name, content in serving_members().items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
 
 
 def photographs(count: int, size: tuple[int, int], data: Path | None) -> list[bytes]:
