@@ -34,7 +34,7 @@ from localcloud.containers import ray_serve
 from stacks.workflow.package import SERVING_VARIABLES
 
 PHOTOGRAPH = (640, 480)
-STEPS = (0.4, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5)
+STEPS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5)
 """Shares of a closed loop's rate at which the open loop asks."""
 PROMPT_SECONDS = 0.1
 CONCURRENCY = (1, 4, 8, 16, 32, 64)
@@ -129,7 +129,7 @@ def measure(target: Target, seconds: float, *, overload: float) -> dict[str, Any
         answered = load.statuses[200] / sum(load.statuses.values())
         if load.percentile(0.99) <= PROMPT_SECONDS and answered >= 0.99:
             prompt = max(prompt, load.rate)
-        if load.rate < 0.8 * share * base * target.images:
+        if share > 1 and load.rate < 0.8 * share * base * target.images:
             break
     rate = best / target.images
     found |= {"saturation": best, "prompt": prompt}
