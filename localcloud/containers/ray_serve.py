@@ -65,7 +65,7 @@ class Container:
     identity: str
     port: int
     ray_port: int
-    ray_folder: Path
+    folders: tuple[Path, ...]
 
     def invoke(self, body: bytes, headers: Mapping[str, str], *, timeout: float = 60.0) -> Answer:
         """Send one invocation."""
@@ -78,7 +78,8 @@ class Container:
     def stop(self) -> None:
         """End every process of the container."""
         end_all(self.identity, marker=MARKER, grace=2.0)
-        shutil.rmtree(self.ray_folder, ignore_errors=True)
+        for folder in self.folders:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _request(
@@ -195,6 +196,9 @@ def launch(
     (root / "config.yaml").write_text(yaml.safe_dump(config))
     backend = urlsplit(variables.get("RAYSERVE_BACKEND_URL", "http://127.0.0.1:8000"))
     ray_folder = Path(tempfile.mkdtemp(prefix="r", dir=folders))
+    # Ray puts a node's name of 56 letters into the paths of HAProxy's sockets, and HAProxy a process number: they fit
+    # in nowhere deeper than this.
+    proxy_folder = Path(tempfile.mkdtemp(prefix="h", dir="/tmp"))  # made for this process alone
     environment = {
         **variables,
         "RAYSERVE_BACKEND_URL": urlunsplit(backend._replace(netloc=f"127.0.0.1:{ray_port}")),
@@ -205,11 +209,11 @@ def launch(
         # Without a cluster of machines Ray listens on loopback; only a replica's own port stays open.
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-        **_haproxy(ray_folder),
+        **_haproxy(proxy_folder),
         MARKER: identity,
     }
     here = Path(__file__).parent
-    container = Container(identity, port, ray_port, ray_folder)
+    container = Container(identity, port, ray_port, (ray_folder, proxy_folder))
     try:
         processes = [
             _spawn([sys.executable, *map(str, command)], environment, root, log)
@@ -248,11 +252,11 @@ def _haproxy(folder: Path) -> dict[str, str]:
         "RAY_SERVE_HAPROXY_BINARY_PATH": str(program),
         "RAY_SERVE_HAPROXY_METRICS_PORT": str(free_port()),
         "RAY_SERVE_HAPROXY_STATS_PORT": str(free_port()),
-        "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(folder / "h" / "haproxy.cfg"),
-        "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / "h" / "admin.sock"),
-        "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(folder / "h" / "metrics.sock"),
-        "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(folder / "h"),
-        "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(folder / "h" / "server-state"),
+        "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(folder / "haproxy.cfg"),
+        "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / "admin.sock"),
+        "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(folder / "metrics.sock"),
+        "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(folder),
+        "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(folder / "server-state"),
     }
 
 

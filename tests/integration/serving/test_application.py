@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import socket
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import psutil
 import pytest
 
+from localcloud.containers import ray_serve
+from localcloud.processes import belonging
 from tests.integration.serving.conftest import CLASSES, Answer, Server, tar
 from tests.integration.workflow.pictures import UNUSABLE, USABLE
 
@@ -170,3 +174,19 @@ def test_it_lives_on_when_clients_leave(server: Server) -> None:
         statuses = {answer.status for answer in clients.map(server.send, [body] * 64)}
     assert statuses == {200}
     assert server.ping().status == 200
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="HAProxy's wheel is for Linux alone")
+def test_haproxy_serves_and_listens_on_loopback_alone(server: Server) -> None:
+    found = [
+        process
+        for process in belonging(server.container.identity, marker=ray_serve.MARKER)
+        if process.name() == "haproxy"
+    ]
+    addresses = {
+        each.laddr.ip
+        for process in found
+        for each in process.net_connections("tcp")
+        if each.status == psutil.CONN_LISTEN
+    }
+    assert addresses == {"127.0.0.1"}

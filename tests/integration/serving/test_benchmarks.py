@@ -1,0 +1,43 @@
+"""The benchmarks of serving, functions and synth run, for a moment; their figures are not looked at."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks import engine, lambdas, serving, synth
+
+
+def test_the_engine_is_compared_with_its_parts(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    figures = tmp_path / "engine.json"
+    engine.main(["--image-size", "32", "--images", "4", "--rounds", "1", "--out", str(figures)])
+    said = capsys.readouterr().out
+    assert "the engine / the limit of its parts: " in said
+    assert "same decisions 1.0000" in said
+    assert json.loads(figures.read_text())["largest_difference"] < 0.01
+
+
+def test_every_function_starts(capsys: pytest.CaptureFixture[str]) -> None:
+    lambdas.main(["--rounds", "1"])
+    said = capsys.readouterr().out
+    assert said.count(" KiB") == 7
+    assert "classify_image / bare boto3" in said
+
+
+def test_synth_is_measured_by_classifiers(capsys: pytest.CaptureFixture[str]) -> None:
+    synth.main(["--classifiers", "1", "2", "--rounds", "1"])
+    said = capsys.readouterr().out
+    assert "1 classifiers: " in said
+    assert "2 classifiers: " in said
+
+
+@pytest.mark.slow
+def test_both_applications_are_loaded(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    figures = tmp_path / "serving.json"
+    serving.main(
+        ["--image-size", "64", "--seconds", "0.5", "--overload", "1", "--soak", "1200", "--out", str(figures)]
+    )
+    assert capsys.readouterr().out.count("p99 at 200 % / at 70 %") == 2
+    assert json.loads(figures.read_text())["memory"]["after_1000"] > 0
