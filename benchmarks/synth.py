@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import datetime
 import json
+import shlex
 import statistics
 import subprocess
 import sys
@@ -21,7 +22,14 @@ from typing import Any
 
 from stacks.assets import ROOT
 
-COMMAND = ("node", "node_modules/aws-cdk/bin/cdk", "synth", "--quiet", "--app", f"{sys.executable} app.py")
+COMMAND = (
+    "node",
+    "node_modules/aws-cdk/bin/cdk",
+    "synth",
+    "--quiet",
+    "--app",
+    f"{shlex.quote(sys.executable)} app.py",
+)
 
 
 def overlay(count: int) -> str:
