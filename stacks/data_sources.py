@@ -14,11 +14,15 @@ class Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+ARGUMENT_LIMIT = 256
+"""Characters of one argument of a processing job."""
+
+
 class CifarData(Strict):
     """The official CIFAR-100 archive."""
 
     kind: Literal["cifar100"]
-    url: str = Field(pattern=r"^https?://")
+    url: str = Field(pattern=r"^https?://", max_length=ARGUMENT_LIMIT)
     md5: str = Field(pattern=r"^[0-9a-f]{32}$")
 
 
@@ -40,7 +44,7 @@ class S3Data(Strict):
     """An S3 prefix of class folders."""
 
     kind: Literal["s3"]
-    uri: str = Field(pattern=r"^s3://[a-z0-9.-]{3,63}/(.*/)?$")
+    uri: str = Field(pattern=r"^s3://[a-z0-9.-]{3,63}/(.*/)?$", max_length=1024)
 
     @property
     def bucket(self) -> str:

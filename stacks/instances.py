@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import re
+from typing import Literal
 
+import botocore.session
+
+Use = Literal["training", "serving"]
+SHAPES: dict[Use, str] = {"training": "TrainingInstanceType", "serving": "ProductionVariantInstanceType"}
 JOB_INSTANCE = "ml.m5.xlarge"
 """What staging, evaluation and transforms run on: CPUs do for any of them."""
-_SHAPE = re.compile(r"ml\.[a-z0-9-]+\.[a-z0-9-]+")
 _GPU = re.compile(r"ml\.(gr?\d|p\d)")
 _SEVERAL = (
     (re.compile(r"ml\.(g4dn|g5|g6e?)\.(12|24)xlarge|ml\.p3\.8xlarge"), 4),
@@ -18,9 +23,11 @@ _LOCAL_STORAGE = re.compile(
 )
 
 
-def is_instance_type(name: str) -> bool:
-    """Say whether a name reads like a SageMaker instance type."""
-    return _SHAPE.fullmatch(name) is not None
+@functools.cache
+def known(use: Use) -> frozenset[str]:
+    """Return the instance types that SageMaker has for a use, by botocore's model of it."""
+    shape = botocore.session.get_session().get_service_model("sagemaker").shape_for(SHAPES[use])
+    return frozenset(shape.metadata["enum"])
 
 
 def has_gpu(instance_type: str) -> bool:

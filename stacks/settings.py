@@ -6,12 +6,12 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from stacks.data_sources import Data, Strict
-from stacks.instances import gpus, has_gpu, has_own_chips, is_instance_type
+from stacks.data_sources import ARGUMENT_LIMIT, Data, Strict
+from stacks.instances import Use, gpus, has_gpu, has_own_chips, known
 from training.errors import HyperparameterError
 from training.hyperparameters import Hyperparameters
 
@@ -24,6 +24,12 @@ TRAINING_SHARE_MINUTES = 30
 """What staging, evaluation and the endpoint leave of the hour that CloudFormation waits."""
 KINDS = ("cifar100", "folder", "s3", "drawings")
 """pydantic names them within a place."""
+EMAIL = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
+POLICY_ARN = r"^(arn:aws[a-z-]*:iam::(\d{12}|aws):policy/[\w+=,.@/-]+)?$"
+TAG = r"[\w .:/=+@-]%s"
+"""https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html"""
+MAX_TAGS = 40
+"""Of AWS's 50; CloudFormation and the stacks add their own."""
 NAME = r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$"
 
 
@@ -34,12 +40,15 @@ class SettingsError(Exception):
 class _Instances(Strict):
     instance_type: str
     gpu: bool
+    use: ClassVar[Use]
 
     @field_validator("instance_type")
     @classmethod
     def _sagemaker_type(cls, value: str) -> str:
-        if not is_instance_type(value):
-            raise ValueError(f"{value!r} is no SageMaker instance type: they read like ml.m7i.large")
+        if value not in known(cls.use):
+            raise ValueError(
+                f"{value!r} is no instance type that SageMaker has for {cls.use}, such as ml.m5.xlarge"
+            )
         if has_own_chips(value):
             raise ValueError(
                 f"{value} has AWS's own chips, which the images know nothing of: name a GPU or CPU type"
@@ -114,6 +123,7 @@ def text(name: str, value: Any) -> str:
 class TrainingSettings(_Instances):
     """How a model is trained."""
 
+    use = "training"
     instance_count: int = Field(ge=1, le=8)
     spot: bool
     max_runtime_minutes: int = Field(ge=5, le=24 * 60)
@@ -161,6 +171,7 @@ class TrainingSettings(_Instances):
 class ServingSettings(_Instances):
     """What the endpoint runs on."""
 
+    use = "serving"
     instance_count: int = Field(ge=1, le=20)
     bake_minutes: int = Field(ge=0, le=60)
 
@@ -197,6 +208,8 @@ class ClassifierSettings(Strict):
         for name in routes:
             if not re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", name):
                 raise ValueError(f"the class name {name!r} may hold letters, digits, '_', '.' and '-' only")
+        if len(",".join(routes)) > ARGUMENT_LIMIT:
+            raise ValueError(f"the class names have more than {ARGUMENT_LIMIT} characters together")
         return routes
 
     @property
@@ -213,10 +226,24 @@ class Settings(Strict):
     classifiers: tuple[str, ...] = Field(min_length=1)
     retention: Literal["destroy", "retain"]
     log_retention_days: Literal[1, 3, 5, 7, 14, 30, 60, 90, 180, 365]
-    alarm_emails: tuple[str, ...] = ()
-    permissions_boundary: str = ""
-    tags: Mapping[str, str] = Field(default_factory=dict)
+    alarm_emails: tuple[Annotated[str, Field(pattern=EMAIL)], ...] = ()
+    permissions_boundary: str = Field("", pattern=POLICY_ARN)
+    tags: Mapping[str, str] = Field(default_factory=dict, max_length=MAX_TAGS)
     classifier: Mapping[str, ClassifierSettings]
+
+    @field_validator("tags")
+    @classmethod
+    def _taggable(cls, tags: Mapping[str, str]) -> Mapping[str, str]:
+        for key, value in tags.items():
+            if not re.fullmatch(TAG % "{1,128}", key) or key.lower().startswith(("aws:", "scones:")):
+                raise ValueError(
+                    f"the key {key!r} has characters that AWS refuses, or a prefix that is reserved"
+                )
+            if not re.fullmatch(TAG % "{0,256}", value):
+                raise ValueError(
+                    f"the value {value!r} of {key!r} has characters that AWS refuses, or too many"
+                )
+        return tags
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -9,17 +9,28 @@ from typing import Any
 
 import jsonata
 from botocore.model import ListShape, MapShape, Shape, StructureShape
+from botocore.validate import ParamValidator
 
 from stacks.checks.assemblies import Assembly
 from stacks.checks.demands import REFERENCE
-from stacks.checks.rendering import machines, strings
+from stacks.checks.rendering import machines, render, strings
 from stacks.checks.result import Result
-from stacks.checks.services import integration
+from stacks.checks.services import integration, service_model
 
 FREE = {("sqs", "SendMessage", "MessageBody"), ("sns", "Publish", "Message")}
 """Optimized integrations that take any JSON where the service takes text."""
 PAYLOAD = 262_144
 """Bytes that a state's data may have: https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html."""
+EVENTS = {"Create", "Update", "Delete"}
+SDK_NAMES = {
+    "cloudwatchlogs": "logs",
+    "eventbridge": "events",
+    "cloudwatchevents": "events",
+    "sfn": "stepfunctions",
+    "cognitoidentityserviceprovider": "cognito-idp",
+    "elasticloadbalancingv2": "elbv2",
+}
+"""Services that AWS's SDK for JavaScript calls otherwise than botocore does, without hyphens."""
 _TYPES: dict[str, type | tuple[type, ...]] = {
     "string": str,
     "boolean": bool,
@@ -39,7 +50,16 @@ def check(assemblies: Sequence[Assembly]) -> Result:
             for name, task in machine.tasks():
                 count += 1
                 findings += [f"{machine.stack} {name}: {each}" for each in of_task(task)]
-    return Result("arguments", "Tasks against the services' models", count, tuple(findings))
+        for stack, name, resource in assembly.resources("Custom::AWS"):
+            for event in EVENTS & set(resource["Properties"]):
+                count += 1
+                call = json.loads(
+                    str(render(resource["Properties"][event], assembly.templates[stack], REFERENCE))
+                )
+                findings += [f"{stack} {name} {event}: {each}" for each in of_custom(call)]
+    return Result(
+        "arguments", "Tasks and custom resources against the services' models", count, tuple(findings)
+    )
 
 
 def of_task(task: Mapping[str, Any]) -> Iterator[str]:
@@ -57,6 +77,25 @@ def of_task(task: Mapping[str, Any]) -> Iterator[str]:
         yield from _wrong({k: v for k, v in given.items() if k not in free}, operation.input_shape, "", free)
     else:
         yield "the arguments must be an object"
+
+
+def of_custom(call: Mapping[str, Any]) -> Iterator[str]:
+    """Say what is wrong with the call of a custom resource of CDK, which speaks as AWS's SDK for JavaScript does."""
+    name = str(call.get("service", "")).removeprefix("@aws-sdk/client-").replace("-", "").lower()
+    service = service_model(SDK_NAMES.get(name, name))
+    if service is None:
+        yield f"there is no service {call.get('service')!r}"
+        return
+    action = str(call.get("action", "")).removesuffix("Command")
+    operation = action[:1].upper() + action[1:]
+    if operation not in service.operation_names:
+        yield f"there is no operation {call.get('service')}:{action}"
+        return
+    shape = service.operation_model(operation).input_shape
+    if shape is not None:
+        report = ParamValidator().validate(call.get("parameters", {}), shape)
+        if report.has_errors():
+            yield report.generate_report().replace("\n", "; ")
 
 
 def _halves(value: Any) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,11 @@ class Assembly:
 def environments() -> list[str]:
     """Return the names of the environments that the project describes."""
     return sorted(path.stem for path in (ROOT / "environments").glob("*.toml"))
+
+
+def whole(assemblies: Sequence[Assembly]) -> bool:
+    """Say whether every environment is among them."""
+    return set(environments()) <= {each.env for each in assemblies}
 
 
 def cli_context() -> dict[str, Any]:

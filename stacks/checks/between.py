@@ -23,6 +23,8 @@ _RULES: Mapping[str, Callable[[dict[str, Any]], None]] = {
     "createTransformJob": rules.transform,
     "createEndpointConfig": rules.endpoint_config,
 }
+ITEMS = {"getItem": "Key", "putItem": "Item", "updateItem": "Key", "deleteItem": "Key"}
+"""Where DynamoDB's operations take a key: `Item` has other attributes beside it."""
 SUBJECT = 100
 """https://docs.aws.amazon.com/sns/latest/api/API_Publish.html: fewer characters than these, printable, one line."""
 HOUR = 3600
@@ -39,7 +41,11 @@ def check(assemblies: Sequence[Assembly]) -> Result:
             for name, action, given in machine.calls():
                 count += 1
                 findings += [
-                    f"{machine.stack} {name}: {each}" for each in of_call(action, dict(given), instances)
+                    f"{machine.stack} {name}: {each}"
+                    for each in (
+                        *of_call(action, dict(given), instances),
+                        *_of_keys(assembly.templates[machine.stack], action, given),
+                    )
                 ]
         findings += _of_waits(assembly)
     return Result("between fields", "Tasks: rules that no model has; waits", count, tuple(findings))
@@ -61,6 +67,20 @@ def of_call(action: str, given: dict[str, Any], instances: int) -> Iterator[str]
     fits = 0 < len(subject) < SUBJECT and subject.isascii() and subject.isprintable()
     if action == "publish" and not subject.startswith("{%") and not fits:
         yield f"the subject {subject!r} must be of 1 to {SUBJECT - 1} printable ASCII characters"
+
+
+def _of_keys(template: Mapping[str, Any], action: str, given: Mapping[str, Any]) -> Iterator[str]:
+    """Say where an item's key is not its table's."""
+    if action not in ITEMS or not isinstance(given.get(ITEMS[action]), Mapping):
+        return
+    table = template["Resources"].get(given.get("TableName"), {})
+    schema = table.get("Properties", {}).get("KeySchema")
+    if schema is None:
+        yield f"there is no table {given.get('TableName')!r} in this stack"
+        return
+    key, names = {each["AttributeName"] for each in schema}, set(given[ITEMS[action]])
+    if key - names or (names - key and ITEMS[action] == "Key"):
+        yield f"the table's key is {', '.join(sorted(key))}, and {ITEMS[action]} has {', '.join(sorted(names))}"
 
 
 def _instances(machine: Machine) -> int:

@@ -36,6 +36,10 @@ RECEIVERS = {
 """`Ref` of a topic is its ARN; a queue's is its URL, and its ARN an attribute."""
 
 
+ENCRYPTING = ("kms:Decrypt", "kms:GenerateDataKey")
+"""https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html"""
+
+
 @dataclass(frozen=True)
 class Metric:
     """
@@ -134,6 +138,23 @@ def _deliveries(assembly: Assembly, stack: str, to: Any, service: str, source: A
         for statement in _statements(assembly, stack, name, receiver)
     ):
         yield f"no policy of {name} lets {service} {receiver.action.partition(':')[2]} for it"
+    key = _properties(assembly, stack, name).get("KmsMasterKeyId")
+    if key is not None and not _uses(assembly, stack, key, service):
+        yield f"{name} is encrypted with a key whose policy does not let {service} use it"
+
+
+def _uses(assembly: Assembly, stack: str, key: Any, service: str) -> bool:
+    """Tell whether a key's own policy lets a service encrypt with it; the policies of AWS's own keys never do."""
+    for name, resource in assembly.templates[stack]["Resources"].items():
+        if resource["Type"] == "AWS::KMS::Key" and key in ({"Ref": name}, {"Fn::GetAtt": [name, "Arn"]}):
+            allowed = [
+                str(action)
+                for statement in resource["Properties"]["KeyPolicy"]["Statement"]
+                if statement["Effect"] == "Allow" and statement.get("Principal") == {"Service": service}
+                for action in _listed(statement["Action"])
+            ]
+            return all(any(fnmatchcase(need, each) for each in allowed) for need in ENCRYPTING)
+    return False
 
 
 def _receiver(assembly: Assembly, stack: str, to: Any) -> tuple[str, Receiver | None]:
@@ -234,6 +255,31 @@ def _of_bucket(assembly: Assembly, stack: str, name: str) -> Iterator[str]:
         ends = any(key in rule for key in ("ExpirationInDays", "ExpirationDate"))
         if ends and not rule.get("Prefix") and not any(map(name.startswith, EXPIRING)):
             yield "a rule deletes current objects wherever they lie: give it a prefix"
+    to = _properties(assembly, stack, name).get("LoggingConfiguration", {}).get("DestinationBucketName")
+    if to is not None:
+        yield from _of_access_logs(assembly, stack, to)
+
+
+def _of_access_logs(assembly: Assembly, stack: str, to: Any) -> Iterator[str]:
+    """Say why S3 would not deliver its access logs; it tells nobody."""
+    target = str(to.get("Ref")) if isinstance(to, Mapping) else ""
+    if target not in assembly.templates[stack]["Resources"]:
+        yield f"its access logs go to {json.dumps(to)}, which is no bucket of this stack"
+        return
+    encryption = _properties(assembly, stack, target).get("BucketEncryption", {})
+    for rule in encryption.get("ServerSideEncryptionConfiguration", []):
+        # https://docs.aws.amazon.com/AmazonS3/latest/userguide/enable-server-access-logging.html
+        if rule.get("ServerSideEncryptionByDefault", {}).get("SSEAlgorithm") != "AES256":
+            yield f"{target} is encrypted with a key, and S3 delivers access logs only where SSE-S3 is the default"
+    if not any(
+        statement["Effect"] == "Allow"
+        and statement.get("Principal") == {"Service": "logging.s3.amazonaws.com"}
+        and "s3:PutObject" in _listed(statement["Action"])
+        for resource in assembly.templates[stack]["Resources"].values()
+        if resource["Type"] == "AWS::S3::BucketPolicy" and resource["Properties"]["Bucket"] == {"Ref": target}
+        for statement in resource["Properties"]["PolicyDocument"]["Statement"]
+    ):
+        yield f"no policy of {target} lets logging.s3.amazonaws.com put access logs there"
 
 
 _LOOKS = {

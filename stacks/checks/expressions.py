@@ -19,6 +19,7 @@ from stacks.checks.services import integration
 _VARIABLE = re.compile(r"\$([A-Za-z_]\w*)(?!\w)(?!\s*\()")
 _LOCAL = re.compile(r"\$(\w+)\s*:=|function\s*\(([^)]*)\)")
 _TEXT = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
+_FIELD = re.compile(r"\$([A-Za-z_]\w*)\.(\w+)")
 _STATES = re.compile(r"\$states(?:\.\w+)*")
 RESERVED = "states"
 """Step Functions' own variable: input, result, error and context."""
@@ -66,6 +67,7 @@ def of_machine(definition: Mapping[str, Any]) -> Iterator[str]:
         yield from lost
         return
     known = assigned(definition)
+    fields = objects(definition)
     for name, state in states.items():
         if name not in known:
             yield f"{name} is never reached"
@@ -79,6 +81,9 @@ def of_machine(definition: Mapping[str, Any]) -> Iterator[str]:
                 continue
             for variable in sorted(variables(expression) - known[name]):
                 yield f"{name}: ${variable} is not assigned on every way there"
+            for variable, field in _FIELD.findall(_TEXT.sub("''", expression)):
+                if field not in fields.get(variable, {field}):
+                    yield f"{name}: ${variable} is assigned without {field}"
 
 
 def assigned(definition: Mapping[str, Any]) -> dict[str, frozenset[str]]:
@@ -95,6 +100,20 @@ def assigned(definition: Mapping[str, Any]) -> dict[str, frozenset[str]]:
                 known[following] = after
                 waiting.append(following)
     return known
+
+
+def objects(definition: Mapping[str, Any]) -> dict[str, frozenset[str]]:
+    """Return the fields of the variables that are assigned objects only, written out."""
+    given: dict[str, list[Any]] = {}
+    for state in definition["States"].values():
+        for part in (state, *state.get("Choices", []), *state.get("Catch", [])):
+            for variable, value in part.get("Assign", {}).items():
+                given.setdefault(variable, []).append(value)
+    return {
+        variable: frozenset(field for value in values for field in value)
+        for variable, values in given.items()
+        if all(isinstance(value, Mapping) for value in values)
+    }
 
 
 def _ways(state: Mapping[str, Any]) -> Iterator[tuple[str, frozenset[str]]]:

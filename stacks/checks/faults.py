@@ -19,6 +19,7 @@ from stacks.checks import connections, expressions, functions, names, roles, tas
 from stacks.checks.assemblies import Assembly
 from stacks.checks.demands import REFERENCE
 from stacks.checks.rendering import Machine, machines
+from stacks.checks.services import OPTIMIZED, integration
 
 ENUMERATED = frozenset(
     (
@@ -51,6 +52,13 @@ SAFEGUARDS = frozenset(
     )
 )
 """Properties whose absence CloudFormation takes, and people regret."""
+ENCRYPTION = (
+    "BucketEncryption",
+    "ServerSideEncryptionConfiguration",
+    0,
+    "ServerSideEncryptionByDefault",
+    "SSEAlgorithm",
+)
 Change = Callable[[Any], None]
 
 
@@ -83,7 +91,7 @@ class Fault:
 def faults(assembly: Assembly) -> Iterator[Fault]:
     """Yield every fault that can be put into an environment."""
     for machine in machines(assembly, REFERENCE):
-        for kind, where, definition in _of_machine(json.loads(machine.definition)):
+        for kind, where, definition in _of_machine(machine):
             replaced = _replaced(assembly, machine, definition)
             yield Fault(kind, f"{machine.stack} {where}", machine.stack, replaced, "machine")
     for stack, template in assembly.templates.items():
@@ -105,16 +113,29 @@ def _misspelt(text: str) -> str:
     return text[:-2] + text[-1] + text[-2] if len(text) > 2 and text[-1] != text[-2] else text + "x"
 
 
-def _of_machine(definition: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+def _of_machine(machine: Machine) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    definition: dict[str, Any] = json.loads(machine.definition)
+
     def changed(change: Change) -> dict[str, Any]:
-        made = copy.deepcopy(definition)
+        made: dict[str, Any] = copy.deepcopy(definition)
         change(made)
         return made
 
+    if machine.kind == "EXPRESS":
+        yield "an Express workflow that runs too long", "-", changed(lambda d: d.update(TimeoutSeconds=301))
+        for name, state in machine.tasks():
+            if ":states:::" in str(state["Resource"]) and isinstance(state.get("Arguments"), dict):
+                token = partial(_in_state, name, _wait_for_token)
+                yield "a token in an Express workflow", name, changed(token)
     yield "StartAt misspelt", "-", changed(lambda d: d.update(StartAt=_misspelt(d["StartAt"])))
     for name, state in definition["States"].items():
         for kind, where, change in _of_state(name, state):
             yield kind, where, changed(partial(_in_state, name, change))
+
+
+def _wait_for_token(state: dict[str, Any]) -> None:
+    state["Resource"] = state["Resource"].partition(".")[0] + ".waitForTaskToken"
+    state["Arguments"]["MessageBody"] = "{% $states.context.Task.Token %}"
 
 
 def _in_state(name: str, change: Change, definition: dict[str, Any]) -> None:
@@ -162,7 +183,8 @@ def _of_task(name: str, state: dict[str, Any]) -> Iterator[tuple[str, str, Chang
             name,
             lambda s: s.update(Resource=stem + "s" + resource[len(stem) :]),
         )
-        if "aws-sdk:" in resource and "deleteModel" not in resource:
+        called = integration(resource)
+        if called.through_sdk and called.action not in OPTIMIZED.get(called.service, {}):
             plain = resource.replace("aws-sdk:", "")
             yield "an optimized integration that there is not", name, lambda s: s.update(Resource=plain)
         if isinstance(state.get("Arguments"), dict):
@@ -173,6 +195,8 @@ def _of_task(name: str, state: dict[str, Any]) -> Iterator[tuple[str, str, Chang
 def _between(name: str, given: dict[str, Any]) -> Iterator[tuple[str, str, Change]]:
     """Values that are possible each, and not together."""
     path: list[Any] = ["Arguments"]
+    for key in given.get("Key", {}) if isinstance(given.get("Key"), dict) else ():
+        yield "another key than the table's", name, _renamed([*path, "Key"], key)
     if "MaxPayloadInMB" in given:
         many = _at([*path, "MaxConcurrentTransforms"], lambda _: 99)
         yield "payloads too large together", name, many
@@ -366,6 +390,7 @@ def _of_resource(
         short = _at([*path, "Properties", "VisibilityTimeout"], lambda _: 1)
         yield "a queue that hides messages too short", name, short
     yield from _of_connection(name, [*path, "Properties"], kind, properties)
+    yield from _of_service(name, [*path, "Properties"], kind, properties)
     yield from _of_name(name, [*path, "Properties"], kind)
     for key, value in properties.items():
         yield "a property misspelt", f"{name} {key}", _renamed([*path, "Properties"], key)
@@ -424,6 +449,25 @@ def _of_connection(
         soon = _at([*path, "LifecycleConfiguration", "Rules", 0, "ExpirationInDays"], lambda _: 30)
         if not name.startswith(tuple(connections.EXPIRING)):
             yield "objects that expire", name, soon
+
+
+def _of_service(
+    name: str, path: list[Any], kind: str, properties: Mapping[str, Any]
+) -> Iterator[tuple[str, str, Change]]:
+    """Keep a service of AWS from what it should do, in a way that CloudFormation takes."""
+    if kind == "AWS::SNS::Topic":
+        managed = _at([*path, "KmsMasterKeyId"], lambda _: "alias/aws/sns")
+        yield "a key that a service cannot use", name, managed
+    if kind == "AWS::S3::Bucket" and name.startswith("AccessLogs"):
+        yield "a key that a service cannot use", name, _at([*path, *ENCRYPTION], lambda _: "aws:kms")
+    if kind == "AWS::IAM::Role":
+        for number, statement in enumerate(properties["AssumeRolePolicyDocument"]["Statement"]):
+            here = [*path, "AssumeRolePolicyDocument", "Statement", number, "Condition"]
+            account = {"StringEquals": {"aws:SourceAccount": "210987654321"}}
+            yield "a trust in somebody else", f"{name} account", _at(here, _always(account))
+            for value in statement.get("Condition", {}).get("ArnLike", {}).values():
+                exact = {"StringEquals": {"aws:SourceArn": value}}
+                yield "a trust in somebody else", f"{name} pattern", _at(here, _always(exact))
 
 
 def _of_property(where: str, path: list[Any], value: Any) -> Iterator[tuple[str, str, Change]]:

@@ -13,9 +13,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from stacks.checks.assemblies import Assembly
+from stacks.checks.assemblies import Assembly, whole
 from stacks.checks.guard_reasons import REASONS
-from stacks.checks.reasons import Finding, explained, judged
+from stacks.checks.reasons import Finding, judged
 from stacks.checks.result import Result
 
 PACKAGE = "cdklabs.cdk-validator-cfnguard"
@@ -38,15 +38,8 @@ def check(assemblies: Sequence[Assembly]) -> Result:
         "cfn-guard",
         "findings of Control Tower's proactive controls, each reasoned",
         len(found),
-        judged(found, REASONS),
+        judged(found, REASONS, whole=whole(assemblies)),
     )
-
-
-def unexplained(assemblies: Sequence[Assembly]) -> Result:
-    """Do as `check` does, without a word on reasons that explain nothing: for a part of what they are written for."""
-    found = [finding for assembly in assemblies for finding in findings(assembly)]
-    wrong = tuple(f"{place}: {rule}" for rule, place in found if not explained((rule, place), REASONS))
-    return Result("cfn-guard", "findings of some templates", len(found), wrong)
 
 
 def findings(assembly: Assembly) -> list[Finding]:

@@ -39,6 +39,7 @@ from stacks.checks import (
 from stacks.checks.assemblies import Assembly, synthesize
 from stacks.checks.faults import Fault, faults
 from stacks.checks.result import Check
+from stacks.settings import SettingsError
 
 WANTED = 0.95
 CRASH = "stumbled: "
@@ -56,7 +57,7 @@ CHECKS: Mapping[str, tuple[Check, ...]] = {
     "template": (
         *(functions.check, connections.check, between.check, roles.check, permissions.check),
         *(safeguards.check, regions.check, names.fixed),
-        *(guard.unexplained, schema.in_one_region),
+        *(guard.check, schema.in_one_region),
     ),
 }
 """What is asked about a fault, the quick ones first."""
@@ -167,7 +168,12 @@ def main(given: Sequence[str]) -> int:
     parser.add_argument("--per-kind", type=int, default=12, help="faults of each kind")
     parser.add_argument("--seed", type=int, default=SEED, help="which of them")
     options = parser.parse_args(list(given))
-    outcomes = run(synthesize(options.env), options.per_kind, options.seed)
+    try:
+        assembly = synthesize(options.env)
+    except SettingsError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
+    outcomes = run(assembly, options.per_kind, options.seed)
     sys.stdout.write(table(outcomes) + "\n")
     return int(share(outcomes) < WANTED)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import aws_cdk as cdk
 import cdk_nag
 
-from stacks.checks.assemblies import ROOT, Assembly, cli_context
+from stacks.checks.assemblies import ROOT, Assembly, cli_context, whole
 from stacks.checks.nag_reasons import REASONS
 from stacks.checks.reasons import Finding, judged
 from stacks.checks.result import Result
@@ -32,7 +32,7 @@ def check(assemblies: Sequence[Assembly]) -> Result:
         "cdk-nag",
         "findings of AwsSolutions and Serverless, each reasoned",
         len(found),
-        judged(found, REASONS),
+        judged(found, REASONS, whole=whole(assemblies)),
     )
 
 

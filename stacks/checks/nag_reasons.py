@@ -16,7 +16,7 @@ REASONS: tuple[Reason, ...] = (
     (
         rf"{IAM5}\[Resource::\*\]",
         r".*/(Workflow/(Machine/)?|waiter-state-machine/)Role/.*",
-        "Log delivery, X-Ray and SageMaker's lists have no resource-level permission; ListTags CDK grants so itself.",
+        "Log delivery, X-Ray and SageMaker's lists have no resource-level permission.",
     ),
     (
         rf"{IAM5}\[Resource::\*\]",
@@ -57,11 +57,6 @@ REASONS: tuple[Reason, ...] = (
         rf"{IAM5}\[Resource::arn:.*:sagemaker:.*:(hyper-parameter-tuning-job|training-job)/[0-9a-f]{{10}}-\*\]",
         r".*-training/(Workflow|TrainOnDeploy/IsComplete)/Role/.*",
         "Searches and their jobs are named at run time; the hash of the deployment's prefix is not.",
-    ),
-    (
-        rf"{IAM5}\[Resource::arn:.*:sagemaker:.*:(transform-job|model|endpoint-config)/\*\]",
-        r".*-training/Workflow/Role/.*",
-        "CDK's task constructs grant this themselves where a name is known only at run time.",
     ),
     (
         rf"{IAM5}\[Resource::arn:.*:cloudwatch:.*:alarm:\*\]",

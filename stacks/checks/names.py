@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import jsonata
+
+from stacks.checks import expressions
 from stacks.checks.assemblies import ROOT, Assembly, synthesize
 from stacks.checks.demands import REFERENCE
-from stacks.checks.rendering import machines, render
+from stacks.checks.rendering import Machine, machines, render
 from stacks.checks.result import Result
 from stacks.settings import SettingsError, load
 
@@ -34,19 +38,27 @@ LIMITS = {
 """Characters of a physical name, by the property that gives it."""
 STACK_NAME = 128
 EXPORT_NAME = 255
-RUN_TIME = 63
 MADE = {
-    "createEndpoint": "EndpointName",
-    "createEndpointConfig": "EndpointConfigName",
-    "createModel": "ModelName",
-    "createModelPackage": "ModelPackageGroupName",
-    "createProcessingJob": "ProcessingJobName",
-    "createTrainingJob": "TrainingJobName",
-    "createTransformJob": "TransformJobName",
+    "createEndpoint": ("EndpointName", 63),
+    "createEndpointConfig": ("EndpointConfigName", 63),
+    "createHyperParameterTuningJob": ("HyperParameterTuningJobName", 32),
+    "createModel": ("ModelName", 63),
+    "createModelPackage": ("ModelPackageGroupName", 63),
+    "createProcessingJob": ("ProcessingJobName", 63),
+    "createTrainingJob": ("TrainingJobName", 63),
+    "createTransformJob": ("TransformJobName", 63),
 }
-"""What state machines make, by the argument that names it: 63 characters for each in SageMaker's model."""
-LITERAL = re.compile(r"\{%\s*'([^']*)'")
-"""How an expression begins whose first part is text."""
+"""What state machines make: the argument that names it, and the characters that SageMaker's model takes."""
+HASHED = ("HyperParameterTuningJobName",)
+"""Names too short for the deployment's, which begin with a hash of it instead."""
+_CONTEXT = {
+    "context": {
+        "Execution": {"Id": "arn:aws:states:us-east-1:123456789012:execution:machine:name", "Name": "n" * 80},
+        "State": {"Name": "State", "RetryCount": 9},
+        "StateMachine": {"Name": "machine"},
+    }
+}
+"""What a run is told of itself, as long as it gets; no task retries more often."""
 
 Templates = Mapping[str, Mapping[str, Any]]
 
@@ -68,7 +80,8 @@ def check(assemblies: Sequence[Assembly]) -> Result:
 def physical_names(templates: Templates) -> Iterator[tuple[str, str, int]]:
     """Yield kind, name and limit of everything that is named by us; CloudFormation names the rest.
 
-    Of what a state machine makes, that is the text that its name begins with.
+    Of what a state machine makes, that is the name as its expressions give it; names that come from what a run
+    learns are of things made before.
     """
     for stack, template in templates.items():
         yield "stack", stack, STACK_NAME
@@ -82,11 +95,37 @@ def physical_names(templates: Templates) -> Iterator[tuple[str, str, int]]:
                     yield kind, str(render(name, template, REFERENCE)), limit
     for machine in machines(Assembly("", Path(), templates), REFERENCE):
         for _, action, given in machine.calls():
-            name = given.get(MADE.get(action, ""))
-            if isinstance(name, str):
-                begins = LITERAL.match(name)
-                if begins or not name.startswith("{%"):
-                    yield MADE[action], begins[1] if begins else name, RUN_TIME
+            member, limit = MADE.get(action, ("", 0))
+            name = evaluated(given.get(member), machine)
+            if name is not None:
+                yield member, name, limit
+
+
+def evaluated(value: Any, machine: Machine) -> str | None:
+    """Return a name as a run would have it, with what its machine assigns; None if only a run can know it."""
+    if not isinstance(value, str) or not value.startswith("{%"):
+        return value if isinstance(value, str) else None
+    text = value[2:-2].strip()
+    expression = jsonata.Jsonata(text)
+    # Step Functions' own, of as many hexadecimal digits.
+    expression.register_lambda(
+        "hash", lambda data, name: hashlib.new(name.replace("-", ""), data.encode()).hexdigest()
+    )
+    expression.assign("states", _CONTEXT)
+    for variable in expressions.variables(text):
+        known = [
+            found
+            for _, state in machine.states()
+            for given in [state.get("Assign", {}).get(variable)]
+            if given != value and (found := evaluated(given, machine)) is not None
+        ]
+        if known:
+            expression.assign(variable, max(known, key=len))
+    try:
+        found = expression.evaluate(None)
+    except jsonata.JException:
+        return None
+    return found if isinstance(found, str) else None
 
 
 def fixed(assemblies: Sequence[Assembly]) -> Result:
@@ -98,7 +137,7 @@ def fixed(assemblies: Sequence[Assembly]) -> Result:
             own = re.sub("[^a-z0-9]", "", stack.partition(f"-{assembly.env}-")[0] + assembly.env)
             for kind, name, _ in physical_names({stack: template}):
                 count += 1
-                if own not in re.sub("[^a-z0-9]", "", name.lower()):
+                if kind not in HASHED and own not in re.sub("[^a-z0-9]", "", name.lower()):
                     findings.append(f"{stack}: {kind} {name!r} is the same whatever the deployment is called")
     return Result("names", "names that have the deployment's", count, tuple(findings))
 

@@ -11,13 +11,16 @@ Reason = tuple[str, str, str]
 """Expressions for rule and construct, and why what they match is left standing."""
 
 
-def judged(found: Sequence[Finding], reasons: Sequence[Reason]) -> tuple[str, ...]:
-    """Return a sentence for each finding without a reason, and for each reason without a finding."""
+def judged(found: Sequence[Finding], reasons: Sequence[Reason], *, whole: bool = True) -> tuple[str, ...]:
+    """Return a sentence for each finding without a reason, and for each reason without a finding.
+
+    Of a part of what the reasons are written for, `whole=False`, nothing follows from a reason without a finding.
+    """
     unexplained = [f"{place}: {rule}" for rule, place in found if not explained((rule, place), reasons)]
     stale = [
         f"the reason for {reason[0]} at {reason[1]} explains nothing any more: remove it"
         for reason in reasons
-        if not any(explained(finding, [reason]) for finding in found)
+        if whole and not any(explained(finding, [reason]) for finding in found)
     ]
     return (*unexplained, *stale)
 

@@ -12,7 +12,7 @@ from typing import Any
 from stacks.checks.assemblies import Assembly
 from stacks.checks.demands import REFERENCE
 from stacks.checks.permissions import listed, statements
-from stacks.checks.rendering import machines
+from stacks.checks.rendering import machines, render
 from stacks.checks.result import Result
 
 USED = Path(__file__).with_name("used.json")
@@ -27,6 +27,14 @@ SERVICES = {
     ),
 }
 """Resources that take a role: where it stands, and who must be trusted."""
+SOURCES = {
+    "AWS::Lambda::Function": "function:",
+    "AWS::StepFunctions::StateMachine": "stateMachine:",
+    "AWS::KinesisFirehose::DeliveryStream": "deliverystream/",
+}
+"""What their ARNs have before the name: services tell for which resource they come."""
+EXACT = ("StringEquals",)
+LIKE = ("ArnEquals", "ArnLike", "StringLike")
 MANAGED = {
     "service-role/AWSLambdaBasicExecutionRole": [
         *("logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"),
@@ -46,9 +54,6 @@ WITHOUT_RESOURCE = {
     "sagemaker:List*Jobs": f"{_REFERENCE}amazonsagemakerai.html",
     "sagemaker:ListEndpoint*s": f"{_REFERENCE}amazonsagemakerai.html",
     "sagemaker:ListModel*s": f"{_REFERENCE}amazonsagemakerai.html",
-    # AWS has one for this. CDK's tasks of SageMaker grant it on all, whatever they are given:
-    # https://github.com/aws/aws-cdk/tree/main/packages/aws-cdk-lib/aws-stepfunctions-tasks/lib/sagemaker
-    "sagemaker:ListTags": "",
     "logs:*LogDeliver*": "https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html",
     "logs:DescribeLogGroups": "https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html",
     "logs:*ResourcePolic*": "https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html",
@@ -56,7 +61,7 @@ WITHOUT_RESOURCE = {
     "xray:PutTelemetryRecords": f"{_REFERENCE}awsx-ray.html",
     "xray:PutTraceSegments": f"{_REFERENCE}awsx-ray.html",
 }
-"""Actions that AWS authorises on no single resource, with the page that says so, and one that CDK grants so."""
+"""Actions that AWS authorises on no single resource, with the page that says so."""
 
 
 SEARCH = "createHyperParameterTuningJob"
@@ -144,18 +149,19 @@ def _untrusted(assembly: Assembly) -> Iterator[str]:
             for part in where.split("."):
                 given = given.get(part, {})
             role = given.get("Fn::GetAtt", [None])[0]
-            if not _trusts(assembly, stack, role, service):
+            if not _trusts(assembly, stack, role, service, SOURCES[kind] + name):
                 yield f"{stack} {name}: its role does not trust {service}"
     for machine in machines(assembly, REFERENCE):
         for name, task in machine.tasks():
             arguments = task.get("Arguments")
             for key in ("RoleArn", "ExecutionRoleArn") if isinstance(arguments, Mapping) else ():
                 role = str(arguments.get(key, "")).rpartition("/")[2] if arguments else ""
-                if role and not _trusts(assembly, machine.stack, role, PASSED):
+                if role and not _trusts(assembly, machine.stack, role, PASSED, "*"):
                     yield f"{machine.stack} {name}: the role that it passes on does not trust {PASSED}"
 
 
-def _trusts(assembly: Assembly, stack: str, role: str | None, service: str) -> bool:
+def _trusts(assembly: Assembly, stack: str, role: str | None, service: str, source: str) -> bool:
+    """Say whether a role trusts a service that comes for one of its resources."""
     resource = assembly.templates[stack]["Resources"].get(role)
     if resource is None or resource["Type"] != "AWS::IAM::Role":
         return False
@@ -163,5 +169,21 @@ def _trusts(assembly: Assembly, stack: str, role: str | None, service: str) -> b
         each["Effect"] == "Allow"
         and "sts:AssumeRole" in listed(each["Action"])
         and service in listed(each["Principal"].get("Service", []))
+        and _holds(render(each.get("Condition", {}), assembly.templates[stack], REFERENCE), service, source)
         for each in resource["Properties"]["AssumeRolePolicyDocument"]["Statement"]
     )
+
+
+def _holds(conditions: Mapping[str, Mapping[str, Any]], service: str, source: str) -> bool:
+    """Say whether a trust's conditions hold for what a service sends along: the account and the resource."""
+    arn = f"arn:aws:{service.partition('.')[0]}:{REFERENCE.region}:{REFERENCE.account}:{source}"
+    sent = {"aws:sourceaccount": REFERENCE.account, "aws:sourcearn": arn}
+    for operator, wanted in conditions.items():
+        for key, values in wanted.items():
+            given = sent.get(key.lower())
+            if given is None or operator not in (*EXACT, *LIKE):
+                return False
+            match = fnmatchcase if operator in LIKE else str.__eq__
+            if not any(match(given, str(each)) for each in listed(values)):
+                return False
+    return True

@@ -106,6 +106,11 @@ class Integration:
     function: bool = False
 
     @property
+    def waits(self) -> bool:
+        """Whether the Task goes on only when a job ends or a token comes back."""
+        return bool(self.pattern) or self.service == "activity"
+
+    @property
     def model(self) -> OperationModel | None:
         """The operation that is called; None when the service has none of that name."""
         service = service_model(self.service)

@@ -6,6 +6,7 @@ decides is in a file of its own: which regions a stack takes there, and what it 
 
 from __future__ import annotations
 
+import argparse
 import difflib
 import json
 import re
@@ -107,8 +108,11 @@ def _json(value: Any) -> str:
     return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
-def main() -> int:
+def main(arguments: Sequence[str]) -> int:
     """Synthesize every environment and write its snapshots."""
+    argparse.ArgumentParser(prog="python -m stacks.checks.snapshots", description=main.__doc__).parse_args(
+        list(arguments)
+    )
     wanted: dict[str, str] = {}
     for env in environments():
         wanted |= files(synthesize(env))
@@ -119,4 +123,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

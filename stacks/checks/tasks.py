@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -9,12 +10,15 @@ from stacks.checks.assemblies import Assembly
 from stacks.checks.demands import REFERENCE
 from stacks.checks.rendering import Machine, machines
 from stacks.checks.result import Result
-from stacks.checks.services import errors, integration
+from stacks.checks.services import TOKEN, errors, integration
 
 LONGEST = 99_999_999
 """The most that Step Functions takes as a time-out or an interval, in seconds."""
 DELAY = 31_622_400
 """The most that it takes as the longest wait between retries."""
+EXPRESS = 300
+"""Seconds that an Express workflow runs at most; it also has neither `.sync`, task tokens nor distributed Maps:
+https://docs.aws.amazon.com/step-functions/latest/dg/choosing-workflow-type.html."""
 ALL = "States.ALL"
 NOT_OURS = ("framework-isComplete-task", "framework-onTimeout-task")
 """CDK's provider makes these Tasks, without a time-out: its functions end after 15 minutes at most."""
@@ -33,12 +37,19 @@ def check(assemblies: Sequence[Assembly]) -> Result:
 
 def of_machine(machine: Machine) -> Iterator[str]:
     """Say what is wrong with one machine's states."""
+    limit = json.loads(machine.definition).get("TimeoutSeconds")
+    if machine.kind == "EXPRESS" and _within(limit, EXPRESS + 1, LONGEST):
+        yield f"TimeoutSeconds is {limit}, and an Express workflow runs {EXPRESS} s at most"
     for name, state in machine.states():
         if state["Type"] == "Choice" and "Default" not in state:
             yield f"{name}: it has no Default, so that what no choice matches fails"
+        if machine.kind == "EXPRESS" and _is_distributed(state):
+            yield f"{name}: it is a distributed Map, and an Express workflow has none"
         if state["Type"] == "Task":
             ours = name not in NOT_OURS
             yield from (f"{name}: {each}" for each in of_task(state, ours=ours))
+            if machine.kind == "EXPRESS" and integration(str(state["Resource"])).waits:
+                yield f"{name}: it waits for a job or a token, and an Express workflow cannot"
             if ours and not state.get("Retry"):
                 yield f"{name}: it tries once, and AWS's services refuse now and then"
             caught = [error for rule in state.get("Catch", []) for error in rule["ErrorEquals"]]
@@ -50,6 +61,10 @@ def of_task(task: Mapping[str, Any], *, ours: bool = True) -> Iterator[str]:
     """Say what is wrong with one Task; one that is not ours needs no time-out."""
     called = integration(str(task["Resource"]))
     yield from called.faults()
+    if called.pattern == TOKEN and "Task.Token" not in json.dumps(
+        task.get("Arguments", task.get("Parameters"))
+    ):
+        yield "it waits for a token that its arguments do not send"
     if ours and "TimeoutSeconds" not in task:
         yield "it has no TimeoutSeconds"
     for field in ("TimeoutSeconds", "HeartbeatSeconds"):
@@ -84,6 +99,11 @@ def _of_rule(field: str, rule: Mapping[str, Any], *, last: bool) -> Iterator[str
         "IntervalSeconds", 1
     ):
         yield f"{field}: MaxDelaySeconds must be more than IntervalSeconds"
+
+
+def _is_distributed(state: Mapping[str, Any]) -> bool:
+    processor: Mapping[str, Any] = state.get("ItemProcessor", {})
+    return bool(processor.get("ProcessorConfig", {}).get("Mode") == "DISTRIBUTED")
 
 
 def _is_expression(value: Any) -> bool:

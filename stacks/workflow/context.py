@@ -14,7 +14,6 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_s3_assets as s3_assets
 from aws_cdk import aws_sns as sns
-from aws_cdk import aws_stepfunctions as sfn
 
 from stacks.settings import ClassifierSettings
 
@@ -58,12 +57,6 @@ class Context:
             {"Key": "scones:deployment", "Value": self.deployment},
             {"Key": "scones:classifier", "Value": self.classifier},
         ]
-
-    @property
-    def tags_input(self) -> sfn.TaskInput:
-        """The tags where CDK wants an input: its Python binding takes no list, an expression may be one."""
-        pairs = ", ".join(f"{{'Key': '{tag['Key']}', 'Value': '{tag['Value']}'}}" for tag in self.tags)
-        return sfn.TaskInput.from_text(expression(f"[{pairs}]"))
 
     def name(self, step: str) -> str:
         """Return the expression of a job's name: unique to the run, the step and the attempt."""

@@ -109,7 +109,8 @@ def stage(make: Tasks, context: Context) -> sfn.Chain:
             *words,
             *("--classes", ",".join(context.settings.classes)),
             *("--input", f"{INPUT}/source", "--index", f"{INPUT}/index"),
-            *("--dataset", f"{OUTPUT}/dataset", "--summary", f"{OUTPUT}/summary"),
+            *("--dataset", f"{OUTPUT}/dataset", "--splits", f"{OUTPUT}/splits"),
+            *("--summary", f"{OUTPUT}/summary"),
         ],
         [
             *inputs,
@@ -118,6 +119,7 @@ def stage(make: Tasks, context: Context) -> sfn.Chain:
         ],
         [
             s3_output("dataset", f"s3://{bucket}/{context.classifier}", "dataset"),
+            s3_output("splits", f"s3://{bucket}/{index}", "splits"),
             s3_output("summary", context.dataset_uri(f"'runs/' & {RUN}"), "summary"),
         ],
     )

@@ -66,15 +66,12 @@ def deploy(make: Tasks, context: Context, done: sfn.IChainable, failed: sfn.ICha
             )
         },
     )
-    create = tasks.SageMakerCreateEndpoint.jsonata(
-        make.scope,
+    create = make.aws(
         "CreateEndpoint",
-        endpoint_name=endpoint,
-        endpoint_config_name=expression("$model"),
-        tags=context.tags_input,
-        task_timeout=seconds(60),
+        "sagemaker:createEndpoint",
+        {"EndpointName": endpoint, "EndpointConfigName": expression("$model"), "Tags": context.tags},
+        resources=[endpoint_arn, context.arn("sagemaker", f"endpoint-config/{context.prefix}-*")],
     )
-    make.finish(create, "sagemaker")
     update = make.aws(
         "UpdateEndpoint",
         "sagemaker:updateEndpoint",

@@ -2,53 +2,43 @@
 
 from __future__ import annotations
 
-import aws_cdk as cdk
-from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_stepfunctions as sfn
-from aws_cdk import aws_stepfunctions_tasks as tasks
 
 from stacks.instances import JOB_INSTANCE
 from stacks.workflow.context import RUN, Context, expression
 from stacks.workflow.dataset import INPUT, JOB_MINUTES, OUTPUT, processing, s3_input, s3_output
-from stacks.workflow.tasks import STARTING_MINUTES, State, Tasks, seconds
+from stacks.workflow.tasks import STARTING_MINUTES, State, Tasks
 
 TRANSFORM_MINUTES = 30
 
 
 def _transform(make: Tasks, context: Context, name: str, step: str, model: str, folder: str) -> State:
-    task = tasks.SageMakerCreateTransformJob.jsonata(
-        make.scope,
-        name,
-        transform_job_name=context.name(step),
-        model_name=expression(model),
-        integration_pattern=sfn.IntegrationPattern.RUN_JOB,
-        # The job runs under the model's role; without one here CDK makes another, with full access.
-        role=context.endpoint_role,
-        batch_strategy=tasks.BatchStrategy.SINGLE_RECORD,
-        max_concurrent_transforms=8,
-        max_payload=cdk.Size.mebibytes(6),
-        model_client_options=tasks.ModelClientOptions(
-            invocations_max_retries=3, invocations_timeout=cdk.Duration.seconds(60)
-        ),
-        transform_input=tasks.TransformInput(
-            content_type="application/octet-stream",
-            transform_data_source=tasks.TransformDataSource(
-                s3_data_source=tasks.TransformS3DataSource(
-                    s3_uri=context.dataset_uri("$version & '/test/'"),
-                    s3_data_type=tasks.S3DataType.S3_PREFIX,
-                )
-            ),
-        ),
-        transform_output=tasks.TransformOutput(
-            s3_output_path=context.run_uri(folder), accept="application/json", encryption_key=context.key
-        ),
-        transform_resources=tasks.TransformResources(
-            instance_count=1, instance_type=ec2.InstanceType(JOB_INSTANCE.removeprefix("ml."))
-        ),
-        tags={tag["Key"]: tag["Value"] for tag in context.tags},
-        task_timeout=seconds((TRANSFORM_MINUTES + STARTING_MINUTES) * 60),
-    )
-    return make.finish(task, "sagemaker")
+    request = {
+        "TransformJobName": context.name(step),
+        "ModelName": expression(model),
+        "BatchStrategy": "SingleRecord",
+        "MaxConcurrentTransforms": 8,
+        "MaxPayloadInMB": 6,
+        "ModelClientConfig": {"InvocationsMaxRetries": 3, "InvocationsTimeoutInSeconds": 60},
+        "TransformInput": {
+            "ContentType": "application/octet-stream",
+            "DataSource": {
+                "S3DataSource": {
+                    "S3DataType": "S3Prefix",
+                    "S3Uri": context.dataset_uri("$version & '/test/'"),
+                }
+            },
+        },
+        "TransformOutput": {
+            "S3OutputPath": context.run_uri(folder),
+            "Accept": "application/json",
+            "KmsKeyId": context.key.key_arn,
+        },
+        "TransformResources": {"InstanceCount": 1, "InstanceType": JOB_INSTANCE},
+        "Tags": context.tags,
+    }
+    minutes = TRANSFORM_MINUTES + STARTING_MINUTES
+    return make.job(name, "createTransformJob", request, timeout_minutes=minutes)
 
 
 def judge(

@@ -58,21 +58,21 @@ def package(make: Tasks, context: Context) -> sfn.Chain:
 def _create(
     make: Tasks, context: Context, state: str, name: str, *, gpu: bool, variables: tuple[str, ...]
 ) -> State:
-    task = tasks.SageMakerCreateModel.jsonata(
-        make.scope,
+    return make.aws(
         state,
-        model_name=expression(name),
-        # CDK would let this role read every bucket, because it cannot know what the expression names.
-        role=context.endpoint_role.without_policy_updates(),
-        primary_container=tasks.ContainerDefinition(
-            image=tasks.DockerImage.from_registry(images.uri(context.code, images.RAY[gpu])),
-            mode=tasks.Mode.SINGLE_MODEL,
-            model_s3_location=tasks.S3Location.from_json_expression(expression("$archive")),
-            environment_variables=sfn.TaskInput.from_object(SERVING_VARIABLES),
-        ),
-        enable_network_isolation=True,
-        tags=context.tags_input,
+        "sagemaker:createModel",
+        {
+            "ModelName": expression(name),
+            "ExecutionRoleArn": context.endpoint_role.role_arn,
+            "PrimaryContainer": {
+                "Image": images.uri(context.code, images.RAY[gpu]),
+                "Mode": "SingleModel",
+                "ModelDataUrl": expression("$archive"),
+                "Environment": SERVING_VARIABLES,
+            },
+            "EnableNetworkIsolation": True,
+            "Tags": context.tags,
+        },
+        resources=[context.arn("sagemaker", f"model/{context.prefix}-*")],
         assign={variable: expression(name) for variable in variables},
-        task_timeout=seconds(60),
     )
-    return make.finish(task, "sagemaker")

@@ -31,6 +31,7 @@ RETRIED = {
 State = sfn.CustomState | sfn.TaskStateBase
 JOBS = {
     "TrainingJob": ("training-job", "TrainingJobs"),
+    "TransformJob": ("transform-job", "TransformJobs"),
     "ProcessingJob": ("processing-job", "ProcessingJobs"),
     "HyperParameterTuningJob": ("hyper-parameter-tuning-job", "TuningJobs"),
 }
@@ -117,8 +118,9 @@ class Tasks:
         assign: Mapping[str, Any] | None = None,
         names: str = "",
     ) -> State:
-        """Make a task that runs a SageMaker job which CDK has no construct for, or none for its fields.
+        """Make a task that runs a SageMaker job.
 
+        CDK has constructs for some of them, with fewer fields, and grants `sagemaker:ListTags` on everything with each.
         `names` is what the names of such jobs begin with, where that is not the workflow's prefix.
         """
         state = sfn.CustomState(

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from stacks.checks import (
     arguments,
     between,
+    connections,
     expressions,
     functions,
     language,
+    nag,
+    names,
     permissions,
     roles,
     tasks,
@@ -45,7 +51,7 @@ def test_the_checks_of_machines_and_roles_find_nothing_when_training_is_a_search
     overlay = tmp_path / "search.toml"
     overlay.write_text(SEARCH)
     assembly = synthesize("prod", overlay=overlay)
-    for check in (language, expressions, tasks, arguments, between, permissions, functions, roles):
+    for check in (language, expressions, tasks, arguments, between, names, permissions, functions, roles):
         result = check.check([assembly])
         assert result.findings == (), check.__name__
 
@@ -56,3 +62,85 @@ def test_a_module_that_a_functions_package_lacks_is_found(monkeypatch: pytest.Mo
     findings = functions.check([synthesize("dev")]).findings
     assert len(findings) == 2
     assert all("it imports lambda_src.naming, which its package lacks" in each for each in findings)
+
+
+def test_reasons_of_other_environments_are_not_called_stale() -> None:
+    assert nag.check([synthesize("prod")]).findings == ()
+
+
+def test_a_custom_resources_call_is_held_against_the_services_model() -> None:
+    def found(call: dict[str, object]) -> list[str]:
+        return list(arguments.of_custom(call))
+
+    sound: dict[str, object] = {
+        "service": "SageMaker",
+        "action": "listEndpoints",
+        "parameters": {"NameContains": "a"},
+    }
+    assert found(sound) == []
+    assert found({**sound, "service": "@aws-sdk/client-sagemaker", "action": "ListEndpointsCommand"}) == []
+    assert found({**sound, "service": "SageMakr"}) == ["there is no service 'SageMakr'"]
+    assert found({**sound, "action": "listEndpointz"}) == ["there is no operation SageMaker:listEndpointz"]
+    assert "NameContain" in found({**sound, "parameters": {"NameContain": "a"}})[0]
+    assert "NameContains" in found({**sound, "parameters": {"NameContains": 1}})[0]
+
+
+Edit = Callable[[dict[str, Any]], None]
+
+
+def _first(template: dict[str, Any], kind: str, name: str = "") -> dict[str, Any]:
+    resources = template["Resources"].items()
+    found: dict[str, Any] = next(
+        each["Properties"] for key, each in resources if each["Type"] == kind and key.startswith(name)
+    )
+    return found
+
+
+def _managed_key(template: dict[str, Any]) -> None:
+    _first(template, "AWS::SNS::Topic")["KmsMasterKeyId"] = "alias/aws/sns"
+
+
+def _logs_under_a_key(template: dict[str, Any]) -> None:
+    rules = _first(template, "AWS::S3::Bucket", "AccessLogs")["BucketEncryption"]
+    rules["ServerSideEncryptionConfiguration"][0]["ServerSideEncryptionByDefault"]["SSEAlgorithm"] = "aws:kms"
+
+
+def _another_source(template: dict[str, Any]) -> None:
+    trust = _first(template, "AWS::IAM::Role", "WorkflowRole")["AssumeRolePolicyDocument"]["Statement"][0]
+    trust["Condition"]["ArnLike"]["aws:SourceArn"] = "arn:aws:states:*:*:stateMachine/*"
+
+
+@pytest.mark.parametrize(
+    ("stack", "edit", "check", "said"),
+    [
+        ("training", _managed_key, connections, "does not let cloudwatch.amazonaws.com use it"),
+        ("data", _logs_under_a_key, connections, "only where SSE-S3 is the default"),
+        ("training", _another_source, roles, "its role does not trust states.amazonaws.com"),
+    ],
+)
+def test_what_a_service_is_kept_from_is_found(
+    assemblies: list[Assembly], stack: str, edit: Edit, check: Any, said: str
+) -> None:
+    sound = next(each for each in assemblies if each.env == "dev")
+    name = next(each for each in sound.templates if each.endswith(stack))
+    template = copy.deepcopy(dict(sound.templates[name]))
+    edit(template)
+    broken = Assembly(sound.env, sound.folder, {**sound.templates, name: template})
+    assert any(said in each for each in check.check([broken]).findings)
+
+
+def test_a_key_that_is_not_the_tables_is_found(assemblies: list[Assembly]) -> None:
+    sound = next(each for each in assemblies if each.env == "dev")
+    name = next(each for each in sound.templates if each.endswith("training"))
+    tables = [
+        each
+        for each in sound.templates[name]["Resources"].values()
+        if each["Type"] in ("AWS::DynamoDB::Table", "AWS::DynamoDB::GlobalTable")
+    ]
+    assert len(tables) == 1
+    template = copy.deepcopy(dict(sound.templates[name]))
+    for each in template["Resources"].values():
+        if each["Type"] == tables[0]["Type"]:
+            each["Properties"]["KeySchema"][0]["AttributeName"] = "ID"
+    broken = Assembly(sound.env, sound.folder, {name: template})
+    assert any("the table's key is ID" in each for each in between.check([broken]).findings)

@@ -58,3 +58,16 @@ def test_a_way_to_no_state_is_named() -> None:
 def test_a_variable_of_an_expressions_own_is_none_of_the_workflows() -> None:
     expression = "($n := 2; $map($all, function($v, $i) { $v + $n & '$text' }))"
     assert expressions.variables(expression) == {"all"}
+
+
+def test_a_field_that_an_assigned_object_lacks_is_named() -> None:
+    def said(expression: str, given: object) -> list[str]:
+        states = {
+            "A": {"Type": "Pass", "Assign": {"champion": given}, "Next": "B"},
+            "B": {"Type": "Pass", "Output": "{% " + expression + " %}", "End": True},
+        }
+        return list(expressions.of_machine({"StartAt": "A", "States": states}))
+
+    assert said("$champion.model", {"model": "m"}) == []
+    assert said("$champion.modle", {"model": "m"}) == ["B: $champion is assigned without modle"]
+    assert said("$champion.modle", "{% $states.input %}") == []

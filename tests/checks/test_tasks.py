@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from stacks.checks import tasks
+from stacks.checks.rendering import Machine
 
 SOUND: dict[str, Any] = {
     "Type": "Task",
@@ -56,3 +58,51 @@ def test_a_task_without_a_time_out_is_named_unless_it_is_not_ours() -> None:
     endless = {key: value for key, value in SOUND.items() if key != "TimeoutSeconds"}
     assert list(tasks.of_task(endless)) == ["it has no TimeoutSeconds"]
     assert list(tasks.of_task(endless, ours=False)) == []
+
+
+TOKEN = "{% $states.context.Task.Token %}"
+WAITING = {
+    "Type": "Task",
+    "Resource": "arn:aws:states:::sqs:sendMessage.waitForTaskToken",
+    "Arguments": {"MessageBody": TOKEN},
+    "TimeoutSeconds": 60,
+}
+
+
+def _machine(kind: str, state: dict[str, Any], seconds: int = 60) -> Machine:
+    states = {
+        "Only": {
+            **state,
+            "Retry": [{"ErrorEquals": ["States.ALL"]}],
+            "Catch": [{"ErrorEquals": ["States.ALL"]}],
+        }
+    }
+    return Machine("stack", "name", kind, json.dumps({"TimeoutSeconds": seconds, "States": states}))
+
+
+@pytest.mark.parametrize(
+    ("state", "seconds", "said"),
+    [
+        (WAITING, 60, "Only: it waits for a job or a token"),
+        (
+            {**SOUND, "Resource": "arn:aws:states:::sagemaker:createTrainingJob.sync"},
+            60,
+            "Only: it waits for a job or a token",
+        ),
+        (SOUND, 301, "TimeoutSeconds is 301"),
+        (
+            {"Type": "Map", "ItemProcessor": {"ProcessorConfig": {"Mode": "DISTRIBUTED"}, "States": {}}},
+            60,
+            "Only: it is a distributed Map",
+        ),
+    ],
+)
+def test_what_an_express_workflow_cannot_do_is_named(state: dict[str, Any], seconds: int, said: str) -> None:
+    assert any(each.startswith(said) for each in tasks.of_machine(_machine("EXPRESS", state, seconds)))
+    assert list(tasks.of_machine(_machine("STANDARD", state, seconds))) == []
+
+
+def test_a_token_that_is_not_sent_is_named() -> None:
+    assert list(tasks.of_task(WAITING)) == []
+    silent = {**WAITING, "Arguments": {"MessageBody": "hello"}}
+    assert list(tasks.of_task(silent)) == ["it waits for a token that its arguments do not send"]

@@ -42,9 +42,6 @@ UNUSED = {
         "TrainOnDeployWaiting",
         "lambda:GetFunction",
     ): "CDK's provider waits with it for a function that is not active.",
-    ("WorkflowRole", "sagemaker:deleteModel"): (
-        "A rejected model is deleted: mocked in test_paths.py, and for real by test_failures.py in its own cloud."
-    ),
 }
 """Why a statement stays that no call of this deployment used: role and one of the statement's actions."""
 

@@ -54,7 +54,7 @@ def test_the_known_environments_are_listed_when_one_is_unknown() -> None:
         ),
         (
             '[classifier.vehicles.serving]\ninstance_type = "g5.xlarge"',
-            "classifier.vehicles.serving.instance_type in {path}: 'g5.xlarge' is no SageMaker instance type",
+            "serving.instance_type in {path}: 'g5.xlarge' is no instance type that SageMaker has for serving",
         ),
         (
             '[classifier.vehicles.training]\ninstance_type = "ml.trn1.2xlarge"',
@@ -111,6 +111,28 @@ def test_the_known_environments_are_listed_when_one_is_unknown() -> None:
             "lower parallel",
         ),
         ("colour = ", "not valid TOML"),
+        (
+            '[classifier.vehicles.training]\ninstance_type = "ml.m99.large"',
+            "'ml.m99.large' is no instance type that SageMaker has for training",
+        ),
+        ('[tags]\nowner = "R&D <team>"', "'R&D <team>' of 'owner' has characters that AWS refuses"),
+        ('[tags]\n"aws:owner" = "us"', "'aws:owner' has characters that AWS refuses, or a prefix"),
+        ("[tags]\n" + "\n".join(f"tag{number} = 'x'" for number in range(60)), "Bad setting tags in"),
+        ('alarm_emails = ["not an email"]', "alarm_emails.0 in {path}: 'not an email' will not do"),
+        ('permissions_boundary = "my-boundary"', "permissions_boundary in {path}: 'my-boundary' will not do"),
+        (
+            'permissions_boundary = "arn:aws:iam::123456789012:role/us"',
+            "permissions_boundary in {path}: 'arn:aws:iam::123456789012:role/us' will not do",
+        ),
+        (
+            "[classifier.vehicles.routes]\n"
+            + "\n".join(f"a_long_name_of_a_class_{number} = 'near'" for number in range(30)),
+            "more than 256 characters together",
+        ),
+        (
+            f"[classifier.vehicles.data]\nkind = 'cifar100'\nurl = 'https://a/{'b' * 300}'\nmd5 = '{'0' * 32}'",
+            "classifier.vehicles.data.url",
+        ),
     ],
 )
 def test_one_sentence_says_what_is_wrong_when_a_setting_is_bad(
