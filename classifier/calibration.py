@@ -154,11 +154,17 @@ def expected_calibration_error(confidence: Floats, correct: NDArray[np.bool_], b
 def bootstrap_interval(
     statistic: Callable[[NDArray[np.integer]], float], count: int, resamples: int = 1000, seed: int = 0
 ) -> tuple[float, float]:
-    """Percentile interval at 95 % of a statistic of rows drawn with replacement (Efron 1979)."""
+    """
+    Return the basic interval, nominally at 95 %, of a statistic that is never negative (Davison and Hinkley 1997).
+
+    What resampling adds to a statistic such as the calibration error, which only noise can raise, is taken off again;
+    percentiles would count it twice, and may leave out the very figure that they belong to.
+    """
     random = np.random.default_rng(seed)
+    whole = statistic(np.arange(count))
     values = [statistic(random.integers(0, count, count)) for _ in range(resamples)]
     low, high = np.quantile(values, [0.025, 0.975])
-    return float(low), float(high)
+    return max(0.0, float(2 * whole - high)), max(0.0, float(2 * whole - low))
 
 
 def upper_bound(events: int, trials: int) -> float:

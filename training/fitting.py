@@ -296,17 +296,22 @@ class Fitting:
             raise TrainingError(
                 f"The checkpoint {self._checkpoint.name} cannot be read: empty the checkpoint folder."
             ) from error
-        if state.get("identity") != self._run.identity:
+        if not isinstance(state, dict) or state.get("identity") != self._run.identity:
             raise TrainingError(
                 "The checkpoint belongs to another dataset, seed or network: empty the checkpoint folder."
             )
-        self._network.load_state_dict(state["network"])
-        self._average.load_state_dict(state["average"])
-        self._best = state["best"]
-        self._optimizer.load_state_dict(state["optimizer"])
-        self._generator.set_state(state["generator"])
-        self._steps = int(state["steps"])
-        self.fit = Fit([Epoch(**each) for each in state["epochs"]], state["logits"])
+        try:
+            self._network.load_state_dict(state["network"])
+            self._average.load_state_dict(state["average"])
+            self._best = state["best"]
+            self._optimizer.load_state_dict(state["optimizer"])
+            self._generator.set_state(state["generator"])
+            self._steps = int(state["steps"])
+            self.fit = Fit([Epoch(**each) for each in state["epochs"]], state["logits"])
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise TrainingError(
+                f"The checkpoint {self._checkpoint.name} is not of this network: empty the checkpoint folder."
+            ) from error
         self._run.log(f"{self._name} resumed after epoch {len(self.fit.epochs)}")
 
 

@@ -24,6 +24,7 @@ from training.folds import Answers, CrossFit, deal
 from training.hyperparameters import Hyperparameters
 from training.pictures import class_names, read_split
 from training.reporting import log, run_job
+from training.staging.dataset import version_of
 from training.world import World, joined
 
 
@@ -156,11 +157,20 @@ def _manifest() -> dict[str, Any]:
     path = _only_file("manifest", "*.json")
     try:
         manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        _ = manifest["version"], [(each["file"], each["split"], each["group"]) for each in manifest["images"]]
+        _ = [(each["split"], each["group"], each["sha256"]) for each in manifest["images"]]
+        made = version_of(
+            manifest["classes"], ((each["file"], each["pixels"]) for each in manifest["images"])
+        )
+        fits = manifest["version"] == made
     except (ValueError, KeyError, TypeError) as error:
         raise DatasetError(
             f"{path.name} is no manifest of a staged dataset: stage the data again."
         ) from error
+    if not fits:
+        raise DatasetError(
+            f"{path.name} says that it is version {manifest['version']}, and its pictures make version {made}: stage "
+            "the data again."
+        )
     return manifest
 
 

@@ -1,5 +1,6 @@
 """Reads splits of a staged dataset into memory, as the pixels that training augments."""
 
+import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -83,11 +84,11 @@ def read_split(
     Raises
     ------
     DatasetError
-        When a class is empty, or the files are not those that the manifest lists.
+        When a class is empty, or the files are not those that the manifest lists, by name and content.
     classifier.errors.ClassifierError
         When a picture cannot be decoded.
     """
-    groups = {each["file"]: each["group"] for each in manifest["images"] if each["split"] == split}
+    listed = {each["file"]: each for each in manifest["images"] if each["split"] == split}
     files: list[tuple[Path, int]] = []
     for label, name in enumerate(names):
         own = sorted(path for path in (folder / name).rglob("*") if path.is_file())
@@ -95,14 +96,29 @@ def read_split(
             raise DatasetError(f"The class {name!r} has no picture in the split {split!r}.")
         files += [(path, label) for path in own]
     keys = [f"{split}/{path.relative_to(folder).as_posix()}" for path, _ in files]
-    wanted = {file for file in groups if file.split("/")[1] in names}
+    wanted = {file for file in listed if file.split("/")[1] in names}
     if odd := sorted(wanted.symmetric_difference(keys)):
         where = (
             "the manifest, but not in the split" if odd[0] in wanted else "the split, but not in the manifest"
         )
         raise DatasetError(f"The file {odd[0]!r} is in {where}: stage the data again.")
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        pixels = list(pool.map(lambda each: decode_pixels(each[0].read_bytes(), image_size)[0], files))
+        pixels = list(
+            pool.map(
+                lambda path, key: _decoded(path, listed[key], image_size), (path for path, _ in files), keys
+            )
+        )
     return Pictures(
-        torch.stack(pixels), torch.tensor([label for _, label in files]), tuple(groups[key] for key in keys)
+        torch.stack(pixels),
+        torch.tensor([label for _, label in files]),
+        tuple(listed[key]["group"] for key in keys),
     )
+
+
+def _decoded(path: Path, listed: Mapping[str, Any], image_size: int) -> Tensor:
+    content = path.read_bytes()
+    if hashlib.sha256(content).hexdigest() != listed["sha256"]:
+        raise DatasetError(
+            f"The file {listed['file']!r} is not the one that the manifest lists: stage the data again."
+        )
+    return decode_pixels(content, image_size)[0]

@@ -86,8 +86,13 @@ def _data(manifest: Mapping[str, Any]) -> str:
     ]
     return (
         "\n".join(rows)
-        + f"\n\n{manifest['duplicates']} copies were left out and {manifest['rejected']} files set aside. Groups of "
-        "near duplicates stay in one split."
+        + f"\n\n{manifest['duplicates']} copies were left out and {manifest['rejected']} files set aside. "
+        + (
+            "The drawings are all different."
+            if manifest.get("drawings")
+            else "Near duplicates stay in one split, as far as a hash of gradients finds them; of small pictures it "
+            "misses copies that are cropped, mirrored or compressed hard."
+        )
     )
 
 
@@ -122,10 +127,16 @@ def _limits(card: ModelCard, figures: Mapping[str, Any]) -> list[str]:
     limits = []
     if card.drawings:
         limits.append("It learnt from drawings: its figures say nothing of photographs.")
-    if figures["routing"]["error_upper95"] and figures["routing"]["error_upper95"] > card.target_error:
+    routed = figures["routing"]
+    if routed["error"] and routed["error"] > card.target_error:
         limits.append(
-            f"{figures['routing']['routed']} routed test pictures are too few to show the target of "
-            f"{card.target_error:.1%}: all that they show is at most {figures['routing']['error_upper95']:.1%}."
+            f"It misses its target on the test split: {routed['wrong']} of {routed['routed']} routed pictures are "
+            f"wrong, {routed['error']:.1%}, and the target is {card.target_error:.1%}."
+        )
+    elif routed["error_upper95"] and routed["error_upper95"] > card.target_error:
+        limits.append(
+            f"{routed['routed']} routed test pictures are too few to show the target of "
+            f"{card.target_error:.1%}: all that they show is at most {routed['error_upper95']:.1%}."
         )
     calibrated = card.calibration
     limits.append(

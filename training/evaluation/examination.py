@@ -4,7 +4,7 @@ import json
 import tarfile
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -115,8 +115,36 @@ def _latency(model: LoadedModel, files: Sequence[bytes]) -> dict[str, Any]:
     }
 
 
+def agree(card: ModelCard, manifest: Mapping[str, Any], answers: Sequence[Answer]) -> None:
+    """
+    See that the answers, the model and the data are of one another.
+
+    Raises
+    ------
+    EvaluationError
+        Naming the first thing that is not.
+    """
+    versions = sorted({answer.model_version for answer in answers})
+    if len(versions) > 1 or len({answer.threshold for answer in answers}) > 1:
+        raise EvaluationError(f"The answers are of several models ({', '.join(versions)}): transform again.")
+    if card.model_version and versions != [card.model_version]:
+        raise EvaluationError(
+            f"The answers are those of model {versions[0]}, and the archive holds {card.model_version}: give its own."
+        )
+    if not manifest:
+        return
+    if manifest["version"] != card.dataset_version:
+        raise EvaluationError(
+            f"The manifest is that of dataset {manifest['version']}, and the model learnt from {card.dataset_version}."
+        )
+    if odd := sorted(set(manifest["tested"]).symmetric_difference(answer.file for answer in answers)):
+        raise EvaluationError(
+            f"The answers are not those of the whole test split: {odd[0]!r} is in one of both only. Transform again."
+        )
+
+
 def read_manifest(path: Path | None) -> dict[str, Any]:
-    """Return what the model card says of the data; empty when there is no manifest."""
+    """Return what the model card says of the data, and the test split's pictures; empty when there is no manifest."""
     if path is None:
         return {}
     files = sorted(path.rglob("*.json")) if path.is_dir() else [path]
@@ -124,5 +152,11 @@ def read_manifest(path: Path | None) -> dict[str, Any]:
         manifest: dict[str, Any] = json.loads(files[0].read_text(encoding="utf-8"))
     except (IndexError, OSError, ValueError) as error:
         raise EvaluationError(f"{path.name} holds no manifest of a staged dataset.") from error
+    tested = [
+        each["file"].partition("/")[2] for each in manifest.get("images", []) if each["split"] == "test"
+    ]
     kept = ("version", "source", "drawings", "classes", "counts", "duplicates")
-    return {name: manifest.get(name) for name in kept} | {"rejected": len(manifest.get("rejects", []))}
+    return {name: manifest.get(name) for name in kept} | {
+        "rejected": len(manifest.get("rejects", [])),
+        "tested": tested,
+    }

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from training.evaluation.answers import read_answers
 from training.evaluation.card import model_card
-from training.evaluation.examination import examine, read_manifest
+from training.evaluation.examination import agree, examine, read_manifest
 from training.evaluation.figures import calibration, risk_coverage, routing, summarize
 from training.evaluation.report import page
 from training.evaluation.verdict import compare, judge
@@ -20,7 +20,9 @@ def evaluate(options: argparse.Namespace) -> None:
     summary = summarize(answers)
     champion = compare(answers, read_answers(options.champion)) if options.champion else None
     accepted, reason = judge(summary, champion, options.minimum_accuracy)
+    manifest = read_manifest(options.manifest)
     examination = examine(options.model, options.test, answers)
+    agree(examination.card, manifest, answers)
     figures = {
         **summary,
         "calibration": calibration(answers),
@@ -37,7 +39,6 @@ def evaluate(options: argparse.Namespace) -> None:
     small = ("accuracy", "n", "coverage", "accuracy_when_routed", "interval95", "accepted", "reason")
     gate = {name: figures[name] for name in small}
     gate["champion_accuracy"] = champion["accuracy"] if champion else None
-    manifest = read_manifest(options.manifest)
     options.report.mkdir(parents=True, exist_ok=True)
     for name, content in (("evaluation", {**figures, "images": images}), ("gate", gate)):
         text = json.dumps(content, indent=1, sort_keys=True) + "\n"

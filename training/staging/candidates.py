@@ -25,12 +25,15 @@ class Candidate:
     split
         The split that the source gives it (``train`` is still divided into train and validation unless the
         source has a validation split of its own), or None when the split is ours to choose.
+    damage
+        Why its bytes could not be had; nothing when they could.
     """
 
     file: str
     label: str
     data: bytes
     split: str | None = None
+    damage: str = ""
 
 
 def choose_classes(found: Iterable[str], wanted: Sequence[str], source: str) -> tuple[str, ...]:
@@ -47,6 +50,13 @@ def choose_classes(found: Iterable[str], wanted: Sequence[str], source: str) -> 
     present = sorted(set(found))
     if not present:
         raise SourceError(f"The {source} holds no class: it needs one folder of images for each class.")
+    spelt = {name: [other for other in present if other.lower() == name.lower()] for name in present}
+    for name in wanted or present:
+        if len(several := spelt.get(name, ())) > 1:
+            raise SourceError(
+                f"The {source} spells one class in several ways, {' and '.join(map(repr, several))}: give all its "
+                "pictures one spelling."
+            )
     for name in wanted:
         if name not in present:
             alike = [other for other in present if other.lower() == name.lower()]

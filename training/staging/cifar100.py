@@ -41,6 +41,10 @@ def open_cifar100(
         names = [bytes(name).decode() for name in parts["meta"][b"fine_label_names"]]
         classes = choose_classes(names, wanted, _SOURCE)
         splits = {split: _split(parts[split]) for split in ("train", "test")}
+        if odd := [
+            label for labels, _, _ in splits.values() for label in labels if not 0 <= label < len(names)
+        ]:
+            raise ValueError(f"the label {odd[0]} for {len(names)} names")
     except (KeyError, TypeError, ValueError, UnicodeDecodeError) as error:
         raise SourceError(f"The {_SOURCE} is not laid out as expected: {error!r}.") from error
     return classes, _candidates(names, classes, splits)
@@ -84,7 +88,7 @@ def _candidates(
 ) -> Iterator[Candidate]:
     for split, (labels, files, pixels) in splits.items():
         for label, file, picture in zip(labels, files, pixels, strict=True):
-            if 0 <= label < len(names) and names[label] in classes:
+            if names[label] in classes:
                 buffer = io.BytesIO()
                 Image.fromarray(np.ascontiguousarray(picture)).save(buffer, "PNG")
                 yield Candidate(f"{split}/{file}", names[label], buffer.getvalue(), split)

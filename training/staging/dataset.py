@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from classifier.errors import ClassifierError
-from classifier.preprocessing import Limits, open_rgb
+from classifier.preprocessing import open_rgb
 from training.errors import SourceError
 from training.staging.candidates import SPLITS, Candidate
 from training.staging.fingerprints import difference_hash, group_near, pixel_hash
@@ -19,7 +19,6 @@ from training.staging.splitting import Item, assign
 
 FORMAT = 1
 MINIMUM_PER_CLASS = 8
-LIMITS = Limits(max_bytes=64 * 1024 * 1024)
 _EXTENSIONS = {"JPEG": ".jpg", "MPO": ".jpg", "TIFF": ".tif"}
 _REPORT_EVERY = 500
 
@@ -106,10 +105,16 @@ def build_dataset(
     candidates: Iterable[Candidate],
     *,
     drawings: bool = False,
+    known: Mapping[str, str] | None = None,
     log: Callable[[str], None] = print,
 ) -> tuple[Dataset, dict[str, bytes]]:
     """
     Check every picture, group duplicates, split, and return the dataset with the bytes of each of its files.
+
+    Parameters
+    ----------
+    known
+        Splits that earlier versions gave pictures, by the hash of their pixels: they keep them.
 
     Raises
     ------
@@ -121,8 +126,15 @@ def build_dataset(
     rejects += more
     groups = _groups(kept, near=not drawings)
     splits = assign(
-        [Item(c.candidate.label, g, c.candidate.split) for c, g in zip(kept, groups, strict=True)]
+        [
+            Item(c.candidate.label, g, c.candidate.split, (known or {}).get(c.pixels))
+            for c, g in zip(kept, groups, strict=True)
+        ]
     )
+    # A group that a newcomer would tie together from several splits stays as many groups.
+    lowest: dict[tuple[str, str | None], str] = {}
+    for item, group, split in zip(kept, groups, splits, strict=True):
+        lowest[group, split] = min(lowest.get((group, split), item.pixels), item.pixels)
     pictures: list[Picture] = []
     files: dict[str, bytes] = {}
     for item, group, split in zip(kept, groups, splits, strict=True):
@@ -131,12 +143,20 @@ def build_dataset(
                 Reject(item.candidate.file, "it is nearly the same as a picture of the test split")
             )
             continue
-        picture = _picture(item, group, split)
+        if split is None:
+            rejects.append(
+                Reject(
+                    item.candidate.file,
+                    "it is nearly the same as pictures of several splits, which keep theirs",
+                )
+            )
+            continue
+        picture = _picture(item, lowest[group, split], split)
         pictures.append(picture)
         files[picture.file] = item.candidate.data
     pictures.sort(key=lambda p: p.file)
     dataset = Dataset(
-        _version(classes, pictures),
+        version_of(classes, ((p.file, p.pixels) for p in pictures)),
         source,
         drawings,
         tuple(classes),
@@ -156,8 +176,11 @@ def _check(
     for number, candidate in enumerate(candidates, start=1):
         if number % _REPORT_EVERY == 0:
             log(f"checked {number} files")
+        if candidate.damage:
+            rejects.append(Reject(candidate.file, candidate.damage))
+            continue
         try:
-            image, kind, mode = open_rgb(candidate.data, LIMITS)
+            image, kind, mode = open_rgb(candidate.data)
         except ClassifierError as error:
             rejects.append(Reject(candidate.file, str(error)))
             continue
@@ -220,8 +243,9 @@ def _picture(item: _Checked, group: str, split: str) -> Picture:
     )
 
 
-def _version(classes: Sequence[str], pictures: Sequence[Picture]) -> str:
-    lines = [f"format {FORMAT}", *classes, *sorted(f"{p.file} {p.pixels}" for p in pictures)]
+def version_of(classes: Sequence[str], pictures: Iterable[tuple[str, str]]) -> str:
+    """Return the version that classes and pictures make, each picture given by its file and its pixels' hash."""
+    lines = [f"format {FORMAT}", *classes, *sorted(f"{file} {pixels}" for file, pixels in pictures)]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 

@@ -1,6 +1,7 @@
 """Class folders, as they are or in one zip file."""
 
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -73,8 +74,24 @@ def open_folder(root: Path, wanted: Sequence[str]) -> tuple[tuple[str, ...], Ite
     tree = _open(root)
     places = _places([name for name in tree.names() if _visible(name)])
     classes = choose_classes({p.label for p in places if p.split in (None, "train")}, wanted, _SOURCE)
+    for place in places:
+        # Left out without a word otherwise, as classes are that nobody asked for.
+        if place.label not in classes and place.label.lower() in map(str.lower, classes):
+            raise SourceError(
+                f"The source folder spells a class {place.label!r} in {place.name}, and not as it does elsewhere: give "
+                "all its pictures one spelling."
+            )
     chosen = sorted((p for p in places if p.label in classes), key=lambda p: p.name.as_posix())
-    return classes, (Candidate(str(p.name), p.label, tree.read(p.name), p.split) for p in chosen)
+    return classes, (_candidate(tree, place) for place in chosen)
+
+
+def _candidate(tree: _Tree, place: _Place) -> Candidate:
+    try:
+        return Candidate(str(place.name), place.label, tree.read(place.name), place.split)
+    # A member that is damaged, encrypted or packed in a way that Python has not, and a file that may not be read.
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, OSError) as error:
+        reason = f"it cannot be read: {str(error).rstrip('.')}."
+        return Candidate(str(place.name), place.label, b"", place.split, damage=reason)
 
 
 def _open(root: Path) -> _Tree:
@@ -100,12 +117,12 @@ def _places(names: list[PurePosixPath]) -> list[_Place]:
     skip = 0
     while names and _is_wrapper({n.parts[skip] for n in names if len(n.parts) > skip}, names, skip):
         skip += 1
-    split_folders = any(len(n.parts) > skip + 2 and n.parts[skip] == "train" for n in names)
+    split_folders = any(len(n.parts) > skip + 2 and n.parts[skip].lower() == "train" for n in names)
     places = []
     for name in names:
         parts = name.parts[skip:]
-        if split_folders and len(parts) >= 3 and parts[0] in _GIVEN:
-            places.append(_Place(name, parts[1], _GIVEN[parts[0]]))
+        if split_folders and len(parts) >= 3 and parts[0].lower() in _GIVEN:
+            places.append(_Place(name, parts[1], _GIVEN[parts[0].lower()]))
         elif not split_folders and len(parts) >= 2:
             places.append(_Place(name, parts[0], None))
     if {p.split for p in places} == {"train"}:
@@ -116,7 +133,7 @@ def _places(names: list[PurePosixPath]) -> list[_Place]:
 
 def _is_wrapper(tops: set[str], names: list[PurePosixPath], skip: int) -> bool:
     """Whether one folder holds everything and is neither a class nor ``train``: classes lie deeper in it."""
-    if len(tops) != 1 or "train" in tops or any(len(n.parts) <= skip + 2 for n in names):
+    if len(tops) != 1 or "train" in map(str.lower, tops) or any(len(n.parts) <= skip + 2 for n in names):
         return False
     inner = {n.parts[skip + 1] for n in names}
-    return len(inner) > 1 or inner == {"train"}
+    return len(inner) > 1 or {name.lower() for name in inner} == {"train"}

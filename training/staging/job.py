@@ -9,7 +9,7 @@ from pathlib import Path
 from training.drawings import draw_candidates
 from training.errors import SourceError
 from training.reporting import log, processing_message, run_job
-from training.staging.candidates import Candidate
+from training.staging.candidates import SPLITS, Candidate
 from training.staging.cifar100 import open_cifar100
 from training.staging.dataset import build_dataset, write_dataset
 from training.staging.folder import open_folder
@@ -17,6 +17,7 @@ from training.staging.report import page
 from training.staging.summary import summarize
 
 _BASE = "/opt/ml/processing"
+_SPLITS = "splits-"
 _Source = tuple[tuple[str, ...], Iterator[Candidate]]
 
 
@@ -31,8 +32,16 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     add("--classes", default="", help="class names in order, comma-separated; empty takes all")
     add("--per-class", type=int, default=200, help="drawings of each class")
     add("--seed", type=int, default=0, help="seed of the drawings")
-    add("--index", type=Path, default=Path(_BASE, "input/index"), help="files named as complete versions")
+    add(
+        "--index",
+        type=Path,
+        default=Path(_BASE, "input/index"),
+        help="files named as complete versions; splits",
+    )
     add("--dataset", type=Path, default=Path(_BASE, "output/dataset"))
+    add(
+        "--splits", type=Path, default=Path(_BASE, "output/splits"), help="splits that are new, for the index"
+    )
     add("--summary", type=Path, default=Path(_BASE, "output/summary"))
     add("--message", type=Path, default=None, help="file for the reason of a failure")
     return parser.parse_args(arguments)
@@ -42,8 +51,9 @@ def stage(options: argparse.Namespace) -> None:
     """Stage as the options say."""
     classes, candidates = _open(options)
     log(f"staging {', '.join(classes)} from {options.source}")
+    known = _known(options.index)
     dataset, files = build_dataset(
-        options.source, classes, candidates, drawings=options.source == "drawings", log=log
+        options.source, classes, candidates, drawings=options.source == "drawings", known=known, log=log
     )
     for reject in dataset.rejects[:20]:
         log(f"set aside {reject.file}: {reject.reason}")
@@ -52,6 +62,11 @@ def stage(options: argparse.Namespace) -> None:
         log(f"version {dataset.version} is already staged")
     else:
         write_dataset(dataset, files, options.dataset)
+    new = {p.pixels: p.split for p in dataset.pictures if known.get(p.pixels) != p.split}
+    options.splits.mkdir(parents=True, exist_ok=True)
+    (options.splits / f"{_SPLITS}{dataset.version}.json").write_text(
+        json.dumps(new, sort_keys=True), encoding="utf-8"
+    )
     options.summary.mkdir(parents=True, exist_ok=True)
     summary = json.dumps(summarize(dataset), indent=1, sort_keys=True) + "\n"
     (options.summary / "summary.json").write_text(summary, encoding="utf-8")
@@ -60,6 +75,21 @@ def stage(options: argparse.Namespace) -> None:
         f"version={dataset.version} images={len(dataset.pictures)} rejected={len(dataset.rejects)} "
         f"duplicates={dataset.duplicates};"
     )
+
+
+def _known(index: Path) -> dict[str, str]:
+    """Read the splits that earlier versions gave, by the hash of a picture's pixels."""
+    known: dict[str, str] = {}
+    for path in sorted(index.glob(f"{_SPLITS}*.json")):
+        try:
+            for pixels, split in json.loads(path.read_text(encoding="utf-8")).items():
+                # Where a source has moved a picture since: what was tested with is not learnt from.
+                known[pixels] = max(split, known.get(pixels, split), key=SPLITS.index)
+        except (ValueError, TypeError, AttributeError) as error:
+            raise SourceError(
+                f"The index's {path.name} cannot be read: remove it, and its splits are made anew."
+            ) from error
+    return known
 
 
 def _open(options: argparse.Namespace) -> _Source:

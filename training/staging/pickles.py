@@ -1,6 +1,7 @@
 """Reading a pickle that may build data and nothing else."""
 
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +11,32 @@ from numpy.typing import NDArray
 from training.errors import UnsafeArchiveError
 
 
-class _ArrayKind:
-    """Stands for ``numpy.ndarray``, which must be named but never called: it could claim any memory."""
+class _Stand:
+    """Stands for a callable that a pickle names: it can be called, and nothing of it can be changed."""
 
-    def __init__(self) -> None:
-        raise UnsafeArchiveError("The pickle makes an array directly, as CIFAR files do not: it is not read.")
+    __slots__ = ("_make",)
+
+    def __init__(self, make: Callable[..., Any]) -> None:
+        self._make = make
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self._make(*arguments)
+
+    def __setstate__(self, state: object) -> None:
+        raise UnsafeArchiveError("The pickle would change what it was given to build with: it is not read.")
+
+
+def _array_kind(*_: object) -> None:
+    """Stand in for ``numpy.ndarray``, which must be named but never called: it could claim any memory."""
+    raise UnsafeArchiveError("The pickle makes an array directly, as CIFAR files do not: it is not read.")
+
+
+_ARRAY_KIND = _Stand(_array_kind)
 
 
 def _empty_array(kind: object, shape: object, _code: object) -> NDArray[Any]:
     """Stand in for NumPy's ``_reconstruct``: an empty array, which the pickle then fills by its state."""
-    if kind is not _ArrayKind or shape != (0,):
+    if kind is not _ARRAY_KIND or shape != (0,):
         raise UnsafeArchiveError(
             "The pickle builds an array in a way that CIFAR files do not: it is not read."
         )
@@ -43,12 +60,12 @@ def _number_dtype(code: object, *_flags: object) -> np.dtype[Any]:
     return found
 
 
-_ALLOWED: dict[tuple[str, str], Any] = {
-    ("numpy.core.multiarray", "_reconstruct"): _empty_array,
-    ("numpy._core.multiarray", "_reconstruct"): _empty_array,
-    ("numpy", "ndarray"): _ArrayKind,
-    ("numpy", "dtype"): _number_dtype,
-    ("_codecs", "encode"): _encode,
+_ALLOWED = {
+    ("numpy.core.multiarray", "_reconstruct"): _Stand(_empty_array),
+    ("numpy._core.multiarray", "_reconstruct"): _Stand(_empty_array),
+    ("numpy", "ndarray"): _ARRAY_KIND,
+    ("numpy", "dtype"): _Stand(_number_dtype),
+    ("_codecs", "encode"): _Stand(_encode),
 }
 
 

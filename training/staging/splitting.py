@@ -1,4 +1,4 @@
-"""Which split a picture belongs to: by the hash of its group of duplicates, so that it keeps it for good."""
+"""Which split a picture belongs to: the one that it had, or that the hash of its group of duplicates gives it."""
 
 import hashlib
 from collections import defaultdict
@@ -22,11 +22,21 @@ class Item:
         Key of its group of duplicates: the lowest pixel hash in it.
     given
         The split that the source gives it, or None.
+    known
+        The split that an earlier version of the dataset gave it, or None.
     """
 
     label: str
     group: str
     given: str | None
+    known: str | None = None
+
+    @property
+    def kept(self) -> str | None:
+        """The split that it keeps, unless its source says otherwise."""
+        if self.given is None:
+            return self.known
+        return self.known if self.given == "train" and self.known != "test" else None
 
 
 def position(group: str) -> float:
@@ -34,23 +44,30 @@ def position(group: str) -> float:
     return int.from_bytes(hashlib.sha256(f"split:{group}".encode()).digest()[:8]) / 2.0**64
 
 
-def assign(items: Sequence[Item]) -> list[str]:
+def assign(items: Sequence[Item]) -> list[str | None]:
     """
-    Return each picture's split.
+    Return each picture's split; None for one that cannot have any.
 
     Notes
     -----
-    A group never straddles splits. Where chance leaves a class without a validation or test picture, which
-    happens in small sets only, the groups of lowest position move there until it has one.
+    A group never straddles splits, and a picture that had one keeps it: newcomers join it. One that is nearly the same
+    as pictures of several splits has none, for it would tie together what was apart. Where chance leaves a class
+    without a validation or test picture, which happens in small sets only, the groups of lowest position move there
+    until it has one.
     """
     own_validation = any(item.given == "validation" for item in items)
     given: dict[str, str] = {}
     for item in items:
         if item.given and _rank(item.given) > _rank(given.get(item.group, "train")):
             given[item.group] = item.given
-    placed = {i.group: _place(i, given.get(i.group), own_validation) for i in items}
-    _fill(items, placed, given)
-    return [placed[item.group] for item in items]
+    kept: dict[str, set[str]] = defaultdict(set)
+    for item in items:
+        if item.kept and item.group not in given:
+            kept[item.group].add(item.kept)
+    fixed = given | {group: min(splits) for group, splits in kept.items()}
+    placed = {i.group: _place(i, fixed.get(i.group), own_validation) for i in items}
+    _fill(items, placed, fixed)
+    return [placed[item.group] if len(kept.get(item.group, ())) < 2 else item.kept for item in items]
 
 
 def _rank(split: str) -> int:

@@ -15,7 +15,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from training.errors import UnsafeArchiveError
 from training.staging.job import main
+from training.staging.pickles import read_pickle
 
 NAMES = [b"apple", b"bicycle", b"motorcycle"]
 Serve = Callable[[bytes], tuple[str, str]]
@@ -85,7 +87,9 @@ def serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
 def stage(tmp_path: Path, url: str, md5: str) -> int:
     (tmp_path / "index").mkdir(exist_ok=True)
     folders = [
-        part for name in ("index", "dataset", "summary") for part in (f"--{name}", str(tmp_path / name))
+        part
+        for name in ("index", "dataset", "splits", "summary")
+        for part in (f"--{name}", str(tmp_path / name))
     ]
     source = ["--source", "cifar100", "--url", url, "--md5", md5, "--classes", "bicycle,motorcycle"]
     return main([*source, *folders, "--message", str(tmp_path / "message")])
@@ -112,6 +116,24 @@ def test_a_hostile_pickle_builds_nothing_when_the_checksum_is_right(tmp_path: Pa
     assert stage(tmp_path, *serve(archive(train=Hostile()))) == 1
     assert "which no image data needs" in (tmp_path / "message").read_text()
     assert not Path("/tmp/should-never-exist").exists()
+
+
+def test_a_pickle_that_changes_what_it_builds_with_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "train"
+    # GLOBAL _codecs.encode; (None, {"__defaults__": ()}); BUILD; and an empty dictionary as what it holds.
+    path.write_bytes(b"c_codecs\nencode\n(N}X\x0c\x00\x00\x00__defaults__)stb0}.")
+    with pytest.raises(UnsafeArchiveError, match="would change what it was given to build with"):
+        read_pickle(path)
+
+
+def test_a_label_without_a_name_is_refused(tmp_path: Path, serve: Serve) -> None:
+    train = {
+        b"data": np.zeros((2, 3072), dtype=np.uint8),
+        b"fine_labels": [1, 77],
+        b"filenames": [b"one.png", b"two.png"],
+    }
+    assert stage(tmp_path, *serve(archive(train=train))) == 1
+    assert "the label 77 for 3 names" in (tmp_path / "message").read_text()
 
 
 def test_a_truncated_archive_is_refused(tmp_path: Path, serve: Serve) -> None:

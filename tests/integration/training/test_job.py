@@ -14,7 +14,7 @@ from training.drawings import draw_candidates
 from training.fitting import Fitting, class_weights
 from training.job import main
 from training.pictures import Pictures
-from training.staging.dataset import build_dataset, write_dataset
+from training.staging.dataset import build_dataset, version_of, write_dataset
 
 FAST = [
     *("--image-size", "32", "--batch-size", "8", "--body-rate", "0", "--patience", "0", "--threads", "1"),
@@ -165,12 +165,30 @@ def test_a_checkpoint_of_other_data_or_of_no_sense_is_refused(channels: Path) ->
     checkpoints = ["--checkpoint-dir", str(channels / "checkpoints")]
     assert main([*FAST, "--epochs", "1", *checkpoints]) == 0
     manifest = channels / "manifest" / "manifest.json"
-    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "version": "v2"}))
+    content = json.loads(manifest.read_text())
+    gone = next(each for each in content["images"] if each["split"] == "train")
+    next(channels.glob(f"*/{gone['file']}")).unlink()
+    images = [each for each in content["images"] if each is not gone]
+    version = version_of(content["classes"], ((each["file"], each["pixels"]) for each in images))
+    manifest.write_text(json.dumps({**content, "images": images, "version": version}))
     assert main([*FAST, "--epochs", "1", *checkpoints]) == 1
     assert "checkpoint belongs to another dataset" in _said(channels)
     (channels / "checkpoints" / "fold-1.pt").write_bytes(b"half a file")
     assert main([*FAST, "--epochs", "1", *checkpoints]) == 1
     assert "fold-1.pt cannot be read" in _said(channels)
+
+
+def test_a_checkpoint_of_another_architecture_is_refused(channels: Path) -> None:
+    checkpoints = ["--checkpoint-dir", str(channels / "checkpoints")]
+    assert main([*FAST, "--epochs", "1", *checkpoints]) == 0
+    path = channels / "checkpoints" / "fold-1.pt"
+    state = torch.load(path, weights_only=True)
+    torch.save({**state, "network": {"layer.weight": torch.zeros(3)}}, path)
+    assert main([*FAST, "--epochs", "1", *checkpoints]) == 1
+    assert "fold-1.pt is not of this network" in _said(channels)
+    torch.save([1, 2], path)
+    assert main([*FAST, "--epochs", "1", *checkpoints]) == 1
+    assert "belongs to another dataset, seed or network" in _said(channels)
 
 
 def test_files_that_the_manifest_does_not_list_are_refused(channels: Path) -> None:
@@ -183,6 +201,20 @@ def test_files_that_the_manifest_does_not_list_are_refused(channels: Path) -> No
     gone.unlink()
     assert main([*FAST, "--epochs", "1"]) == 1
     assert f"'train/bicycle/{gone.name}' is in the manifest, but not in the split" in _said(channels)
+
+
+def test_files_that_are_not_what_the_manifest_lists_are_refused(channels: Path) -> None:
+    folder = next(channels.glob("*/train/bicycle"))
+    one, other = sorted(folder.glob("*.png"))[:2]
+    content = one.read_bytes()
+    one.write_bytes(other.read_bytes())
+    other.write_bytes(content)
+    assert main([*FAST, "--epochs", "1"]) == 1
+    assert "is not the one that the manifest lists" in _said(channels)
+    manifest = channels / "manifest" / "manifest.json"
+    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "version": "deadbeef"}))
+    assert main([*FAST, "--epochs", "1"]) == 1
+    assert "says that it is version deadbeef" in _said(channels)
 
 
 def test_a_target_that_the_pictures_cannot_support_is_refused_before_training(channels: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -196,6 +197,72 @@ def test_weights_that_are_not_the_cards_are_refused(
         archive.add(tmp_path / "model" / "model.json", "model.json")
     assert main(arguments) == 1
     assert "is not the file that model.json was written for" in capsys.readouterr().err
+
+
+def _change(path: Path, **changes: object) -> None:
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+def _a_manifest_of_other_data(folder: Path) -> None:
+    _change(next(folder.glob("data/*/manifest.json")), version="ffff")
+
+
+def _an_answer_less(folder: Path) -> None:
+    next(folder.glob("outputs/*/*.out")).unlink()
+
+
+def _an_answer_of_another_model(folder: Path) -> None:
+    _change(next(folder.glob("outputs/*/*.out")), model_version="def")
+
+
+def _an_answer_by_another_threshold(folder: Path) -> None:
+    _change(next(folder.glob("outputs/*/*.out")), threshold=0.7)
+
+
+def _the_archive_of_another_model(folder: Path) -> None:
+    _change(folder / "model" / "model.json", model_version="def")
+    with tarfile.open(folder / "model.tar.gz", "w:gz") as archive:
+        for file in (folder / "model").iterdir():
+            archive.add(file, file.name)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (_a_manifest_of_other_data, "The manifest is that of dataset ffff"),
+        (_an_answer_less, "The answers are not those of the whole test split"),
+        (_an_answer_of_another_model, "The answers are of several models (abc, def)"),
+        (_an_answer_by_another_threshold, "The answers are of several models (abc)"),
+        (_the_archive_of_another_model, "The answers are those of model abc, and the archive holds def"),
+    ],
+)
+def test_what_does_not_belong_together_is_not_judged(
+    evaluated: tuple[Path, list[str]],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    spoil: Callable[[Path], None],
+    said: str,
+) -> None:
+    report, arguments = evaluated
+    spoil(tmp_path)
+    assert main(arguments) == 1
+    assert said in capsys.readouterr().err
+    assert not (report / "gate.json").exists()
+
+
+def test_a_missed_target_is_called_one(evaluated: tuple[Path, list[str]]) -> None:
+    report, arguments = evaluated
+    assert main(arguments) == 0
+    # One of eight routed is wrong, and one in twenty was tolerated.
+    card = (report / "model_card.md").read_text()
+    assert "It misses its target on the test split: 1 of " in card
+    assert "too few" not in card
+
+
+def test_the_interval_of_the_calibration_error_holds_it() -> None:
+    found = calibration([answer(index % 8 != 0, 0.6 + 0.005 * (index % 79)) for index in range(75)])
+    low, high = found["interval95"]
+    assert 0 <= low <= found["error"] <= high
 
 
 def test_the_job_fails_with_one_sentence_when_there_are_no_answers(

@@ -6,14 +6,17 @@ import io
 import re
 import shutil
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
 
 from classifier.errors import LabelsError
 from training.drawings import CLASSES, draw, draw_candidates
 from training.errors import SourceError
+from training.staging.candidates import Candidate
 from training.staging.dataset import Dataset, build_dataset
 from training.staging.fingerprints import difference_hash, group_near
 from training.staging.folder import open_folder
@@ -70,6 +73,59 @@ def test_a_picture_keeps_its_split_when_the_data_grows(pictures: Path, tmp_path:
     assert {sha: after[sha] for sha in before} == before
 
 
+def nearly(content: bytes, factor: float = 1.02) -> bytes:
+    buffer = io.BytesIO()
+    ImageEnhance.Brightness(Image.open(io.BytesIO(content)).convert("RGB")).enhance(factor).save(
+        buffer, "PNG"
+    )
+    return buffer.getvalue()
+
+
+def candidates(contents: Iterable[tuple[str, bytes]]) -> list[Candidate]:
+    return [Candidate(f"{number}.png", label, data) for number, (label, data) in enumerate(contents)]
+
+
+def textured(number: int) -> bytes:
+    """Draw noise: a hash of gradients tells any two apart, and not one from a brighter copy."""
+    buffer = io.BytesIO()
+    pixels = np.random.default_rng(number).integers(40, 200, (32, 32, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def built(given: list[Candidate], known: dict[str, str] | None = None) -> Dataset:
+    return build_dataset("folder", ("a", "b"), given, known=known, log=lambda line: None)[0]
+
+
+def test_pictures_keep_their_splits_when_near_duplicates_join_them() -> None:
+    old = [("ab"[number % 2], textured(number)) for number in range(60)]
+    first = built(candidates(old))
+    before = {p.pixels: p.split for p in first.pictures}
+    more = [(label, nearly(content)) for label, content in old]
+    second = built(candidates([*old, *more]), before)
+    after = {p.pixels: p.split for p in second.pictures}
+    assert len(after) == 120
+    assert {pixels: after[pixels] for pixels in before} == before
+    assert len({(p.group, p.split) for p in second.pictures}) == len({p.group for p in second.pictures}) == 60
+
+
+def test_a_newcomer_that_would_tie_splits_together_is_set_aside() -> None:
+    old = [("ab"[number % 2], textured(number)) for number in range(60)]
+    before = {p.pixels: p.split for p in built(candidates(old)).pictures}
+    twins = candidates([*old, ("a", nearly(old[0][1], 1.01)), ("a", nearly(old[0][1], 1.03))])
+    alike = built(twins)
+    group = next(p.group for p in alike.pictures if p.original == "60.png")
+    own = [p for p in alike.pictures if p.group == group]
+    assert len(own) == 3
+    # As if two of the three had come first, and the hashes had given them different splits.
+    apart = {own[0].pixels: "train", own[1].pixels: "test"}
+    dataset = built(twins, before | apart)
+    assert {p.pixels: p.split for p in dataset.pictures if p.pixels in apart} == apart
+    if own[2].pixels not in before:
+        assert [reject.file for reject in dataset.rejects] == [own[2].original]
+    assert len({(p.group, p.split) for p in dataset.pictures}) == len({p.group for p in dataset.pictures})
+
+
 def test_unreadable_files_are_set_aside_with_a_reason(pictures: Path, tmp_path: Path) -> None:
     for label in ("bicycle", "motorcycle"):
         (tmp_path / label).mkdir()
@@ -78,9 +134,13 @@ def test_unreadable_files_are_set_aside_with_a_reason(pictures: Path, tmp_path: 
     (tmp_path / "bicycle" / "broken.png").write_bytes(b"\x89PNG nothing")
     (tmp_path / "bicycle" / "notes.txt").write_text("not a picture")
     (tmp_path / "bicycle" / "copy.png").write_bytes((tmp_path / "bicycle" / "0.png").read_bytes())
+    # Noise does not shrink: more than an endpoint, and so training, takes of one picture.
+    large = Image.frombytes("RGB", (1600, 1600), np.random.default_rng(0).bytes(1600 * 1600 * 3))
+    large.save(tmp_path / "bicycle" / "large.png")
     dataset = staged(tmp_path)
     assert len(dataset.pictures) == 48
-    assert {reject.file for reject in dataset.rejects} == {"bicycle/broken.png", "bicycle/notes.txt"}
+    wanted = {"bicycle/broken.png", "bicycle/notes.txt", "bicycle/large.png"}
+    assert {reject.file for reject in dataset.rejects} == wanted
     assert all(reject.reason for reject in dataset.rejects)
     assert dataset.duplicates == 1
 
@@ -96,6 +156,41 @@ def test_a_given_test_split_is_honoured_and_a_zip_is_as_good_as_a_folder(
     dataset = staged(tmp_path)
     assert sum(p.split == "test" for p in dataset.pictures) == 12
     assert {p.original.split("/")[0] for p in dataset.pictures if p.split == "test"} == {"test"}
+
+
+def test_a_damaged_member_of_a_zip_is_set_aside(pictures: Path, tmp_path: Path) -> None:
+    path = tmp_path / "pictures.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        for label in ("bicycle", "motorcycle"):
+            for file in (pictures / label).iterdir():
+                archive.write(file, f"{label}/{file.name}")
+    content = (pictures / "bicycle" / "3.png").read_bytes()
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(content, content[:-20] + bytes([content[-20] ^ 1]) + content[-19:]))
+    dataset = staged(tmp_path)
+    assert len(dataset.pictures) == 47
+    assert [(reject.file, "cannot be read" in reject.reason) for reject in dataset.rejects] == [
+        ("bicycle/3.png", True)
+    ]
+
+
+@pytest.mark.parametrize("wanted", [(), ("bicycle", "motorcycle")])
+@pytest.mark.parametrize("odd", ["Bicycle", "test/Bicycle"])
+def test_a_class_in_two_spellings_is_refused(
+    pictures: Path, tmp_path: Path, wanted: tuple[str, ...], odd: str
+) -> None:
+    split = "train/" if "/" in odd else ""
+    for label in ("bicycle", "motorcycle"):
+        shutil.copytree(pictures / label, tmp_path / split / label)
+    shutil.copytree(pictures / "bicycle", tmp_path / odd)
+    with pytest.raises(SourceError, match=r"spells .*'Bicycle'.* give all its pictures one spelling"):
+        open_folder(tmp_path, wanted)
+
+
+def test_split_folders_are_known_in_any_case(pictures: Path, tmp_path: Path) -> None:
+    for split in ("Train", "Test"):
+        shutil.copytree(pictures, tmp_path / split)
+    assert open_folder(tmp_path, ())[0] == ("bicycle", "motorcycle")
 
 
 @pytest.mark.parametrize(
