@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from stacks.checks import (
     arguments,
@@ -62,9 +63,12 @@ def main(arguments: Sequence[str]) -> int:
     """Run the checks, print the table and the findings, and return 1 if there are any."""
     parser = argparse.ArgumentParser(prog="python -m stacks.checks", description=__doc__)
     parser.add_argument("--env", action="append", help="only this environment; may be given again")
+    parser.add_argument(
+        "--settings", type=Path, metavar="FILE", help="as `cdk -c settings=FILE`: lay it over each"
+    )
     options = parser.parse_args(list(arguments))
     try:
-        assemblies = [synthesize(env) for env in options.env or environments()]
+        assemblies = [synthesize(env, overlay=options.settings) for env in options.env or environments()]
     except SettingsError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2

@@ -29,11 +29,14 @@ class Assembly:
         The cloud assembly, with one ``<stack>.template.json`` per stack.
     templates
         Templates by stack name.
+    overlay
+        The settings file that was laid over the environment's.
     """
 
     env: str
     folder: Path
     templates: Mapping[str, Mapping[str, Any]]
+    overlay: Path | None = None
 
     def resources(self, kind: str) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
         """Yield stack name, logical ID and resource, of every resource of a type."""
@@ -49,8 +52,8 @@ def environments() -> list[str]:
 
 
 def whole(assemblies: Sequence[Assembly]) -> bool:
-    """Say whether every environment is among them."""
-    return set(environments()) <= {each.env for each in assemblies}
+    """Say whether every environment is among them, as the project describes it."""
+    return set(environments()) <= {each.env for each in assemblies if each.overlay is None}
 
 
 def cli_context() -> dict[str, Any]:
@@ -83,6 +86,5 @@ def synthesize(
     app = cdk.App(context=cli_context(), outdir=str(folder) if folder else None)
     deployment(app, load(ROOT / "environments", env, overlay=overlay, name=name))
     assembly = app.synth()
-    return Assembly(
-        env, Path(assembly.directory), {stack.stack_name: stack.template for stack in assembly.stacks}
-    )
+    templates = {stack.stack_name: stack.template for stack in assembly.stacks}
+    return Assembly(env, Path(assembly.directory), templates, overlay)

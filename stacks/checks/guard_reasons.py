@@ -50,7 +50,7 @@ REASONS: tuple[Reason, ...] = (
     ),
     (
         r"dynamodb_table_pitr_enabled_check",
-        r"scones-dev-.*/Results/Table/Resource",
+        r"[\w-]+-dev-.*/Results/Table/Resource",
         "Where the settings destroy data, no backup of it is paid for.",
     ),
     (

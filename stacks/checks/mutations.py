@@ -15,7 +15,7 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -73,7 +73,9 @@ def caught(assembly: Assembly, fault: Fault, before: Callable[[Check, str], froz
         (Path(folder) / f"{fault.stack}.template.json").write_text(
             json.dumps(fault.template), encoding="utf-8"
         )
-        changed = Assembly(assembly.env, Path(folder), {**assembly.templates, fault.stack: fault.template})
+        changed = replace(
+            assembly, folder=Path(folder), templates={**assembly.templates, fault.stack: fault.template}
+        )
         for check in CHECKS[fault.group]:
             try:
                 result = check([_seen(check, changed, fault.stack)])
@@ -88,7 +90,7 @@ def _seen(check: Check, assembly: Assembly, stack: str) -> Assembly:
     """Return what a check needs to see: the other stacks are as they were, and matter to imports alone."""
     if check in (functions.check, connections.check):
         return assembly
-    return Assembly(assembly.env, assembly.folder, {stack: assembly.templates[stack]})
+    return replace(assembly, templates={stack: assembly.templates[stack]})
 
 
 @dataclass(frozen=True)

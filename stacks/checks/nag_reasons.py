@@ -5,7 +5,8 @@ from __future__ import annotations
 from stacks.checks.reasons import Reason
 
 IAM5 = r"AwsSolutions-IAM5"
-OWN = r"scones-\w+-\w+"
+OWN = r"[a-z][a-z0-9]*(-[a-z0-9]+){2,}"
+"""What names begin with: the deployment's, the environment's and the classifier's, each with hyphens or without."""
 
 REASONS: tuple[Reason, ...] = (
     (
@@ -29,14 +30,14 @@ REASONS: tuple[Reason, ...] = (
         "CDK's grants write an action's variants with a star; the resource is one bucket or one key.",
     ),
     (
-        rf"{IAM5}\[Resource::scones-\w+-data:ExportsOutputFnGetAtt(Datasets|Models|Inbound|Results)Bucket\w+/(\w+/)?\*\]",
+        rf"{IAM5}\[Resource::{OWN}:ExportsOutputFnGetAtt(Datasets|Models|Inbound|Results)Bucket\w+/([\w-]+/)?\*\]",
         r".*/(Jobs|Endpoint|PackageModel|SmokeTest|Classify|PredictionLog|Workflow(/Machine)?)/Role/.*",
         "Objects are named at run time; the bucket, and where it can be the classifier's prefix, is not.",
     ),
     (
-        rf"{IAM5}\[Resource::arn:<AWS::Partition>:s3:::cdk-\w+-assets-<AWS::AccountId>-<AWS::Region>/\*\]",
+        rf"{IAM5}\[Resource::arn:<AWS::Partition>:s3:::(cdk-\w+-assets-<AWS::AccountId>-<AWS::Region>/|[a-z0-9.-]+/.*)\*\]",
         r".*/(Jobs|PackageModel)/Role/.*",
-        "CDK grants assets by their bucket, for the next deployment's asset has another key.",
+        "CDK grants assets by their bucket, for the next deployment's asset has another key; S3 data is one prefix.",
     ),
     (
         rf"{IAM5}\[Resource::arn:.*:log-group:/aws/sagemaker/\*\]",
@@ -116,7 +117,7 @@ REASONS: tuple[Reason, ...] = (
     ),
     (
         r"AwsSolutions-DDB3",
-        r"scones-dev-.*/Results/Table/Resource",
+        r"[\w-]+-dev-.*/Results/Table/Resource",
         "Where the settings destroy data, no backup of it is paid for.",
     ),
 )

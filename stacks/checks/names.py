@@ -68,8 +68,9 @@ def check(assemblies: Sequence[Assembly]) -> Result:
     findings: list[str] = []
     count = 0
     for assembly in assemblies:
-        first, second = (synthesize(assembly.env, name=name).templates for name in ("a", "b"))
-        most = longest(assembly.env).templates
+        env, overlay = assembly.env, assembly.overlay
+        first, second = (synthesize(env, overlay=overlay, name=name).templates for name in ("a", "b"))
+        most = longest(env, overlay).templates
         findings += [*collisions(first, second), *too_long(most), *fixed([assembly]).findings]
         count += sum(1 for templates in (first, second, most) for _ in physical_names(templates))
     return Result(
@@ -159,12 +160,12 @@ def too_long(templates: Templates) -> list[str]:
 
 
 @functools.cache
-def longest(env: str) -> Assembly:
+def longest(env: str, overlay: Path | None) -> Assembly:
     """Synthesize an environment under the longest name that its settings allow."""
     for length in range(63, 0, -1):
         try:
-            load(ROOT / "environments", env, name="n" * length)
+            load(ROOT / "environments", env, overlay=overlay, name="n" * length)
         except SettingsError:
             continue
-        return synthesize(env, name="n" * length)
+        return synthesize(env, overlay=overlay, name="n" * length)
     raise AssertionError(f"no name is allowed in {env}")

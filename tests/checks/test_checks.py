@@ -13,27 +13,27 @@ from stacks.checks import (
     arguments,
     between,
     connections,
-    expressions,
     functions,
-    language,
     nag,
-    names,
-    permissions,
     roles,
-    tasks,
 )
-from stacks.checks.__main__ import CHECKS
+from stacks.checks.__main__ import CHECKS, main
 from stacks.checks.assemblies import Assembly, synthesize
 from stacks.checks.result import Check
 from stacks.constructs import owned_function
 
-SEARCH = """
-[classifier.vehicles.training]
+OWN = """
+name = "corner-shop"
+classifiers = ["scone-defects"]
+[classifier.scone-defects.data]
+kind = "s3"
+uri = "s3://corner-shop-pictures/scones/"
+[classifier.scone-defects.training]
 max_runtime_minutes = 7
-[classifier.vehicles.training.search]
+[classifier.scone-defects.training.search]
 trials = 4
 parallel = 2
-[classifier.vehicles.training.search.ranges]
+[classifier.scone-defects.training.search.ranges]
 learning-rate = { minimum = 0.0003, maximum = 0.003, scale = "log" }
 epochs = { minimum = 5, maximum = 20 }
 frozen-blocks = { values = [0, 3] }
@@ -47,13 +47,15 @@ def test_a_check_finds_nothing(assemblies: list[Assembly], check: Check) -> None
     assert result.count > 0
 
 
-def test_the_checks_of_machines_and_roles_find_nothing_when_training_is_a_search(tmp_path: Path) -> None:
-    overlay = tmp_path / "search.toml"
-    overlay.write_text(SEARCH)
-    assembly = synthesize("prod", overlay=overlay)
-    for check in (language, expressions, tasks, arguments, between, names, permissions, functions, roles):
-        result = check.check([assembly])
-        assert result.findings == (), check.__name__
+def test_the_checks_find_nothing_under_settings_of_ones_own(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    overlay = tmp_path / "own.toml"
+    overlay.write_text(OWN)
+    status = main(["--env", "prod", "--settings", str(overlay)])
+    printed = capfd.readouterr()
+    assert (status, printed.err) == (0, ""), printed.out + printed.err
+    assert printed.out.count("\n") == 1 + len(CHECKS)
 
 
 def test_a_module_that_a_functions_package_lacks_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from stacks.images import GPU_INFERENCE_AMI
-from stacks.settings import PREFIX_LIMIT
 from tests.infra.conftest import Synthesized, synthesize
 
 ENDING = {"ReleaseLockAfterFailure", "NotifyFailure"}
@@ -111,8 +110,3 @@ def test_a_rollout_has_time_for_its_bakes(synthesized: Synthesized) -> None:
         policy["TrafficRoutingConfiguration"]["WaitIntervalInSeconds"] + policy["TerminationWaitInSeconds"]
     )
     assert waits < policy["MaximumExecutionTimeoutInSeconds"] <= 14400
-
-
-def test_names_fit_sagemaker_with_the_longest_prefix() -> None:
-    longest = "x" * PREFIX_LIMIT + "-stage-" + "0" * 12 + "-0"
-    assert len(longest) <= 63
