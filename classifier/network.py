@@ -157,7 +157,7 @@ def load_pretrained(network: EfficientNetLite0, path: Path) -> None:
     Raises
     ------
     ArtifactError
-        When the file is missing, unreadable or of another network.
+        When the file is missing, unreadable, of another network, or holds what is no finite number.
     """
     try:
         raw = torch.load(path, map_location="cpu", weights_only=True)
@@ -177,6 +177,8 @@ def load_pretrained(network: EfficientNetLite0, path: Path) -> None:
         raise ArtifactError(
             f"The pretrained weights {path.name} do not fit EfficientNet-Lite0: give its own."
         ) from error
+    if not all(bool(torch.isfinite(parameter).all()) for parameter in network.parameters()):
+        raise ArtifactError(f"The pretrained weights {path.name} hold what is no number: give others.")
 
 
 def _blocks(state: Mapping[str, Tensor]) -> int:

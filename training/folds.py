@@ -124,6 +124,7 @@ class CrossFit:
                     f"Fold {number} of {len(held_out)} would leave a class without pictures: add pictures, or set "
                     "the hyperparameter 'folds' lower."
                 )
+        self._fittings = [self._fitting(number) for number in range(1, len(held_out) + 1)]
 
     def _rest(self, held: Tensor) -> Tensor:
         mask = torch.ones(len(self._pool), dtype=torch.bool)
@@ -139,9 +140,8 @@ class CrossFit:
     def run(self) -> tuple[EfficientNetLite0, Answers]:
         """Hold out each fold in turn; return the average of the networks, and what each said of its fold."""
         parts = [self._pool.rows(held) for held in self._held_out]
-        fittings = [self._fitting(number) for number in range(1, len(parts) + 1)]
         fits = [
             fitting.run(self._pool.rows(self._rest(held)), part)
-            for fitting, held, part in zip(fittings, self._held_out, parts, strict=True)
+            for fitting, held, part in zip(self._fittings, self._held_out, parts, strict=True)
         ]
-        return average([fitting.network for fitting in fittings]), gather(fits, parts)
+        return average([fitting.network for fitting in self._fittings]), gather(fits, parts)

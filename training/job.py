@@ -3,10 +3,10 @@
 import hashlib
 import json
 import os
+import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,18 +28,31 @@ from training.staging.dataset import version_of
 from training.world import World, joined
 
 
-@dataclass
 class Phases:
-    """Seconds of each phase, so that set-up and training can be told apart."""
+    """
+    Seconds of each phase of a job.
 
-    seconds: dict[str, float] = field(default_factory=dict)
+    Parameters
+    ----------
+    started
+        When the process began its first, which is named "start", by the monotonic clock.
+    """
 
-    @contextmanager
-    def phase(self, name: str) -> Iterator[None]:
-        """Time one phase."""
-        started = time.monotonic()
-        yield
-        self.seconds[name] = round(time.monotonic() - started, 2)
+    def __init__(self, started: float) -> None:
+        self.seconds: dict[str, float] = {}
+        self._began = started
+        self.ends("start")
+
+    def ends(self, name: str) -> None:
+        """Close the phase that runs, by this name, and open the next."""
+        now = time.monotonic()
+        self.seconds[name] = round(now - self._began, 2)
+        self._began = now
+
+    @property
+    def set_up(self) -> float:
+        """What went by before and after training, as a share of it all, 0…1."""
+        return 1.0 - self.seconds["train"] / sum(self.seconds.values())
 
 
 def parse(arguments: Sequence[str]) -> Hyperparameters:
@@ -94,29 +107,28 @@ def _device(chosen: Hyperparameters) -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def train(arguments: Sequence[str]) -> None:
+def train(arguments: Sequence[str], started: float) -> None:
     """Train, calibrate and write the model."""
     chosen = parse(arguments)
     keep_freed_memory()
     if chosen.threads:
         torch.set_num_threads(chosen.threads)
     with joined(_device(chosen).type == "cuda") as world:
-        _train(chosen, world)
+        _train(chosen, world, Phases(started))
 
 
-def _train(chosen: Hyperparameters, world: World) -> None:
-    phases = Phases()
+def _train(chosen: Hyperparameters, world: World, phases: Phases) -> None:
     device = _device(chosen)
     if world.size > 1 and device.type == "cuda":
         device = torch.device("cuda", world.local_rank)
     manifest = _manifest()
-    with phases.phase("read"):
-        wanted = [name.strip() for name in chosen.classes.split(",") if name.strip()]
-        names = class_names(_channel("train"), wanted)
-        training, validation = (
-            read_split(_channel(split), split, names, manifest, chosen.image_size)
-            for split in ("train", "validation")
-        )
+    wanted = [name.strip() for name in chosen.classes.split(",") if name.strip()]
+    names = class_names(_channel("train"), wanted)
+    training, validation = (
+        read_split(_channel(split), split, names, manifest, chosen.image_size)
+        for split in ("train", "validation")
+    )
+    phases.ends("read")
     # Where files are must not decide whether a checkpoint fits; all else must, the schedule included.
     decisive = {k: v for k, v in asdict(chosen).items() if k not in ("checkpoint_dir", "threads", "device")}
     identity = {"format": FORMAT, "dataset": manifest["version"], "classes": list(names), **decisive}
@@ -130,10 +142,11 @@ def _train(chosen: Hyperparameters, world: World) -> None:
         f"{len(pool)} pictures of {', '.join(names)} outside the test split, {images} of them held out in "
         f"{chosen.folds} fold(s), on {device}" + (f", {world.size} processes" if world.size > 1 else "")
     )
-    with phases.phase("train"):
-        network, answers = fits.run()
-    with phases.phase("calibrate"):
-        card = _card(answers, chosen, names, manifest)
+    phases.ends("load")
+    network, answers = fits.run()
+    phases.ends("train")
+    card = _card(answers, chosen, names, manifest)
+    phases.ends("calibrate")
     run.log(
         f"epochs={','.join(map(str, answers.epochs))} temperature={card.temperature:.3f} "
         f"threshold={card.threshold:.3f} coverage={card.calibration['coverage']:.3f} "
@@ -149,7 +162,15 @@ def _placed(chosen: Hyperparameters, identity: Mapping[str, Any]) -> Hyperparame
         return chosen
     trial = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]
     folder = Path(chosen.checkpoint_dir.replace("{trial}", trial))
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise HyperparameterError(
+            f"The hyperparameter 'checkpoint-dir' is {chosen.checkpoint_dir!r}, and nothing can be written there: "
+            f"{error.strerror}."
+        ) from error
     return replace(chosen, checkpoint_dir=str(folder))
 
 
@@ -205,17 +226,26 @@ def _card(
 
 def _write(network: EfficientNetLite0, card: ModelCard, curve: Sequence[Epoch], phases: Phases) -> None:
     folder = Path(os.environ.get("SM_MODEL_DIR", "/opt/ml/model"))
-    with phases.phase("write"):
-        save_model(folder, network, card)
-    metrics = {"epochs": [asdict(epoch) for epoch in curve], "phases": phases.seconds}
+    save_model(folder, network, card)
+    phases.ends("write")
+    metrics = {
+        "epochs": [asdict(epoch) for epoch in curve],
+        "phases": phases.seconds,
+        "set_up_share": round(phases.set_up, 4),
+    }
     (folder / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
-    log("phases " + " ".join(f"{name}={seconds:.1f}s" for name, seconds in phases.seconds.items()))
+    log(
+        "phases "
+        + " ".join(f"{name}={seconds:.1f}s" for name, seconds in phases.seconds.items())
+        + f"; all but training: {phases.set_up:.1%}"
+    )
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Run the job and return its exit status."""
+def main(arguments: Sequence[str], started: float | None = None) -> int:
+    """Run the job, which began when the monotonic clock said `started`, or now; return its exit status."""
+    began = time.monotonic() if started is None else started
     output = Path(
         os.environ.get("SM_OUTPUT_DIR")
         or Path(os.environ.get("SM_MODEL_DIR", "/opt/ml/model")).parent / "output"
     )
-    return run_job(lambda: train(arguments), [output / "failure"])
+    return run_job(lambda: train(arguments, began), [output / "failure"])

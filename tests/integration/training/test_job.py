@@ -83,7 +83,8 @@ def test_a_model_comes_out_that_knows_its_data(channels: Path) -> None:
     assert (card.drawings, card.calibrated_on, card.calibration["images"]) == (True, "out-of-fold", 29)
     metrics = json.loads((channels / "model" / "metrics.json").read_text())
     assert [epoch["epoch"] for epoch in metrics["epochs"]] == [1]
-    assert {"read", "train", "calibrate", "write"} <= set(metrics["phases"])
+    assert list(metrics["phases"]) == ["start", "read", "load", "train", "calibrate", "write"]
+    assert 0 < metrics["set_up_share"] < 1
 
 
 @pytest.mark.parametrize("classes", [("motorcycle", "bicycle", "good", "defective")])
@@ -236,11 +237,19 @@ def test_weights_of_another_network_are_refused(channels: Path) -> None:
     torch.save({**state, "_blocks.16._bn1.weight": torch.zeros(1)}, path)
     assert main([*FAST, "--epochs", "1"]) == 1
     assert "do not fit EfficientNet-Lite0" in _said(channels)
+    torch.save({**state, "_blocks.0._bn1.weight": state["_blocks.0._bn1.weight"] * float("nan")}, path)
+    assert main([*FAST, "--epochs", "1"]) == 1
+    assert "weights.pth hold what is no number" in _said(channels)
     path.write_bytes(b"nothing")
     assert main([*FAST, "--epochs", "1"]) == 1
     assert "weights.pth cannot be read" in _said(channels)
     assert main([*FAST, "--epochs", "1", "--weights-sha256", "0" * 64]) == 1
     assert "weights.pth have the SHA-256 1785cfc3bc6a…, not 000000000000…" in _said(channels)
+
+
+def test_checkpoints_that_could_not_be_kept_stop_the_job_at_its_start(channels: Path) -> None:
+    assert main([*FAST, "--epochs", "1", "--checkpoint-dir", f"{channels}/weights/weights.pth/kept"]) == 1
+    assert "weights.pth/kept', and nothing can be written there: Not a directory." in _said(channels)
 
 
 def test_rare_classes_weigh_more() -> None:
