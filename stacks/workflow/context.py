@@ -26,29 +26,18 @@ def expression(text: str) -> str:
 
 
 @dataclass(frozen=True)
-class Context:
-    """One classifier's workflow: its settings, and the resources that its states name."""
+class JobContext:
+    """What every workflow that runs a classifier's jobs has: its settings, names, and the jobs' code and role."""
 
     classifier: str
     settings: ClassifierSettings
     prefix: str
     deployment: str
-    datasets: s3.IBucket
-    models: s3.IBucket
     key: kms.IKey
     table: dynamodb.ITable
     topic: sns.ITopic
-    group_name: str
-    alarms: Sequence[cloudwatch.IAlarm]
     job_role: iam.IRole
-    endpoint_role: iam.Role
     code: s3_assets.Asset
-    weights: s3_assets.Asset
-    source: s3_assets.Asset | None
-    package_model: lambda_.IFunction
-    smoke_test: lambda_.IFunction
-    training_fingerprint: str
-    serving_fingerprint: str
 
     @property
     def tags(self) -> list[dict[str, str]]:
@@ -64,6 +53,27 @@ class Context:
             f"'{self.prefix}-{step}-' & {RUN} & '-' & $string($states.context.State.RetryCount)"
         )
 
+    def arn(self, service: str, resource: str) -> str:
+        """Return the ARN of a resource of this account and region."""
+        return f"arn:{cdk.Aws.PARTITION}:{service}:{cdk.Aws.REGION}:{cdk.Aws.ACCOUNT_ID}:{resource}"
+
+
+@dataclass(frozen=True)
+class Context(JobContext):
+    """One classifier's training workflow: the resources that its states name."""
+
+    datasets: s3.IBucket
+    models: s3.IBucket
+    group_name: str
+    alarms: Sequence[cloudwatch.IAlarm]
+    endpoint_role: iam.Role
+    weights: s3_assets.Asset
+    source: s3_assets.Asset | None
+    package_model: lambda_.IFunction
+    smoke_test: lambda_.IFunction
+    training_fingerprint: str
+    serving_fingerprint: str
+
     def dataset_uri(self, text: str) -> str:
         """Return the expression of a place in the datasets bucket; `text` is JSONata after the classifier."""
         return expression(f"'s3://{self.datasets.bucket_name}/{self.classifier}/' & {text}")
@@ -71,7 +81,3 @@ class Context:
     def run_uri(self, path: str) -> str:
         """Return the expression of a place among the run's files in the models bucket."""
         return expression(f"'s3://{self.models.bucket_name}/{self.classifier}/runs/' & {RUN} & '/{path}'")
-
-    def arn(self, service: str, resource: str) -> str:
-        """Return the ARN of a resource of this account and region."""
-        return f"arn:{cdk.Aws.PARTITION}:{service}:{cdk.Aws.REGION}:{cdk.Aws.ACCOUNT_ID}:{resource}"

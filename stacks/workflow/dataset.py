@@ -9,7 +9,7 @@ from aws_cdk import aws_stepfunctions as sfn
 from stacks import images
 from stacks.data_sources import CifarData, DrawingsData, S3Data
 from stacks.instances import JOB_INSTANCE
-from stacks.workflow.context import RUN, Context, expression
+from stacks.workflow.context import RUN, Context, JobContext, expression
 from stacks.workflow.tasks import STARTING_MINUTES, Tasks
 
 INPUT = "/opt/ml/processing/input"
@@ -48,7 +48,7 @@ def s3_output(name: str, uri: str, folder: str) -> dict[str, Any]:
 
 
 def processing(
-    context: Context, step: str, arguments: Any, inputs: Any, outputs: list[dict[str, Any]]
+    context: JobContext, step: str, arguments: Any, inputs: Any, outputs: list[dict[str, Any]]
 ) -> dict[str, Any]:
     """Return the request of a processing job that runs the project's code."""
     return {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from aws_cdk import aws_sns as sns
 from aws_cdk import aws_stepfunctions as sfn
 from aws_cdk import aws_stepfunctions_tasks as tasks
 from constructs import Construct
@@ -25,10 +26,10 @@ def _answer(status: str, reason: str) -> dict[str, Any]:
     }
 
 
-def failure(scope: Construct, context: Context) -> sfn.IChainable:
-    """Make the one failure path: give the lock back, tell people, fail with what went wrong.
+def told(scope: Construct, topic: sns.ITopic, subject: str) -> sfn.Chain:
+    """Make the end of every failure: tell people, and fail with what went wrong.
 
-    Its own tasks catch too: whatever fails here must not hide the first failure.
+    The task catches too: whatever fails here must not hide the first failure.
     """
     # A time-out has no cause, and a missing field would fail in the first failure's place.
     cause = "($exists($failure.Cause) ? $string($failure.Cause) : 'No cause was given.')"
@@ -36,8 +37,8 @@ def failure(scope: Construct, context: Context) -> sfn.IChainable:
     notify = tasks.SnsPublish.jsonata(
         scope,
         "NotifyFailure",
-        topic=context.topic,
-        subject=f"Training of {context.prefix} failed",
+        topic=topic,
+        subject=subject,
         message=sfn.TaskInput.from_text(
             expression(
                 "'Execution ' & $states.context.Execution.Id & ' failed: ' & $failure.Error & ': ' & "
@@ -46,16 +47,23 @@ def failure(scope: Construct, context: Context) -> sfn.IChainable:
         ),
         task_timeout=seconds(30),
     )
+    _try(notify, "sns", end)
+    return sfn.Chain.start(notify).next(end)
+
+
+def _try(state: sfn.TaskStateBase, service: str, otherwise: sfn.IChainable) -> None:
+    state.add_retry(
+        errors=RETRIED[service], max_attempts=3, backoff_rate=2, jitter_strategy=sfn.JitterType.FULL
+    )
+    state.add_catch(otherwise, errors=["States.ALL"])
+
+
+def failure(scope: Construct, context: Context) -> sfn.IChainable:
+    """Make the training workflow's one failure path: give the lock back, tell people, fail."""
+    notify = told(scope, context.topic, f"Training of {context.prefix} failed")
     give_back = release(scope, context, "ReleaseLockAfterFailure")
-    for state, service in ((notify, "sns"), (give_back, "dynamodb")):
-        state.add_retry(
-            errors=RETRIED[service], max_attempts=3, backoff_rate=2, jitter_strategy=sfn.JitterType.FULL
-        )
-    notify.add_catch(end, errors=["States.ALL"])
-    give_back.add_catch(notify, errors=["States.ALL"])
-    give_back.next(notify)
-    notify.next(end)
-    return give_back
+    _try(give_back, "dynamodb", notify)
+    return give_back.next(notify)
 
 
 def promoted(make: Tasks, context: Context) -> sfn.IChainable:
