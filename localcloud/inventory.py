@@ -8,7 +8,7 @@ from typing import Any
 
 import psutil
 
-from localcloud.instance import Instance
+from localcloud.instance import ACCOUNT, Instance
 from localcloud.processes import belonging
 
 # (what to call it, boto3 client, operation, where the list is, the member that names an entry)
@@ -24,6 +24,7 @@ LISTS = (
     ("states:machine", "stepfunctions", "list_state_machines", "stateMachines", "stateMachineArn"),
     ("events:bus", "events", "list_event_buses", "EventBuses", "Name"),
     ("cloudwatch:alarm", "cloudwatch", "describe_alarms", "MetricAlarms", "AlarmName"),
+    ("cloudwatch:dashboard", "cloudwatch", "list_dashboards", "DashboardEntries", "DashboardName"),
     ("ssm:parameter", "ssm", "describe_parameters", "Parameters", "Name"),
     ("firehose:stream", "firehose", "list_delivery_streams", "DeliveryStreamNames", None),
     ("cloudformation:stack", "cloudformation", "describe_stacks", "Stacks", "StackName"),
@@ -83,6 +84,7 @@ def inventory(instance: Instance) -> list[str]:
                 found += [f"{label}/{entry[name]}" for entry in page.get(where, [])]
     found += _keys(instance)
     found += _within(clients)
+    found += _told(instance, clients)
     for page in _pages(clients["iam"], "list_policies", Scope="Local"):
         found += [f"iam:policy/{entry['PolicyName']}" for entry in page["Policies"]]
     functions = {
@@ -105,6 +107,14 @@ def _within(clients: dict[str, Any]) -> Iterator[str]:
             arn = machine["stateMachineArn"]
             for page in _pages(states, "list_executions", stateMachineArn=arn, statusFilter="RUNNING"):
                 yield from (f"states:execution/{entry['executionArn']}" for entry in page["executions"])
+
+
+def _told(instance: Instance, clients: dict[str, Any]) -> Iterator[str]:
+    """Name what watches others: alarms over alarms, and budgets, which belong to an account."""
+    for page in _pages(clients["cloudwatch"], "describe_alarms", AlarmTypes=["CompositeAlarm"]):
+        yield from (f"cloudwatch:composite-alarm/{entry['AlarmName']}" for entry in page["CompositeAlarms"])
+    for page in _pages(instance.client("budgets"), "describe_budgets", AccountId=ACCOUNT):
+        yield from (f"budgets:budget/{entry['BudgetName']}" for entry in page.get("Budgets", []))
 
 
 def _keys(instance: Instance) -> list[str]:

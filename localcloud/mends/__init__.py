@@ -5,6 +5,7 @@ right by itself, the mend's file goes.
 """
 
 from localcloud.mends import (
+    alarm_evaluation,
     bucket_properties,
     deleted_functions,
     event_versions,
@@ -13,6 +14,7 @@ from localcloud.mends import (
     lambda_errors,
     lambda_interpreter,
     late_logs,
+    missing_types,
     mocked_runs,
     role_permissions,
     sdk_integrations,
@@ -22,6 +24,7 @@ from localcloud.mends import (
 )
 
 MENDS = (
+    alarm_evaluation,
     bucket_properties,
     deleted_functions,
     event_versions,
@@ -30,6 +33,7 @@ MENDS = (
     lambda_errors,
     lambda_interpreter,
     late_logs,
+    missing_types,
     mocked_runs,
     role_permissions,
     sdk_integrations,
