@@ -21,7 +21,13 @@ from stacks.settings import Settings
 
 
 class ClassificationStack(cdk.Stack):
-    """Queue, dispatcher, state machine, results, review, dead letters."""
+    """Queue, dispatcher, state machine, results, review, dead letters.
+
+    Attributes
+    ----------
+    machine, queues
+        The workflow; the queues by what operators call them.
+    """
 
     def __init__(
         self, scope: Construct, construct_id: str, *, settings: Settings, classifier: str, data: DataStack
@@ -80,6 +86,8 @@ class ClassificationStack(cdk.Stack):
             concurrency=chosen.limits.concurrency,
             log_retention_days=days,
         )
+        self.machine = workflow.machine
+        self.queues = {"Inbound": inbound.queue, "Review": review, "DeadLetters": dead_letters}
         for name, value in (
             ("ResultsTableName", results.table.table_name),
             ("ClassificationStateMachineArn", workflow.machine.state_machine_arn),

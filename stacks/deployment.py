@@ -6,6 +6,7 @@ import aws_cdk as cdk
 
 from stacks.classification_stack import ClassificationStack
 from stacks.data_stack import DataStack
+from stacks.monitoring_stack import MonitoringStack
 from stacks.settings import Settings
 from stacks.training_stack import TrainingStack
 
@@ -21,5 +22,15 @@ def deployment(app: cdk.App, settings: Settings) -> None:
             app, f"{prefix}-classification", settings=settings, classifier=name, data=data
         )
         classification.add_stack_dependency(training)
+        monitoring = MonitoringStack(
+            app,
+            f"{prefix}-monitoring",
+            settings=settings,
+            classifier=name,
+            data=data,
+            training=training,
+            classification=classification,
+        )
+        monitoring.add_stack_dependency(classification)
     for key, value in settings.tags.items():
         cdk.Tags.of(app).add(key, value)

@@ -84,6 +84,21 @@ LACKING = dict.fromkeys(
 """Regions where CloudFormation does not have a type that the templates use, by the registry that cfn-lint 1.58.0
 carries; a test holds the table to the installed release."""
 
+WITHOUT_BUDGETS = (
+    *(
+        "af-south-1",
+        "ap-east-1",
+        "ap-northeast-3",
+        "ap-southeast-3",
+        "ca-west-1",
+        "eu-central-2",
+        "eu-north-1",
+    ),
+    *("eu-south-1", "eu-south-2", "il-central-1", "me-central-1"),
+)
+"""Regions, of those that a deployment can stand in, where CloudFormation has no AWS::Budgets::Budget, by the same
+registry: there a deployment goes without."""
+
 
 def supporting(instance_types: Iterable[str]) -> list[str]:
     """Return the regions that can run all of these; a type that the table lacks restricts nothing."""

@@ -189,6 +189,51 @@ class LimitSettings(Strict):
     concurrency: int = Field(ge=2, le=1000)
 
 
+class MonitoringSettings(Strict):
+    """How a classifier's traffic is watched, and when it is trained anew.
+
+    Parameters
+    ----------
+    every_hours
+        Hours from one look at the prediction log to the next.
+    window_images, minimum_images, window_hours
+        Images that are judged together; the fewest that a judgement takes, and the hours after which a window that
+        is not full ends all the same.
+    quiet_hours
+        An alarm rings after so many hours without one image; 0 has none.
+    retrain
+        Whether drift, poor answers or reviewed pictures start a training.
+    cooldown_hours
+        No second training is started within so many hours.
+    enough_reviews
+        So many new reviewed pictures start a training.
+    retrain_every_days
+        A training starts by the calendar; 0 never.
+    monthly_budget
+        US dollars; 0 has no budget.
+    """
+
+    every_hours: int = Field(ge=1, le=24)
+    window_images: int = Field(ge=20, le=10_000)
+    minimum_images: int = Field(ge=10, le=10_000)
+    window_hours: int = Field(ge=1, le=24 * 14)
+    quiet_hours: int = Field(ge=0, le=24)
+    retrain: bool
+    cooldown_hours: int = Field(ge=1, le=24 * 90)
+    enough_reviews: int = Field(ge=1, le=100_000)
+    retrain_every_days: int = Field(ge=0, le=365)
+    monthly_budget: int = Field(ge=0)
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.minimum_images > self.window_images:
+            raise ValueError(
+                f"a window of {self.window_images} images never has the minimum of {self.minimum_images}: lower "
+                "minimum_images"
+            )
+        return self
+
+
 class ClassifierSettings(Strict):
     """One classifier."""
 
@@ -199,6 +244,7 @@ class ClassifierSettings(Strict):
     serving: ServingSettings
     gate: GateSettings
     limits: LimitSettings
+    monitoring: MonitoringSettings
 
     @field_validator("routes")
     @classmethod

@@ -26,7 +26,13 @@ from stacks.workflow.context import Context
 
 
 class TrainingStack(cdk.Stack):
-    """Trains, evaluates, registers and deploys one classifier's model."""
+    """Trains, evaluates, registers and deploys one classifier's model.
+
+    Attributes
+    ----------
+    machine, table, alerts, guard_alarms
+        The workflow, its state, where people are told, and the alarms that guard a rollout.
+    """
 
     def __init__(
         self, scope: Construct, construct_id: str, *, settings: Settings, classifier: str, data: DataStack
@@ -36,9 +42,9 @@ class TrainingStack(cdk.Stack):
         self._chosen, self._prefix = settings.classifier[classifier], settings.prefix(classifier)
         apply_boundary(self, settings.permissions_boundary)
         images.confine(self, images.instance_types(self._chosen))
-        self._alerts = Alerts(self, "Alerts", emails=settings.alarm_emails)
-        self._table = self._state_table()
-        self._alarms = GuardAlarms(self, "GuardAlarms", endpoint_name=self._prefix, topic=self._alerts.topic)
+        self.alerts = Alerts(self, "Alerts", emails=settings.alarm_emails)
+        self.table = self._state_table()
+        self._alarms = GuardAlarms(self, "GuardAlarms", endpoint_name=self._prefix, topic=self.alerts.topic)
         self._assets = TrainingAssets(self, "Assets", settings=self._chosen)
         group = sagemaker.CfnModelPackageGroup(
             self,
@@ -51,6 +57,7 @@ class TrainingStack(cdk.Stack):
         context = self._context(jobs, endpoint, package_model, smoke_test)
         days = settings.log_retention_days
         workflow = TrainingWorkflow(self, "Workflow", context=context, log_retention_days=days)
+        self.machine, self.guard_alarms = workflow.machine, self._alarms.alarms
         TrainOnDeploy(
             self,
             "TrainOnDeploy",
@@ -58,15 +65,15 @@ class TrainingStack(cdk.Stack):
             machine=workflow.machine,
             log_retention_days=days,
             after=[
-                *(workflow, group, self._table, self._alerts, self._alarms),
+                *(workflow, group, self.table, self.alerts, self._alarms),
                 *(jobs, endpoint, package_model, smoke_test),
             ],
         )
         for name, value in (
             ("TrainingStateMachineArn", workflow.machine.state_machine_arn),
-            ("StateTableName", self._table.table_name),
+            ("StateTableName", self.table.table_name),
             ("EndpointName", self._prefix),
-            ("AlertsTopicArn", self._alerts.topic.topic_arn),
+            ("AlertsTopicArn", self.alerts.topic.topic_arn),
             ("ModelPackageGroupName", self._prefix),
         ):
             cdk.CfnOutput(self, name, value=value)
@@ -162,8 +169,8 @@ class TrainingStack(cdk.Stack):
             datasets=self._data.datasets,
             models=self._data.models,
             key=self._data.key,
-            table=self._table,
-            topic=self._alerts.topic,
+            table=self.table,
+            topic=self.alerts.topic,
             group_name=self._prefix,
             alarms=self._alarms.alarms,
             job_role=jobs.role,

@@ -44,7 +44,7 @@ def check(assemblies: Sequence[Assembly]) -> Result:
                     f"{machine.stack} {name}: {each}"
                     for each in (
                         *of_call(action, dict(given), instances),
-                        *_of_keys(assembly.templates[machine.stack], action, given),
+                        *_of_keys(assembly, machine.stack, action, given),
                     )
                 ]
         findings += _of_waits(assembly)
@@ -69,14 +69,28 @@ def of_call(action: str, given: dict[str, Any], instances: int) -> Iterator[str]
         yield f"the subject {subject!r} must be of 1 to {SUBJECT - 1} printable ASCII characters"
 
 
-def _of_keys(template: Mapping[str, Any], action: str, given: Mapping[str, Any]) -> Iterator[str]:
+def _table(assembly: Assembly, stack: str, name: Any) -> Mapping[str, Any]:
+    """Return the table that a Task names, as a resource of its stack or by what another stack exports."""
+    for place, template in assembly.templates.items():
+        exported = [
+            output["Value"].get("Ref")
+            for output in template.get("Outputs", {}).values()
+            if output.get("Export", {}).get("Name", "").rpartition(":")[2].lower() == name
+        ]
+        for own in [name] if place == stack else exported:
+            if own in template["Resources"]:
+                found: Mapping[str, Any] = template["Resources"][own]
+                return found
+    return {}
+
+
+def _of_keys(assembly: Assembly, stack: str, action: str, given: Mapping[str, Any]) -> Iterator[str]:
     """Say where an item's key is not its table's."""
     if action not in ITEMS or not isinstance(given.get(ITEMS[action]), Mapping):
         return
-    table = template["Resources"].get(given.get("TableName"), {})
-    schema = table.get("Properties", {}).get("KeySchema")
+    schema = _table(assembly, stack, given.get("TableName")).get("Properties", {}).get("KeySchema")
     if schema is None:
-        yield f"there is no table {given.get('TableName')!r} in this stack"
+        yield f"there is no table {given.get('TableName')!r} in this stack, and none that it imports"
         return
     key, names = {each["AttributeName"] for each in schema}, set(given[ITEMS[action]])
     if key - names or (names - key and ITEMS[action] == "Key"):

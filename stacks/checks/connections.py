@@ -17,6 +17,7 @@ from stacks.checks.demands import REFERENCE
 from stacks.checks.longest import export
 from stacks.checks.rendering import RenderingError, machines
 from stacks.checks.result import Result
+from stacks.workflow.analysis import NAMESPACE, PUBLISHED
 
 
 @dataclass(frozen=True)
@@ -58,11 +59,31 @@ class Metric:
 
 
 _ENDPOINT = frozenset({"EndpointName", "VariantName"})
+_MACHINE = frozenset({"StateMachineArn"})
+_QUEUE = frozenset({"QueueName"})
+_OURS = frozenset({"Classifier", "Endpoint"})
 METRICS = {
-    ("AWS/SageMaker", "Invocation5XXErrors"): Metric(_ENDPOINT, "None"),
+    **{
+        ("AWS/SageMaker", name): Metric(_ENDPOINT, "None")
+        for name in ("Invocations", "Invocation4XXErrors", "Invocation5XXErrors")
+    },
     ("AWS/SageMaker", "ModelLatency"): Metric(_ENDPOINT, "Microseconds"),
+    **{
+        ("/aws/sagemaker/Endpoints", name): Metric(_ENDPOINT, "Percent")
+        for name in ("CPUUtilization", "MemoryUtilization", "GPUUtilization", "GPUMemoryUtilization")
+    },
+    **{
+        ("AWS/States", name): Metric(_MACHINE, "Count")
+        for name in ("ExecutionsFailed", "ExecutionsTimedOut", "ExecutionThrottled")
+    },
+    ("AWS/SQS", "ApproximateAgeOfOldestMessage"): Metric(_QUEUE, "Seconds"),
+    ("AWS/SQS", "ApproximateNumberOfMessagesVisible"): Metric(_QUEUE, "Count"),
+    **{(NAMESPACE, name): Metric(_OURS, "None") for name in PUBLISHED},
 }
-"""https://docs.aws.amazon.com/sagemaker/latest/dg/monitoring-cloudwatch.html; another one is to be added here."""
+"""What is published, by the services (another one is to be added here) and by the analysis:
+https://docs.aws.amazon.com/sagemaker/latest/dg/monitoring-cloudwatch.html,
+https://docs.aws.amazon.com/step-functions/latest/dg/procedure-cw-metrics.html,
+https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html."""
 S3_EVENTS = {
     *("Object Created", "Object Deleted", "Object Restore Initiated", "Object Restore Completed"),
     *("Object Restore Expired", "Object Tags Added", "Object Tags Deleted", "Object ACL Updated"),
@@ -98,13 +119,44 @@ def _of_rule(assembly: Assembly, stack: str, name: str) -> Iterator[str]:
     properties = _properties(assembly, stack, name)
     own = {"Fn::GetAtt": [name, "Arn"]}
     for target in properties.get("Targets", []):
-        yield from _deliveries(assembly, stack, target.get("Arn"), "events.amazonaws.com", own)
+        if "RoleArn" in target:
+            yield from _starts(assembly, stack, target)
+        else:
+            yield from _deliveries(assembly, stack, target.get("Arn"), "events.amazonaws.com", own)
         letters = target.get("DeadLetterConfig", {}).get("Arn")
         if letters is None:
             yield "what cannot be delivered has no queue of dead letters"
         else:
             yield from _deliveries(assembly, stack, letters, "events.amazonaws.com", own)
     yield from _of_pattern(assembly, properties.get("EventPattern", {}))
+
+
+def _starts(assembly: Assembly, stack: str, target: Mapping[str, Any]) -> Iterator[str]:
+    """Say whether the role that a rule starts a state machine in may do that."""
+    where, machine = _resolved(assembly, stack, target.get("Arn"))
+    found = assembly.templates[where]["Resources"].get(machine.get("Ref"), {})
+    if found.get("Type") != "AWS::StepFunctions::StateMachine":
+        yield f"it starts {json.dumps(target.get('Arn'))}, which is no state machine"
+        return
+    place, role = _resolved(assembly, stack, target["RoleArn"])
+    if not any(
+        statement["Effect"] == "Allow"
+        and "states:StartExecution" in _listed(statement["Action"])
+        and (where, machine) in (_resolved(assembly, place, each) for each in _listed(statement["Resource"]))
+        for own, _, policy in assembly.resources("AWS::IAM::Policy")
+        if own == place and {"Ref": role.get("Fn::GetAtt", [""])[0]} in policy["Properties"].get("Roles", [])
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+    ):
+        yield f"its role may not start {json.dumps(target.get('Arn'))}"
+
+
+def _resolved(assembly: Assembly, stack: str, value: Any) -> tuple[str, Mapping[str, Any]]:
+    """Return the stack that has what a value names, and the value as it is written there."""
+    try:
+        place, held = export(value["Fn::ImportValue"], assembly)
+    except (KeyError, TypeError, RenderingError):
+        return stack, value if isinstance(value, Mapping) else {}
+    return place, held
 
 
 def _of_pattern(assembly: Assembly, pattern: Any) -> Iterator[str]:
@@ -129,6 +181,7 @@ def _of_pattern(assembly: Assembly, pattern: Any) -> Iterator[str]:
 
 def _deliveries(assembly: Assembly, stack: str, to: Any, service: str, source: Any) -> Iterator[str]:
     """Say whether a receiver's own policy refuses a service that acts for a source."""
+    stack, to = _resolved(assembly, stack, to)
     name, receiver = _receiver(assembly, stack, to)
     if receiver is None:
         yield f"it delivers to {json.dumps(to)}, which is no queue and no topic by its ARN"
@@ -212,16 +265,27 @@ def _of_alarm(assembly: Assembly, stack: str, name: str) -> Iterator[str]:
         return
     if properties.get("Unit", metric.unit) != metric.unit:
         yield f"{watched[1]} is published as {metric.unit}, never as {properties['Unit']}"
-    served = set(_variants(assembly, stack))
-    if (dimensions["EndpointName"], dimensions["VariantName"]) not in served:
+    yield from _of_dimensions(assembly, stack, dimensions)
+
+
+def _of_dimensions(assembly: Assembly, stack: str, dimensions: Mapping[str, Any]) -> Iterator[str]:
+    """Say whether what an alarm watches is there."""
+    served = set(_variants(assembly))
+    if "VariantName" in dimensions and (dimensions["EndpointName"], dimensions["VariantName"]) not in served:
         yield f"it watches {dimensions}, and the state machine makes {sorted(served)}"
+    if "Endpoint" in dimensions and dimensions["Endpoint"] not in {endpoint for endpoint, _ in served}:
+        yield f"it watches {dimensions}, and the state machine makes {sorted(served)}"
+    for key, kind in (("StateMachineArn", "StepFunctions::StateMachine"), ("QueueName", "SQS::Queue")):
+        place, held = _resolved(assembly, stack, dimensions.get(key))
+        name = held.get("Ref") or held.get("Fn::GetAtt", [""])[0]
+        found = assembly.templates[place]["Resources"].get(name, {}).get("Type")
+        if key in dimensions and found != f"AWS::{kind}":
+            yield f"it watches {json.dumps(dimensions[key])}, which is no {kind}"
 
 
-def _variants(assembly: Assembly, stack: str) -> Iterator[tuple[str, str]]:
-    """Yield endpoint and variant, as a stack's state machines create them."""
+def _variants(assembly: Assembly) -> Iterator[tuple[str, str]]:
+    """Yield endpoint and variant, as the state machines create them."""
     for machine in machines(assembly, REFERENCE):
-        if machine.stack != stack:
-            continue
         endpoints, variants = set(), set()
         for _, action, given in machine.calls():
             if action == "createEndpoint":

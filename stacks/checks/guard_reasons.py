@@ -55,7 +55,7 @@ REASONS: tuple[Reason, ...] = (
     ),
     (
         r"sqs_dlq_check",
-        r".*-classification/(Review|DeadLetters)/Resource",
-        "People read these queues; no consumer fails on a message, and the second is where dead letters end.",
+        r".*-(classification|monitoring)/(Review|DeadLetters|Undelivered)/Resource",
+        "People read these queues; no consumer fails on a message, and two of them are where dead letters end.",
     ),
 )

@@ -11,13 +11,13 @@ OWN = r"[a-z][a-z0-9]*(-[a-z0-9]+){2,}"
 REASONS: tuple[Reason, ...] = (
     (
         rf"{IAM5}\[Resource::\*\]",
-        r".*/(Jobs|Endpoint)/Role/.*",
+        r".*/(Jobs|Endpoint|Analysis)/Role/.*",
         "ECR's login has no resource, and PutMetricData none either: its namespace confines it.",
     ),
     (
         rf"{IAM5}\[Resource::\*\]",
-        r".*/(Workflow/(Machine/)?|waiter-state-machine/)Role/.*",
-        "Log delivery, X-Ray and SageMaker's lists have no resource-level permission.",
+        r".*/((Analysis)?Workflow/(Machine/)?|waiter-state-machine/)Role/.*",
+        "Log delivery, X-Ray, PutMetricData and SageMaker's lists have no resource-level permission.",
     ),
     (
         rf"{IAM5}\[Resource::\*\]",
@@ -26,22 +26,22 @@ REASONS: tuple[Reason, ...] = (
     ),
     (
         rf"{IAM5}\[Action::(s3:(Abort|DeleteObject|GetBucket|GetObject|List)|kms:(GenerateDataKey|ReEncrypt))\*\]",
-        r".*/(Jobs|Endpoint|PackageModel|SmokeTest|Classify|PredictionLog|Workflow|Workflow/Machine)/Role/.*",
+        r".*/(Jobs|Endpoint|Analysis|PackageModel|SmokeTest|Classify|PredictionLog|(Analysis)?Workflow(/Machine)?)/Role/.*",
         "CDK's grants write an action's variants with a star; the resource is one bucket or one key.",
     ),
     (
-        rf"{IAM5}\[Resource::{OWN}:ExportsOutputFnGetAtt(Datasets|Models|Inbound|Results)Bucket\w+/([\w-]+/)?\*\]",
-        r".*/(Jobs|Endpoint|PackageModel|SmokeTest|Classify|PredictionLog|Workflow(/Machine)?)/Role/.*",
+        rf"{IAM5}\[Resource::{OWN}:ExportsOutputFnGetAtt(Datasets|Models|Inbound|Results)Bucket\w+/([\w-]+/)*\*\]",
+        r".*/(Jobs|Endpoint|Analysis|PackageModel|SmokeTest|Classify|PredictionLog|(Analysis)?Workflow(/Machine)?)/Role/.*",
         "Objects are named at run time; the bucket, and where it can be the classifier's prefix, is not.",
     ),
     (
         rf"{IAM5}\[Resource::arn:<AWS::Partition>:s3:::(cdk-\w+-assets-<AWS::AccountId>-<AWS::Region>/|[a-z0-9.-]+/.*)\*\]",
-        r".*/(Jobs|PackageModel)/Role/.*",
+        r".*/(Jobs|Analysis|PackageModel)/Role/.*",
         "CDK grants assets by their bucket, for the next deployment's asset has another key; S3 data is one prefix.",
     ),
     (
         rf"{IAM5}\[Resource::arn:.*:log-group:/aws/sagemaker/\*\]",
-        r".*/(Jobs|Endpoint)/Role/.*",
+        r".*/(Jobs|Endpoint|Analysis)/Role/.*",
         "SageMaker makes the groups of its containers itself, by kind of job and by endpoint.",
     ),
     (
@@ -51,7 +51,7 @@ REASONS: tuple[Reason, ...] = (
     ),
     (
         rf"{IAM5}\[Resource::arn:.*:sagemaker:.*:[\w-]+/{OWN}(-|/)?\*\]",
-        r".*-training/(Workflow|TrainOnDeploy/IsComplete)/Role/.*",
+        r".*-(training|monitoring)/((Analysis)?Workflow|TrainOnDeploy/IsComplete)/Role/.*",
         "Jobs, models and package versions are named at run time; the deployment's prefix is not.",
     ),
     (
@@ -112,8 +112,8 @@ REASONS: tuple[Reason, ...] = (
     ),
     (
         r"AwsSolutions-SQS3|Serverless-SQSRedrivePolicy",
-        r".*-classification/(Review|DeadLetters)/Resource",
-        "People read these queues; no consumer fails on a message, and the second is where dead letters end.",
+        r".*-(classification|monitoring)/(Review|DeadLetters|Undelivered)/Resource",
+        "People read these queues; no consumer fails on a message, and two of them are where dead letters end.",
     ),
     (
         r"AwsSolutions-DDB3",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -31,16 +31,26 @@ https://docs.aws.amazon.com/step-functions/latest/dg/connect-sagemaker.html."""
 TARGETS = ("TableName", "QueueUrl", "TopicArn", "DeliveryStreamName")
 """Arguments that name what is acted upon, where the template knows it."""
 ROLES = ("RoleArn", "ExecutionRoleArn")
-CONDITIONS = {"iam:PassRole": {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}}}
-"""Conditions that hold whenever a Task asks; any other is taken not to."""
+PASSED = {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}}
+"""The condition that holds whenever a Task passes a role on; any other is taken not to."""
 
 
 @dataclass(frozen=True)
 class Need:
-    """An action, and a part of the ARN that it must be allowed on; empty where only a run knows it."""
+    """
+    What a Task must be allowed to do.
+
+    Parameters
+    ----------
+    target
+        A part of the ARN that the action must be allowed on; empty where only a run knows it.
+    condition
+        The condition that holds when the Task asks; one statement without any does, too.
+    """
 
     action: str
     target: str = ""
+    condition: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
 
 def check(assemblies: Sequence[Assembly]) -> Result:
@@ -75,7 +85,10 @@ def needs(task: Mapping[str, Any]) -> Iterator[Need]:
     for argument in given:
         name = ALIASES.get((service, name, argument), name)
     target = next((str(given[each]).rpartition(":")[2] for each in TARGETS if each in given), "")
-    yield Need(f"{prefix}:{name}", target)
+    holds = (
+        {"StringEquals": {"cloudwatch:namespace": given.get("Namespace")}} if "MetricData" in given else {}
+    )
+    yield Need(f"{prefix}:{name}", target, holds)
     if service == "sagemaker":
         yield from _needs_of_sagemaker(name, given, pattern)
 
@@ -85,7 +98,7 @@ def _needs_of_sagemaker(name: str, given: Mapping[str, Any], pattern: str) -> It
         yield Need("sagemaker:AddTags")
     for argument in ROLES:
         if argument in given:
-            yield Need("iam:PassRole", str(given[argument]).rpartition("/")[2])
+            yield Need("iam:PassRole", str(given[argument]).rpartition("/")[2], PASSED)
     if "AutoRollbackConfiguration" in given.get("DeploymentConfig", {}):
         yield Need("cloudwatch:DescribeAlarms")
     if pattern.startswith("sync"):
@@ -123,7 +136,7 @@ def _matches(statement: Mapping[str, Any], need: Need) -> bool:
 def _allowed(own: Sequence[Mapping[str, Any]], need: Need) -> bool:
     matching = [each for each in own if _matches(each, need)]
     return not any(each["Effect"] == "Deny" for each in matching) and any(
-        each.get("Condition", {}) in ({}, CONDITIONS.get(need.action)) for each in matching
+        each.get("Condition", {}) in ({}, need.condition) for each in matching
     )
 
 

@@ -80,6 +80,10 @@ class Tasks:
         state.add_catch(self._failure, errors=["States.ALL"], assign={"failure": "{% $states.errorOutput %}"})
         return state
 
+    def grant(self, statement: iam.PolicyStatement) -> None:
+        """Let the state machine do what a `CustomState` of its does."""
+        self._role.add_to_principal_policy(statement)
+
     def aws(
         self,
         name: str,
@@ -152,5 +156,5 @@ class Tasks:
                 arn("events", f"rule/StepFunctionsGetEventsForSageMaker{rule}Rule"),
             ),
         ):
-            self._role.add_to_principal_policy(iam.PolicyStatement(actions=actions, resources=[resource]))
+            self.grant(iam.PolicyStatement(actions=actions, resources=[resource]))
         return self.finish(state, "sagemaker")

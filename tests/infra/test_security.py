@@ -37,7 +37,7 @@ def test_pass_role_names_the_service(synthesized: Synthesized) -> None:
 
 def test_every_state_machine_is_logged_and_traced(synthesized: Synthesized) -> None:
     machines = list(synthesized.resources("AWS::StepFunctions::StateMachine"))
-    assert len(machines) == 3
+    assert len(machines) == 4
     for name, machine in machines:
         assert machine["Properties"]["LoggingConfiguration"]["Destinations"], name
         assert machine["Properties"]["TracingConfiguration"] == {"Enabled": True}, name
@@ -59,8 +59,8 @@ def test_services_assume_roles_for_this_account_alone(synthesized: Synthesized) 
 
 
 def test_jobs_may_open_their_volumes_and_nothing_else_with_a_grant(synthesized: Synthesized) -> None:
-    (grant,) = [each for each in synthesized.statements() if "kms:CreateGrant" in _actions(each)]
-    assert grant["Condition"] == {"Bool": {"kms:GrantIsForAWSResource": "true"}}
+    grants = [each for each in synthesized.statements() if "kms:CreateGrant" in _actions(each)]
+    assert [each["Condition"] for each in grants] == [{"Bool": {"kms:GrantIsForAWSResource": "true"}}] * 2
 
 
 def test_alarms_may_publish_alerts(synthesized: Synthesized) -> None:

@@ -19,6 +19,7 @@ OUTPUTS = {
         *("ResultsTableName", "ClassificationStateMachineArn", "ReviewQueueUrl", "DeadLetterQueueUrl"),
         *("InboundQueueUrl", "EventBusName"),
     },
+    "monitoring": {"AnalysisStateMachineArn", "DashboardName", "AlarmName"},
 }
 CONTRACTS = {
     "dispatcher": environment.DispatcherEnvironment,

@@ -53,6 +53,10 @@ def test_the_known_environments_are_listed_when_one_is_unknown() -> None:
             "is a GPU instance: set gpu = true",
         ),
         (
+            "[classifier.vehicles.monitoring]\nwindow_images = 30",
+            "a window of 30 images never has the minimum of 50: lower minimum_images",
+        ),
+        (
             '[classifier.vehicles.serving]\ninstance_type = "g5.xlarge"',
             "serving.instance_type in {path}: 'g5.xlarge' is no instance type that SageMaker has for serving",
         ),
