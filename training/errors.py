@@ -35,3 +35,15 @@ class TrainingError(TrainingCodeError):
 
 class EvaluationError(TrainingCodeError):
     """Transform outputs that cannot be evaluated."""
+
+
+class AnalysisError(TrainingCodeError):
+    """Something without which the analysis cannot be made at all."""
+
+
+class StorageError(AnalysisError):
+    """A place that cannot be listed or read; trying again may help."""
+
+
+class StateError(AnalysisError):
+    """A state that the analysis cannot go on from."""

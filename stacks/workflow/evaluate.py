@@ -55,11 +55,14 @@ def judge(
         s3_input("outputs", context.run_uri("transform/"), "outputs"),
         s3_input("model", expression("$archive"), "model"),
         s3_input("test", context.dataset_uri("$version & '/test/'"), "test"),
+        s3_input("train", context.dataset_uri("$version & '/train/'"), "train"),
+        s3_input("validation", context.dataset_uri("$version & '/validation/'"), "validation"),
         s3_input("manifest", context.dataset_uri("$version & '/manifest.json'"), "manifest"),
     ]
     words = [
         *("evaluate.py", "--outputs", f"{INPUT}/outputs"),
         *("--model", f"{INPUT}/model/model.tar.gz", "--test", f"{INPUT}/test"),
+        *("--train", f"{INPUT}/train", "--validation", f"{INPUT}/validation"),
         *("--manifest", f"{INPUT}/manifest/manifest.json"),
         *("--minimum-accuracy", str(context.settings.gate.minimum_accuracy)),
         *("--code-version", context.code.asset_hash),

@@ -38,6 +38,14 @@ def register(make: Tasks, context: Context) -> State:
                     "Statistics": {"ContentType": "application/json", "S3Uri": expression("$evaluation")}
                 }
             },
+            "DriftCheckBaselines": {
+                "ModelDataQuality": {
+                    "Statistics": {
+                        "ContentType": "application/json",
+                        "S3Uri": context.run_uri("evaluation/baseline.json"),
+                    }
+                }
+            },
             "CustomerMetadataProperties": {
                 "run": expression(RUN),
                 "dataset_version": expression("$version"),

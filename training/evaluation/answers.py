@@ -1,6 +1,7 @@
 """What a transform job wrote: one answer for each picture of the test split."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,18 @@ SUFFIX = ".out"
 
 @dataclass(frozen=True)
 class Answer:
-    """One test picture's answer; `file` is `<class>/<name>`."""
+    """
+    One test picture's answer.
+
+    Parameters
+    ----------
+    file
+        `<class>/<name>`.
+    image
+        What was measured on the picture, as far as it is a number.
+    embedding
+        The projection of the network's features, 8 numbers.
+    """
 
     file: str
     expected: str
@@ -20,6 +32,8 @@ class Answer:
     confident: bool
     threshold: float
     model_version: str
+    image: Mapping[str, float]
+    embedding: tuple[float, ...]
 
     @property
     def correct(self) -> bool:
@@ -50,9 +64,15 @@ def read_answers(folder: Path) -> list[Answer]:
                     confident=bool(raw["confident"]),
                     threshold=float(raw["threshold"]),
                     model_version=str(raw["model_version"]),
+                    image={
+                        name: float(value)
+                        for name, value in raw["image"].items()
+                        if isinstance(value, int | float)
+                    },
+                    embedding=tuple(float(value) for value in raw["embedding"]),
                 )
             )
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise EvaluationError(f"The answer {file} is not of the agreed shape: {error!r}.") from error
     if not answers:
         raise EvaluationError(f"There are no answers to evaluate in {folder}: did the transform job run?")

@@ -1,4 +1,4 @@
-"""The evaluation job: the serving container's answers in; figures, a verdict, a report and a model card out."""
+"""The evaluation job: the serving container's answers in; figures, verdict, baseline, report and model card out."""
 
 import argparse
 import json
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from training.evaluation.answers import read_answers
+from training.evaluation.baseline import baseline
 from training.evaluation.card import model_card
 from training.evaluation.examination import agree, examine, read_manifest
 from training.evaluation.figures import calibration, risk_coverage, routing, summarize
@@ -39,10 +40,13 @@ def evaluate(options: argparse.Namespace) -> None:
     small = ("accuracy", "n", "coverage", "accuracy_when_routed", "interval95", "accepted", "reason")
     gate = {name: figures[name] for name in small}
     gate["champion_accuracy"] = champion["accuracy"] if champion else None
+    compared = baseline(examination.card, answers, [options.train, options.validation])
     options.report.mkdir(parents=True, exist_ok=True)
     for name, content in (("evaluation", {**figures, "images": images}), ("gate", gate)):
         text = json.dumps(content, indent=1, sort_keys=True) + "\n"
         (options.report / f"{name}.json").write_text(text, encoding="utf-8")
+    # Thousands of numbers: a line of each would only make it long.
+    (options.report / "baseline.json").write_text(json.dumps(compared) + "\n", encoding="utf-8")
     (options.report / "report.html").write_text(page(figures, manifest, examination), encoding="utf-8")
     (options.report / "model_card.md").write_text(
         model_card(examination.card, figures, manifest, options.code_version), encoding="utf-8"
@@ -56,6 +60,10 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--outputs", type=Path, required=True, help="answers of the new model")
     parser.add_argument("--model", type=Path, required=True, help="its serving archive")
     parser.add_argument("--test", type=Path, required=True, help="the pictures that it answered for")
+    parser.add_argument(
+        "--train", type=Path, required=True, help="the train split: what inputs are to look like"
+    )
+    parser.add_argument("--validation", type=Path, required=True, help="the validation split: likewise")
     parser.add_argument("--manifest", type=Path, help="the dataset's manifest")
     parser.add_argument("--champion", type=Path, help="answers of the champion to the same pictures")
     parser.add_argument("--minimum-accuracy", type=float, required=True, help="the gate's floor, 0…1")

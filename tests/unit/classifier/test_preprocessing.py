@@ -10,6 +10,7 @@ from PIL import ExifTags, Image
 
 from classifier import preprocessing
 from classifier.errors import ImageTooLargeError, UnreadableImageError
+from classifier.image_statistics import MEASURES, ImageStatistics
 from classifier.preprocessing import Limits, decode_image
 from tests.integration.workflow.pictures import UNUSABLE, USABLE, drawing, encoded
 
@@ -20,9 +21,21 @@ def test_every_mode_becomes_a_normalised_tensor(name: str) -> None:
     assert decoded.tensor.shape == (3, 64, 64)
     assert decoded.tensor.dtype == torch.float32
     assert -1.01 <= float(decoded.tensor.min()) < float(decoded.tensor.max()) <= 1.01
-    assert {"width", "height", "format", "mode", "brightness", "contrast", "sharpness"} == set(
-        decoded.statistics.as_dict()
+    assert {"width", "height", "format", "mode", *MEASURES} == set(decoded.statistics.as_dict())
+
+
+def test_a_colour_cast_is_measured_and_a_change_of_light_is_not_taken_for_one() -> None:
+    def measured(*colour: int) -> ImageStatistics:
+        return decode_image(encoded(Image.new("RGB", (40, 30), colour), "PNG"), 32).statistics
+
+    grey, red, blue, dark = (
+        measured(*each) for each in ((128, 128, 128), (200, 60, 60), (60, 60, 200), (40, 40, 40))
     )
+    assert (grey.saturation, grey.redness, grey.blueness) == (0.0, 0.0, 0.0)
+    assert red.saturation == pytest.approx(0.7, abs=0.01)
+    assert (red.redness > 0.3, red.blueness < 0.0) == (True, True)
+    assert (blue.blueness > 0.3, blue.redness < 0.0) == (True, True)
+    assert (dark.saturation, dark.redness, dark.blueness) == (0.0, 0.0, 0.0)
 
 
 @pytest.mark.parametrize("name", ["corrupt.jpg", "empty.png", "not an image.txt"])
@@ -65,5 +78,5 @@ def test_a_large_photograph_gives_the_same_when_its_decoder_reduces_it(
     assert (reduced.statistics.width, reduced.statistics.height) == upright
     assert (whole.statistics.width, whole.statistics.height) == upright
     assert (reduced.tensor - whole.tensor).abs().mean() < 0.01
-    for name in ("brightness", "contrast", "sharpness"):
+    for name in MEASURES:
         assert getattr(reduced.statistics, name) == pytest.approx(getattr(whole.statistics, name), abs=0.01)

@@ -58,11 +58,14 @@ def test_an_answer_has_all_that_the_workflow_reads(engine: Engine) -> None:
         "threshold",
     ]
     assert sorted(answer["image"]) == [
+        "blueness",
         "brightness",
         "contrast",
         "format",
         "height",
         "mode",
+        "redness",
+        "saturation",
         "sharpness",
         "width",
     ]

@@ -20,6 +20,8 @@ from training.evaluation.job import main
 from training.evaluation.verdict import compare, judge, mcnemar
 from training.staging.dataset import build_dataset, write_dataset
 
+SEEN = {"image": {"brightness": 0.5, "format": "PNG"}, "embedding": [0.1] * 8}
+
 
 def answers(folder: Path, right: int, wrong: int, *, confident: bool = True) -> Path:
     for number in range(right + wrong):
@@ -33,6 +35,7 @@ def answers(folder: Path, right: int, wrong: int, *, confident: bool = True) -> 
             "confident": confident,
             "threshold": 0.8,
             "model_version": "abc",
+            **SEEN,
         }
         path.write_text(json.dumps(answer))
     return folder
@@ -89,7 +92,7 @@ def test_models_that_answered_other_pictures_are_not_compared(tmp_path: Path) ->
 
 def answer(correct: bool, confidence: float) -> Answer:
     said = "bicycle" if correct else "motorcycle"
-    return Answer("bicycle/x.png", "bicycle", said, confidence, confidence >= 0.9, 0.9, "abc")
+    return Answer("bicycle/x.png", "bicycle", said, confidence, confidence >= 0.9, 0.9, "abc", {}, (0.0,) * 8)
 
 
 def test_the_risk_falls_with_the_share_that_is_routed() -> None:
@@ -131,7 +134,7 @@ def evaluated(tmp_path: Path) -> tuple[Path, list[str]]:
         said = {"class": other if number == 0 else picture.label, "confidence": 0.9, "confident": True}
         path = tmp_path / "outputs" / f"{picture.file.removeprefix('test/')}.out"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps({**said, "threshold": 0.8, "model_version": "abc"}))
+        path.write_text(json.dumps({**said, **SEEN, "threshold": 0.8, "model_version": "abc"}))
     card = ModelCard(
         classes, 64, 1.0, 0.8, 0.05, dataset.version, drawings=True, calibrated_on="out-of-fold",
         calibration={"images": 32, "error_upper95": 0.09},
@@ -143,6 +146,7 @@ def evaluated(tmp_path: Path) -> tuple[Path, list[str]]:
     report = tmp_path / "processing" / "output" / "report"
     return report, [
         *("--outputs", str(tmp_path / "outputs"), "--model", str(tmp_path / "model.tar.gz")),
+        *("--train", str(staged / "train"), "--validation", str(staged / "validation")),
         *("--test", str(staged / "test"), "--manifest", str(staged / "manifest.json")),
         *("--minimum-accuracy", "0.5", "--report", str(report), "--code-version", "c0de"),
     ]

@@ -1,0 +1,208 @@
+"""Every record counts once, whatever comes twice, late or broken, and wherever the job was killed."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.unit.training.traffic import MODEL, START, Traffic, World
+from training.analysis.job import main
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    made = World(tmp_path)
+    made.baseline()
+    return made
+
+
+def test_the_same_file_and_the_same_decisions_in_another_count_once(world: World) -> None:
+    lines = Traffic(2).lines(90, START)
+    world.log("a", lines)
+    first = world.analyze(START + HOUR, report="one")
+    world.log("b", lines[40:])
+    second = world.analyze(START + 2 * HOUR, "one", "two")
+    assert (first["counts"]["predictions"], second["counts"]["predictions"]) == (90, 0)
+    assert second["counts"]["files"] == 1
+    assert second["counts"]["duplicates"] == 50
+    assert second["waiting"] == {MODEL: 90}
+
+
+def test_a_file_that_comes_late_into_an_older_hour_is_found(world: World) -> None:
+    lines = Traffic(2).lines(220, START)
+    world.log("b", lines[:60], START + 9 * HOUR)
+    world.analyze(START + 10 * HOUR, report="one")
+    world.log("a", lines[60:], START + HOUR)
+    late = world.analyze(START + 11 * HOUR, "one", "two")
+    assert late["counts"]["predictions"] == 160
+    assert [each["images"] for each in late["windows"]] == [200]
+    assert late["waiting"] == {MODEL: 20}
+
+
+def test_a_file_of_before_the_horizon_is_not_read(world: World) -> None:
+    world.log("a", Traffic(2).lines(60, START))
+    assert world.analyze(START + 80 * HOUR)["counts"]["files"] == 0
+
+
+def test_a_killed_analysis_gives_the_same_when_it_is_repeated(world: World) -> None:
+    traffic = Traffic(2)
+    world.log("a", traffic.lines(230, START))
+    world.review(1, START)
+    world.analyze(START + HOUR, report="one")
+    world.log("b", traffic.lines(350, START + HOUR), START + HOUR)
+    world.review(2, START + HOUR)
+    world.analyze(START + 2 * HOUR, "one", "killed")  # and never committed
+    world.analyze(START + 2 * HOUR, "one", "again")
+    for name in ("analysis.json", "state.json", "report.html"):
+        killed, again = (world.folder / run / name for run in ("killed", "again"))
+        assert killed.read_bytes() == again.read_bytes()
+
+
+def test_many_small_analyses_find_what_one_does(world: World) -> None:
+    traffic = Traffic(2)
+    previous, closed = "", []
+    for hour in range(6):
+        at = START + hour * HOUR
+        world.log("a", traffic.lines(130, at), at)
+        found = world.analyze(at + HOUR, previous, f"run{hour}")
+        previous, closed = f"run{hour}", closed + found["windows"]
+    assert closed == world.analyze(START + 6 * HOUR, report="once")["windows"]
+    assert [each["images"] for each in closed] == [200, 200, 200]
+
+
+def test_a_window_too_small_says_so_and_raises_nothing(world: World) -> None:
+    world.log("a", Traffic(2).lines(49, START, shifted={"brightness": -0.3}, moved=2.0))
+    assert world.analyze(START + 23 * HOUR, report="young")["windows"] == []
+    (window,) = world.analyze(START + 25 * HOUR, "young", "old")["windows"]
+    assert (window["verdict"], window["kinds"], window["images"]) == ("too small", [], 49)
+    names = {each["MetricName"] for each in json_of(world, "old")["metrics"]}
+    assert "WindowImages" in names
+    assert not [name for name in names if name.endswith("Drift")]
+
+
+def json_of(world: World, report: str) -> dict[str, list[dict[str, str]]]:
+    found: dict[str, list[dict[str, str]]] = json.loads((world.folder / report / "analysis.json").read_text())
+    return found
+
+
+def test_a_model_without_a_baseline_is_one_sentence_and_no_crash(world: World) -> None:
+    world.log("a", Traffic(2).lines(200, START, model="ffffffffffff"))
+    world.write("runs/eeeeeeeeeeee/evaluation/baseline.json", b'{"classes": []}')
+    world.log("b", Traffic(3).lines(200, START, model="eeeeeeeeeeee"))
+    found = world.analyze(START + HOUR)
+    assert [each["verdict"] for each in found["windows"]] == ["no baseline", "no baseline"]
+    assert any("ffffffffffff has no baseline" in note for note in found["notes"])
+    assert any("eeeeeeeeeeee is not of the agreed shape" in note for note in found["notes"])
+    assert "ffffffffffff has no baseline" in (world.folder / "report" / "report.html").read_text()
+
+
+def test_models_have_windows_of_their_own_during_a_canary(world: World) -> None:
+    world.baseline(model="ffffffffffff")
+    world.log("a", Traffic(2).lines(150, START))
+    world.log("b", Traffic(3).lines(210, START, model="ffffffffffff"))
+    found = world.analyze(START + HOUR)
+    assert [each["model_version"] for each in found["windows"]] == ["ffffffffffff"]
+    assert found["waiting"] == {MODEL: 150, "ffffffffffff": 10}
+
+
+def test_what_was_no_picture_is_a_rate_of_the_window_that_was_open(world: World) -> None:
+    lines = Traffic(2).lines(200, START)
+    at = lines[20]["recorded_at"]
+    no_pictures = [
+        {"decision_id": f"r{number}", "recorded_at": at, "outcome": "rejected", "reason": "no image"}
+        for number in range(50)
+    ]
+    world.log("a", lines + no_pictures)
+    (window,) = world.analyze(START + HOUR)["windows"]
+    assert window["rejected_rate"] == 0.2
+
+
+def test_what_is_broken_is_counted_and_named_and_stops_nothing(world: World) -> None:
+    good = Traffic(2).lines(3, START)
+    lines = [json.dumps(each) for each in good]
+    lines += ["{", "[]", "null", '{"decision_id": "x"}', "[" * 100_000, "1" * 5000, ""]
+    for change in (
+        {"confidence": "NaN"},
+        {"embedding": ["a"]},
+        {"outcome": "odd"},
+        {"recorded_at": "then"},
+        {"image": None},
+        {"confidence": 10**400},
+    ):
+        lines.append(json.dumps({**good[0], "decision_id": str(change)[:20], **change}))
+    world.write("log/2026/11/20/08/a.gz", gzip.compress("\n".join(lines).encode()))
+    world.write("log/2026/11/20/08/cut.gz", gzip.compress(b"x" * 1000)[:-12])
+    world.write("log/2026/11/20/08/bytes", b"\xff\xfe\x00")
+    world.write("log/a note.txt", b"not of any hour")
+    world.write("reviews/broken.json", b"{")
+    counts = world.analyze(START + HOUR)["counts"]
+    assert (counts["predictions"], counts["broken_lines"]) == (3, 12)
+    assert (counts["broken_files"], counts["broken_reviews"]) == (2, 1)
+    assert any("a.gz, line 4" in each for each in counts["broken"])
+    assert world.analyze(START + 2 * HOUR, "report", "next")["counts"]["broken"] == []
+
+
+def test_the_state_does_not_grow_with_its_age(world: World) -> None:
+    traffic, sizes, previous = Traffic(2), [], ""
+    for day in range(12):
+        at = START + timedelta(days=day)
+        for number in range(4):
+            hour = at + 6 * number * HOUR
+            world.log("a", traffic.lines(60, hour), hour)
+        world.analyze(at + 24 * HOUR, previous, f"day{day}", "--late-hours", "24")
+        previous = f"day{day}"
+        state = world.state(previous)
+        sizes.append(sum(len(found) for found in state["seen"].values()))
+        assert len(state["files"]) <= 5
+    assert sizes[4] == sizes[11]
+    assert len(json.dumps(world.state(previous)).encode()) < 300_000
+
+
+def test_the_analysis_stays_small_with_many_windows(world: World) -> None:
+    world.log("a", Traffic(2).lines(6_000, START))
+    found = world.analyze(START + HOUR)
+    assert found["windows_closed"] == 30
+    assert len(found["windows"]) == 20
+    assert len(found["metrics"]) <= 150
+    assert (world.folder / "report" / "analysis.json").stat().st_size < 100_000
+
+
+def test_metrics_are_there_with_and_without_the_model(world: World) -> None:
+    world.log("a", Traffic(2).lines(200, START))
+    found = world.analyze(START + HOUR)["metrics"]
+    drift = [each for each in found if each["MetricName"] == "InputDrift"]
+    names = [[dimension["Name"] for dimension in each["Dimensions"]] for each in drift]
+    assert names == [["Classifier", "Endpoint", "ModelVersion"], ["Classifier", "Endpoint"]]
+    assert drift[0]["Timestamp"] == "2026-11-20T08:03:19Z"
+    assert drift[0]["Value"] == 0.0
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"format": 0}'])
+def test_a_previous_state_that_cannot_be_used_stops_the_job(
+    world: World, content: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.write("old/state.json", content.encode())
+    with pytest.raises(AssertionError):
+        world.analyze(START, "old")
+    assert "cannot be used" in capsys.readouterr().err
+    with pytest.raises(AssertionError):
+        world.analyze(START, "missing")
+    assert "does not exist" in capsys.readouterr().err
+
+
+def test_a_time_that_is_none_is_refused(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    words = "--log x --reviews x --runs x --target-error 0.01 --classifier v --endpoint e --now soon"
+    assert main([*words.split(), "--report", str(world.folder)]) == 1
+    assert "The time 'soon' of --now is not in ISO's form" in capsys.readouterr().err
+
+
+def test_an_empty_log_is_a_report_that_says_so(world: World) -> None:
+    found = world.analyze(START)
+    assert found["retrain"] == {"wanted": False, "reason": "Nothing asks for a new model.", "trigger": ""}
+    assert "No window has closed yet" in (world.folder / "report" / "report.html").read_text()

@@ -1,0 +1,67 @@
+"""The verdicts as CloudWatch's PutMetricData takes them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+MOST = 150
+"""Entries of one analysis, of its newest windows; PutMetricData takes 1,000 of them at once."""
+KINDS = {
+    "input": "Input",
+    "embedding": "Embedding",
+    "classes": "ClassMix",
+    "confidence": "Confidence",
+}
+
+
+def metrics(
+    windows: Sequence[Mapping[str, Any]], classifier: str, endpoint: str, reviewed: int, now: str
+) -> list[dict[str, Any]]:
+    """
+    Return the entries of the newest windows, newest first.
+
+    Each is there twice: with the model's version as a dimension, and without, for alarms that outlive a model.
+    """
+    names = [
+        {"Name": "Classifier", "Value": classifier},
+        {"Name": "Endpoint", "Value": endpoint},
+    ]
+    found = [_entry("NewReviews", reviewed, "Count", now, names)]
+    for window in sorted(windows, key=lambda each: str(each["end"]), reverse=True):
+        versioned = [*names, {"Name": "ModelVersion", "Value": window["model_version"]}]
+        own = [
+            _entry(name, value, unit, window["end"], dimensions)
+            for name, value, unit in _values(window)
+            for dimensions in (versioned, names)
+        ]
+        if len(found) + len(own) > MOST:
+            break
+        found += own
+    return found
+
+
+def _values(window: Mapping[str, Any]) -> list[tuple[str, float, str]]:
+    judged = window["verdict"] in ("clean", "drift", "poor")
+    if window["source"] == "reviews":
+        if not judged:
+            return []
+        return [
+            ("RoutedAccuracy", window["routed_accuracy"], "None"),
+            ("PoorQuality", float(window["verdict"] == "poor"), "None"),
+        ]
+    values: list[tuple[str, float, str]] = [
+        ("WindowImages", window["images"], "Count"),
+        ("AbstainRate", window["abstain_rate"], "None"),
+        ("RejectedRate", window["rejected_rate"], "None"),
+        ("DecisionP50", window["p50_ms"], "Milliseconds"),
+        ("DecisionP99", window["p99_ms"], "Milliseconds"),
+    ]
+    if judged:
+        for kind, name in KINDS.items():
+            scores = [each["score"] for each in window["tests"] if each["kind"] == kind]
+            values.append((f"{name}Drift", float(kind in window["kinds"]), "None"))
+            values.append((f"{name}Score", max(scores, default=0.0), "None"))
+    return values
+
+
+def _entry(name: str, value: float, unit: str, at: str, dimensions: list[dict[str, str]]) -> dict[str, Any]:
+    return {"MetricName": name, "Value": value, "Unit": unit, "Timestamp": at, "Dimensions": dimensions}

@@ -1,0 +1,140 @@
+"""Lines of the prediction log and answers of people, checked once, where they come in."""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from classifier.image_statistics import MEASURES
+
+INPUTS = (*MEASURES, "pixels")
+"""The image statistics that are compared with the baseline's."""
+NONE = "none"
+"""What people say of a picture that shows nothing of any class."""
+_ROUTED, _REVIEW, _REJECTED = "routed", "review", "rejected"
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """
+    One decision of the log.
+
+    Parameters
+    ----------
+    at
+        Seconds since 1970.
+    rejected
+        Whether it was no picture; then the version is empty or that which serves, and the rest means nothing.
+    confident
+        Whether it was routed without a person.
+    inputs
+        Values by the names in `INPUTS`; a statistic that an older endpoint did not answer is missing.
+    """
+
+    decision_id: str
+    at: float
+    model_version: str
+    rejected: bool = False
+    label: str = ""
+    confidence: float = 0.0
+    confident: bool = False
+    milliseconds: float = 0.0
+    inputs: Mapping[str, float] | None = None
+    embedding: tuple[float, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as the state keeps it."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Review:
+    """What a person said of one decision; `at` in seconds since 1970, `sure` if it had been routed."""
+
+    decision_id: str
+    at: float
+    model_version: str
+    label: str
+    predicted: str
+    sure: bool
+    sampled: bool
+
+    @property
+    def correct(self) -> bool:
+        """Whether the model had said the same."""
+        return self.label == self.predicted
+
+
+def seconds(text: str) -> float:
+    """Return an ISO time as seconds since 1970; one without a zone is taken as UTC."""
+    moment = datetime.fromisoformat(text)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def iso(moment: float) -> str:
+    """Return seconds since 1970 as an ISO time in UTC."""
+    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def read_prediction(line: str) -> Prediction:
+    """
+    Read one line of the log.
+
+    Raises
+    ------
+    ValueError, KeyError, TypeError
+        When it is not of the agreed shape.
+    """
+    raw = json.loads(line)
+    decision_id, at, outcome = str(raw["decision_id"]), seconds(raw["recorded_at"]), raw["outcome"]
+    version = str(raw.get("model_version") or "")
+    if outcome == _REJECTED:
+        return Prediction(decision_id, at, version, rejected=True)
+    if outcome not in (_ROUTED, _REVIEW):
+        raise ValueError(f"the outcome {outcome!r} is none")
+    if not version:
+        raise ValueError("it names no model")
+    image = dict(raw["image"])
+    inputs = {name: _finite(image[name]) for name in MEASURES if name in image}
+    inputs["pixels"] = _finite(image["width"]) * _finite(image["height"])
+    return Prediction(
+        decision_id,
+        at,
+        version,
+        label=str(raw["class"]),
+        confidence=_finite(raw["confidence"]),
+        confident=outcome == _ROUTED,
+        milliseconds=_finite(raw["milliseconds"]),
+        inputs=inputs,
+        embedding=tuple(_finite(value) for value in raw["embedding"]),
+    )
+
+
+def read_review(content: bytes) -> Review:
+    """
+    Read one review.
+
+    Raises
+    ------
+    ValueError, KeyError, TypeError
+        When it is not of the agreed shape.
+    """
+    raw = json.loads(content)
+    return Review(
+        decision_id=str(raw["decision_id"]),
+        at=seconds(raw["at"]),
+        model_version=str(raw["model_version"]),
+        label=str(raw["class"]),
+        predicted=str(raw["predicted"]),
+        sure=raw["outcome"] == _ROUTED,
+        sampled=bool(raw.get("sampled", False)),
+    )
+
+
+def _finite(value: object) -> float:
+    """Return a number, also one that DynamoDB's or a state's JSON has as text."""
+    if not isinstance(value, int | float | str) or not math.isfinite(number := float(value)):
+        raise ValueError(f"{value!r} is no number")
+    return number

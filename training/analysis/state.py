@@ -1,0 +1,151 @@
+"""
+What one analysis leaves for the next, so that every record counts once.
+
+The job is a function of the previous state and the files: killed anywhere and run again from the same state, it
+gives the same results. Whoever starts it commits a state by giving it to the next job.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from training.analysis.quality import Tally
+from training.analysis.records import Prediction, Review, iso
+from training.analysis.storage import read_uri
+from training.analysis.windows import Window
+from training.errors import StateError
+
+FORMAT = 1
+MOST_HISTORY, MOST_REVIEWED, MOST_MODELS = 200, 10_000, 20
+_HOUR = 3600
+
+
+@dataclass
+class State:
+    """
+    What was processed, and what waits.
+
+    Parameters
+    ----------
+    analyzed_at
+        When the analysis was that wrote it, seconds since 1970; 0 before the first.
+    files
+        Names of the log's files that were read and would still be listed.
+    seen
+        By the hour in which they were read, short hashes of decisions and reviews: a log that delivers at least once
+        may have them again, in another file.
+    opened, serving
+        See `windows.Gathering`.
+    waiting
+        By model, reviews that do not fill a window yet.
+    tallies
+        By model, right and wrong answers and decisions.
+    history
+        Verdicts, oldest first: what the trigger and the report's plots look back on.
+    reviewed
+        When pictures of a class were reviewed since the last retraining, seconds since 1970.
+    """
+
+    analyzed_at: float = 0.0
+    files: set[str] = field(default_factory=set)
+    seen: dict[int, set[str]] = field(default_factory=dict)
+    opened: dict[str, Window] = field(default_factory=dict)
+    serving: str = ""
+    waiting: dict[str, list[Review]] = field(default_factory=dict)
+    tallies: dict[str, Tally] = field(default_factory=dict)
+    history: list[dict[str, Any]] = field(default_factory=list)
+    reviewed: list[float] = field(default_factory=list)
+
+    def is_new(self, identity: str, now: float) -> bool:
+        """Say whether something is met for the first time, and remember it."""
+        short = hashlib.blake2b(identity.encode(), digest_size=8).hexdigest()
+        if any(short in hour for hour in self.seen.values()):
+            return False
+        self.seen.setdefault(int(now // _HOUR), set()).add(short)
+        return True
+
+    def tally(self, version: str) -> Tally:
+        """Return a model's tally."""
+        return self.tallies.setdefault(version, Tally())
+
+    def forget(self, now: float, late_hours: float) -> None:
+        """Drop what can no longer matter, so that the state's size follows the traffic and not its own age."""
+        # Twice the horizon: a file's last copy may come when the first one has just left it.
+        oldest = int((now - 2 * late_hours * _HOUR) // _HOUR)
+        self.seen = {hour: found for hour, found in self.seen.items() if hour >= oldest}
+        self.history = self.history[-MOST_HISTORY:]
+        self.reviewed = sorted(self.reviewed)[-MOST_REVIEWED:]
+        newest = sorted(self.tallies, key=lambda version: (self.tallies[version].at, version))[-MOST_MODELS:]
+        self.tallies = {version: self.tallies[version] for version in newest}
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as JSON has it."""
+        return {
+            "format": FORMAT,
+            "analyzed_at": self.analyzed_at,
+            "analyzed": iso(self.analyzed_at),
+            "files": sorted(self.files),
+            "seen": {str(hour): sorted(found) for hour, found in sorted(self.seen.items())},
+            "opened": [asdict(self.opened[version]) for version in sorted(self.opened)],
+            "serving": self.serving,
+            "waiting": {
+                version: [asdict(each) for each in reviews]
+                for version, reviews in sorted(self.waiting.items())
+                if reviews
+            },
+            "tallies": {version: asdict(tally) for version, tally in sorted(self.tallies.items())},
+            "history": self.history,
+            "reviewed": self.reviewed,
+        }
+
+
+def read_state(uri: str) -> State:
+    """
+    Read the previous state; an empty name is that of no state, with which everything begins.
+
+    Raises
+    ------
+    StateError
+        When it is missing or of another shape: to begin anew without a word would count everything twice.
+    """
+    if not uri:
+        return State()
+    content = read_uri(uri)
+    if content is None:
+        raise StateError(
+            f"The previous state {uri} does not exist: give the last one, or none to begin anew."
+        )
+    try:
+        return _read(json.loads(content))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise StateError(
+            f"The previous state {uri} cannot be used ({error!r}): give an earlier one, or none to begin anew."
+        ) from error
+
+
+def _read(raw: Mapping[str, Any]) -> State:
+    if raw["format"] != FORMAT:
+        raise ValueError(f"format {raw['format']}, not {FORMAT}")
+    windows = [
+        Window(each["version"], [_prediction(record) for record in each["records"]], each["rejected"])
+        for each in raw["opened"]
+    ]
+    return State(
+        analyzed_at=float(raw["analyzed_at"]),
+        files=set(raw["files"]),
+        seen={int(hour): set(found) for hour, found in raw["seen"].items()},
+        opened={window.version: window for window in windows},
+        serving=str(raw["serving"]),
+        waiting={
+            version: [Review(**each) for each in reviews] for version, reviews in raw["waiting"].items()
+        },
+        tallies={version: Tally(**tally) for version, tally in raw["tallies"].items()},
+        history=list(raw["history"]),
+        reviewed=[float(at) for at in raw["reviewed"]],
+    )
+
+
+def _prediction(raw: Mapping[str, Any]) -> Prediction:
+    return Prediction(**{**raw, "embedding": tuple(raw["embedding"])})

@@ -1,0 +1,85 @@
+"""Gathers decisions into windows, of a number of pictures or of an age, for each model by itself."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from training.analysis.records import Prediction
+
+
+@dataclass(frozen=True)
+class Span:
+    """How much a window holds: pictures, and hours from its oldest one."""
+
+    images: int
+    hours: float
+    minimum: int
+
+
+@dataclass
+class Window:
+    """Decisions of one model in order of arrival; `rejected` counts those that were no picture."""
+
+    version: str
+    records: list[Prediction] = field(default_factory=list)
+    rejected: int = 0
+
+    @property
+    def start(self) -> float:
+        """When its oldest decision was, seconds since 1970."""
+        return min(each.at for each in self.records)
+
+    @property
+    def end(self) -> float:
+        """When its newest decision was, seconds since 1970."""
+        return max(each.at for each in self.records)
+
+    @property
+    def rejected_rate(self) -> float:
+        """Share of what arrived that was no picture."""
+        return self.rejected / (self.rejected + len(self.records))
+
+
+@dataclass
+class Gathering:
+    """
+    The windows that are not full yet.
+
+    Parameters
+    ----------
+    serving
+        The model that answered last. What was no picture names no model; it counts for that one.
+    """
+
+    span: Span
+    opened: dict[str, Window] = field(default_factory=dict)
+    serving: str = ""
+
+    def add(self, records: Iterable[Prediction], now: float) -> list[Window]:
+        """Add new decisions, and return the windows that this closes; ``now`` in seconds since 1970."""
+        closed = []
+        for record in sorted(records, key=lambda each: (each.at, each.decision_id)):
+            closed += self._put(record)
+        for version, window in sorted(self.opened.items()):
+            if self._aged(window, now):
+                closed.append(self.opened.pop(version))
+        return sorted(closed, key=lambda window: window.end)
+
+    def _put(self, record: Prediction) -> list[Window]:
+        if record.rejected:
+            version = record.model_version or self.serving
+            self.opened.setdefault(version, Window(version)).rejected += 1
+            return []
+        self.serving = version = record.model_version
+        closed = []
+        if version in self.opened and self._aged(self.opened[version], record.at):
+            closed.append(self.opened.pop(version))
+        window = self.opened.setdefault(version, Window(version))
+        if "" in self.opened:  # what was no picture, before any model had answered
+            window.rejected += self.opened.pop("").rejected
+        window.records.append(record)
+        if len(window.records) >= self.span.images:
+            closed.append(self.opened.pop(version))
+        return closed
+
+    def _aged(self, window: Window, now: float) -> bool:
+        return bool(window.records) and now - window.start >= self.span.hours * 3600
