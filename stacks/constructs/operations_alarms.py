@@ -187,7 +187,7 @@ def _answers(watched: Watched) -> Iterator[Watch]:
         "EmbeddingDrift": "Pictures show something else than those that the model learnt from.",
         "ClassMixDrift": "The classes come in other shares than in the test split.",
         "ConfidenceDrift": "The model is less sure, or surer, than it was on the test split.",
-        "QualityDrift": "People disagree with the routed answers more often than the target allows.",
+        "PoorQuality": "People disagree with the routed answers more often than the target allows.",
     }
     for name, meaning in kinds.items():
         yield Watch(name, watched.drift(name), 0, f"{meaning} The analysis's report shows it.")

@@ -15,8 +15,8 @@ from stacks.workflow.dataset import JOB_MINUTES, OUTPUT, processing, s3_input, s
 from stacks.workflow.tasks import STARTING_MINUTES, State, Tasks, seconds
 
 NAMESPACE = "Scones/Monitoring"
-DRIFTS = ("InputDrift", "EmbeddingDrift", "ClassMixDrift", "ConfidenceDrift", "QualityDrift")
-"""1 where the analysis found such a drift, else 0."""
+DRIFTS = ("InputDrift", "EmbeddingDrift", "ClassMixDrift", "ConfidenceDrift", "PoorQuality")
+"""1 where the analysis found it, else 0."""
 PUBLISHED = (*DRIFTS, "AbstainRate", "RoutedAccuracy")
 """Of the metrics that the analysis publishes, those that somebody here looks at."""
 LATE_HOURS = 72
@@ -97,7 +97,7 @@ def _job(make: Tasks, context: AnalysisContext) -> State:
         *("--reviews", context.uri(context.results, f"reviews/{context.classifier}")),
         *("--runs", context.uri(context.models, f"{context.classifier}/runs")),
         *("--previous", expression("$analysis.state_uri")),
-        *("--retrained-at", expression("$retraining.at")),
+        *("--retrained", expression("$retraining.at")),
         *("--now", expression("$now()")),
         *("--classifier", context.classifier, "--endpoint", context.prefix),
         *("--target-error", str(context.settings.target_error)),

@@ -151,6 +151,11 @@ def _moment(text: str, option: str) -> float:
         ) from error
 
 
+def _given(text: str) -> str:
+    """Read an argument that a job's request must not leave empty."""
+    return "" if text == "none" else text
+
+
 def main(arguments: Sequence[str]) -> int:
     """Run the job and return its exit status."""
     parser = argparse.ArgumentParser(
@@ -160,7 +165,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--reviews", required=True, help="where people's answers are")
     parser.add_argument("--runs", required=True, help="where the runs with their baselines are")
     parser.add_argument(
-        "--previous", default="", help="the last analysis's state.json; empty before the first"
+        "--previous", type=_given, default="", help="the last analysis's state.json; none before the first"
     )
     parser.add_argument("--target-error", type=float, required=True, help="tolerated share of wrong routes")
     parser.add_argument("--window-images", type=int, default=200, help="pictures that fill a window")
@@ -168,7 +173,9 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--minimum-images", type=int, default=50, help="fewer are not judged")
     parser.add_argument("--late-hours", type=float, default=72.0, help="how late the log's files may come")
     parser.add_argument("--enough-reviews", type=int, default=100, help="new ones that are worth a model")
-    parser.add_argument("--retrained", default="", help="when it was trained last, ISO; empty if never since")
+    parser.add_argument(
+        "--retrained", type=_given, default="", help="when it was last trained for its traffic, ISO; or none"
+    )
     parser.add_argument("--classifier", required=True)
     parser.add_argument("--endpoint", required=True)
     parser.add_argument("--now", required=True, help="the time that the analysis is of, ISO")

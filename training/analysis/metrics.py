@@ -19,7 +19,8 @@ def metrics(
     """
     Return the entries of the newest windows, newest first.
 
-    Each is there twice: with the model's version as a dimension, and without, for alarms that outlive a model.
+    Each is there twice: with the model's version as a dimension, and without, for alarms that outlive a model. All bear
+    the time of the analysis: an alarm looks at the last hour alone, and a window may have ended before that.
     """
     names = [
         {"Name": "Classifier", "Value": classifier},
@@ -29,7 +30,7 @@ def metrics(
     for window in sorted(windows, key=lambda each: str(each["end"]), reverse=True):
         versioned = [*names, {"Name": "ModelVersion", "Value": window["model_version"]}]
         own = [
-            _entry(name, value, unit, window["end"], dimensions)
+            _entry(name, value, unit, now, dimensions)
             for name, value, unit in _values(window)
             for dimensions in (versioned, names)
         ]
