@@ -36,6 +36,9 @@ image_size = 64
 minimum_accuracy = 0.6
 [classifier.vehicles.limits]
 max_bytes = 2000000
+[classifier.vehicles.monitoring]
+window_images = 40
+minimum_images = 20
 """
 OUTCOME_SECONDS = 90.0
 T = TypeVar("T")

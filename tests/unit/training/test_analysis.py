@@ -179,7 +179,8 @@ def test_metrics_are_there_with_and_without_the_model(world: World) -> None:
     drift = [each for each in found if each["MetricName"] == "InputDrift"]
     names = [[dimension["Name"] for dimension in each["Dimensions"]] for each in drift]
     assert names == [["Classifier", "Endpoint", "ModelVersion"], ["Classifier", "Endpoint"]]
-    assert drift[0]["Timestamp"] == "2026-11-20T08:03:19Z"
+    # The time of the analysis, not of the window: an alarm looks at the last hour alone.
+    assert drift[0]["Timestamp"] == "2026-11-20T09:00:00Z"
     assert drift[0]["Value"] == 0.0
 
 
