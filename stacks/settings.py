@@ -182,6 +182,12 @@ class GateSettings(Strict):
     minimum_accuracy: float = Field(ge=0, le=1)
 
 
+class ReviewSettings(Strict):
+    """What people check besides what the model is unsure of."""
+
+    sample_rate: float = Field(ge=0, le=1)
+
+
 class LimitSettings(Strict):
     """What one image may weigh, and how many are classified at once."""
 
@@ -199,6 +205,7 @@ class ClassifierSettings(Strict):
     serving: ServingSettings
     gate: GateSettings
     limits: LimitSettings
+    review: ReviewSettings
 
     @field_validator("routes")
     @classmethod

@@ -26,12 +26,12 @@ REASONS: tuple[Reason, ...] = (
     ),
     (
         rf"{IAM5}\[Action::(s3:(Abort|DeleteObject|GetBucket|GetObject|List)|kms:(GenerateDataKey|ReEncrypt))\*\]",
-        r".*/(Jobs|Endpoint|PackageModel|SmokeTest|Classify|PredictionLog|Workflow|Workflow/Machine)/Role/.*",
+        r".*/(Jobs|Endpoint|PackageModel|SmokeTest|Classify|Publish|PredictionLog|Workflow|Workflow/Machine)/Role/.*",
         "CDK's grants write an action's variants with a star; the resource is one bucket or one key.",
     ),
     (
-        rf"{IAM5}\[Resource::{OWN}:ExportsOutputFnGetAtt(Datasets|Models|Inbound|Results)Bucket\w+/([\w-]+/)?\*\]",
-        r".*/(Jobs|Endpoint|PackageModel|SmokeTest|Classify|PredictionLog|Workflow(/Machine)?)/Role/.*",
+        rf"{IAM5}\[Resource::{OWN}:ExportsOutputFnGetAtt(Datasets|Models|Inbound|Results)Bucket\w+/([\w-]+/){{0,2}}\*\]",
+        r".*/(Jobs|Endpoint|PackageModel|SmokeTest|Classify|Publish|PredictionLog|Workflow(/Machine)?)/Role/.*",
         "Objects are named at run time; the bucket, and where it can be the classifier's prefix, is not.",
     ),
     (

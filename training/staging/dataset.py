@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from classifier.errors import ClassifierError
 from classifier.preprocessing import open_rgb
 from training.errors import SourceError
-from training.staging.candidates import SPLITS, Candidate
+from training.staging.candidates import REVIEWED, SPLITS, Candidate
 from training.staging.fingerprints import difference_hash, group_near, pixel_hash
 from training.staging.splitting import Item, assign
 
@@ -37,6 +37,7 @@ class Picture:
     width: int
     height: int
     mode: str
+    origin: str
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,11 @@ class Dataset:
         counted = Counter((p.label, p.split) for p in self.pictures)
         return {c: {s: counted[c, s] for s in SPLITS} for c in self.classes}
 
+    @property
+    def reviewed(self) -> int:
+        """How many of its pictures people classified since a model is live."""
+        return sum(picture.origin == REVIEWED for picture in self.pictures)
+
     def manifest(self) -> dict[str, object]:
         """Return the contents of manifest.json."""
         return {
@@ -83,6 +89,7 @@ class Dataset:
             "classes": list(self.classes),
             "counts": self.counts(),
             "duplicates": self.duplicates,
+            "reviewed": self.reviewed,
             "rejects": [vars(reject) for reject in self.rejects],
             "images": [vars(picture) for picture in self.pictures],
         }
@@ -193,10 +200,16 @@ def _check(
 
 
 def _without_copies(checked: Sequence[_Checked]) -> tuple[list[_Checked], list[Reject], int]:
-    """Keep one of each picture, that of the latest split; set aside pictures that two classes claim."""
+    """Keep one of each picture, that of the latest split; set aside pictures that two classes claim.
+
+    What the source says of a picture stands, whatever people say of a copy of it: one answer must not take away what
+    models are tested with.
+    """
     labels: dict[str, set[str]] = {}
+    source = {item.pixels for item in checked if item.candidate.origin != REVIEWED}
     for item in checked:
-        labels.setdefault(item.pixels, set()).add(item.candidate.label)
+        if item.candidate.origin != REVIEWED or item.pixels not in source:
+            labels.setdefault(item.pixels, set()).add(item.candidate.label)
     rejects = []
     best: dict[str, _Checked] = {}
     copies = 0
@@ -206,6 +219,10 @@ def _without_copies(checked: Sequence[_Checked]) -> tuple[list[_Checked], list[R
             reason = f"the same picture is in the classes {' and '.join(claimed)}"
             rejects.append(Reject(item.candidate.file, reason))
             continue
+        if item.candidate.label not in claimed:
+            reason = f"the source has the same picture in the class {claimed[0]}"
+            rejects.append(Reject(item.candidate.file, reason))
+            continue
         other = best.get(item.pixels)
         copies += other is not None
         if other is None or _order(item) < _order(other):
@@ -213,8 +230,9 @@ def _without_copies(checked: Sequence[_Checked]) -> tuple[list[_Checked], list[R
     return list(best.values()), rejects, copies
 
 
-def _order(item: _Checked) -> tuple[int, str]:
-    return -SPLITS.index(item.candidate.split or "train"), item.candidate.file
+def _order(item: _Checked) -> tuple[bool, int, str]:
+    candidate = item.candidate
+    return candidate.origin == REVIEWED, -SPLITS.index(candidate.split or "train"), candidate.file
 
 
 def _groups(kept: Sequence[_Checked], *, near: bool) -> list[str]:
@@ -240,6 +258,7 @@ def _picture(item: _Checked, group: str, split: str) -> Picture:
         width=item.width,
         height=item.height,
         mode=item.mode,
+        origin=item.candidate.origin,
     )
 
 

@@ -36,6 +36,8 @@ image_size = 64
 minimum_accuracy = 0.6
 [classifier.vehicles.limits]
 max_bytes = 2000000
+[classifier.vehicles.review]
+sample_rate = 1.0
 """
 OUTCOME_SECONDS = 90.0
 T = TypeVar("T")
