@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,7 @@ from PIL import Image
 from rich.console import Console
 from typer.testing import CliRunner, Result
 
-from scones import cli, review, reviewer, target
+from scones import cli, review, target
 from scones.preview import COLUMNS, HALF_BLOCK, preview
 from tests.unit.scones.fakes import FakeCloud, refused
 
@@ -133,14 +134,14 @@ def test_what_is_known_is_shown_and_the_picture_lies_in_a_file(
         return "quit"
 
     folder: list[str] = []
-    made = reviewer.tempfile.TemporaryDirectory
+    made = tempfile.TemporaryDirectory
 
     def remembered(**options: Any) -> Any:
         temporary = made(**options)
         folder.append(temporary.name)
         return temporary
 
-    monkeypatch.setattr(reviewer.tempfile, "TemporaryDirectory", remembered)
+    monkeypatch.setattr(tempfile, "TemporaryDirectory", remembered)
     monkeypatch.setattr("builtins.input", read)
     result = run.invoke(cli.app, ["review"])
     assert "here because: the model is unsure" in result.stdout
