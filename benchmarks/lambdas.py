@@ -137,6 +137,7 @@ def start(python: Path, name: str, function: Mapping[str, Any], url: str) -> dic
         "ENDPOINT_NAME": "e",
         "ROUTES": json.dumps({"bicycle": "near", "motorcycle": "far"}),
         "MAX_BYTES": "6000000",
+        "SAMPLE_RATE": "0.02",
         "POWERTOOLS_SERVICE_NAME": name,
     }
     event = json.dumps(EVENT) if function["called"] else ""

@@ -38,9 +38,17 @@ def _count(value: str) -> int:
     return count
 
 
+def _share(value: str) -> float:
+    share = float(value)
+    if not 0 <= share <= 1:
+        raise ValueError
+    return share
+
+
 _PARSERS: Mapping[Any, tuple[Callable[[str], Any], str]] = {
     str: (_text, "text that is not empty"),
     int: (_count, "a whole number of 1 or more"),
+    float: (_share, "a number from 0 to 1"),
     Mapping[str, str]: (_routes, "a JSON object of class names and routes"),
 }
 
@@ -113,18 +121,33 @@ class DispatcherEnvironment(Environment):
 
 @dataclass(frozen=True)
 class ClassifyImageEnvironment(Environment):
-    """Of `classify_image`; `routes` is class → where its orders go, `max_bytes` one image's limit."""
+    """Of `classify_image`.
+
+    Parameters
+    ----------
+    routes
+        Class → where its orders go.
+    max_bytes
+        One image's limit.
+    sample_rate
+        Share of the sure answers that people check too, 0…1.
+    """
 
     endpoint_name: str
     routes: Mapping[str, str]
     max_bytes: int
+    sample_rate: float
 
 
 @dataclass(frozen=True)
 class PublishDecisionEnvironment(Environment):
-    """Of `publish_decision`."""
+    """Of `publish_decision`; `routes` is class → where its orders go, for what people answer."""
 
     event_bus_name: str
+    classifier: str
+    routes: Mapping[str, str]
+    results_bucket: str
+    datasets_bucket: str
 
 
 @dataclass(frozen=True)

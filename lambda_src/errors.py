@@ -73,6 +73,10 @@ class ServiceBusyError(SconesError):
     """An AWS service did not answer, or asked to be asked later."""
 
 
+class ReviewNotKeptError(SconesError):
+    """S3 took neither a review nor its picture; reading the stream again tries again."""
+
+
 class DispatchError(SconesError):
     """An execution ended otherwise than well.
 

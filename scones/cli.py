@@ -112,6 +112,46 @@ def train(
 
 
 @app.command()
+def review(
+    env: Env = "dev",
+    name: Name = "scones",
+    classifier: Classifier = "vehicles",
+    local: Local = None,
+    instance: InstanceName = None,
+    reviewer: Annotated[
+        str | None, typer.Option("--as", metavar="NAME", help="Who answers.  [default: your login]")
+    ] = None,
+    count: Annotated[bool, typer.Option("--list", help="Say how many wait, and ask nothing.")] = False,
+    answers: Annotated[
+        Path | None,
+        typer.Option(help="Take answers from this file of JSON lines: object or decision_id, and class."),
+    ] = None,
+) -> None:
+    """Answer what the model is unsure of, and a sample of what it is sure of.
+
+    Exits 1 when a message or an answer could not be used; it, and all that is skipped, waits on.
+    """
+    from scones.answers import read_answers
+    from scones.review import ReviewQueue, who
+    from scones.reviewer import apply, ask
+
+    by = who(reviewer)
+    given = read_answers(answers) if answers else None
+    target = chosen(name=name, env=env, classifier=classifier, local=local, instance=instance)
+    with ReviewQueue(target) as queue:
+        if count:
+            waiting, taken = queue.depth()
+            typer.echo(f"{waiting} waiting, {taken} in work")
+            return
+        tally = apply(queue, by, given) if given else ask(queue, by, input)
+    typer.echo(tally.sentence)
+    if given:
+        given.require_all_met()
+    if tally.failed:
+        raise typer.Exit(1)
+
+
+@app.command()
 def doctor(
     env: Env = "dev",
     name: Annotated[

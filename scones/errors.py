@@ -29,6 +29,10 @@ class TrainingError(SconesError):
     """The training workflow failed."""
 
 
+class ReviewError(SconesError):
+    """An answer, or a message that waits for one, cannot be used."""
+
+
 class RejectedError(SconesError):
     """The trained model was below the gate."""
 

@@ -42,10 +42,21 @@ class ClassificationStack(cdk.Stack):
             self,
             "Results",
             key=data.key,
+            publishes={
+                "classifier": classifier,
+                "routes": json.dumps(dict(chosen.routes)),
+                "results_bucket": data.results.bucket_name,
+                "datasets_bucket": data.datasets.bucket_name,
+            },
             destroys=settings.destroys,
             log_retention_days=days,
             dead_letters=dead_letters,
         )
+        # A review is kept for the figures, and its picture, from where it arrived, for the next dataset.
+        publisher = results.publisher.function
+        data.inbound.grant_read(publisher, f"{classifier}/*")
+        data.results.grant_put(publisher, f"reviews/{classifier}/*")
+        data.datasets.grant_put(publisher, f"{classifier}/reviewed/*")
         classify = OwnedFunction(
             self,
             "Classify",
@@ -54,6 +65,7 @@ class ClassificationStack(cdk.Stack):
                 endpoint_name=prefix,
                 routes=json.dumps(dict(chosen.routes)),
                 max_bytes=str(chosen.limits.max_bytes),
+                sample_rate=str(chosen.review.sample_rate),
             ),
             log_retention_days=days,
             timeout=cdk.Duration.seconds(70),

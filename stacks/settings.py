@@ -182,6 +182,12 @@ class GateSettings(Strict):
     minimum_accuracy: float = Field(ge=0, le=1)
 
 
+class ReviewSettings(Strict):
+    """What people check besides what the model is unsure of."""
+
+    sample_rate: float = Field(ge=0, le=1)
+
+
 class LimitSettings(Strict):
     """What one image may weigh, and how many are classified at once."""
 
@@ -245,6 +251,7 @@ class ClassifierSettings(Strict):
     gate: GateSettings
     limits: LimitSettings
     monitoring: MonitoringSettings
+    review: ReviewSettings
 
     @field_validator("routes")
     @classmethod

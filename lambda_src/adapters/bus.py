@@ -17,7 +17,14 @@ if TYPE_CHECKING:
 
 BATCH = 10
 SOURCE = "scones.classification"
-DETAIL_TYPE = "VehicleClassified"
+
+
+@dataclass(frozen=True)
+class Fact:
+    """What an event says, and which kind of event says it."""
+
+    kind: str
+    detail: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -35,7 +42,7 @@ class Bus:
     name: str
     events: EventBridgeClient | None = None
 
-    def put(self, details: Sequence[Mapping[str, Any]]) -> list[int]:
+    def put(self, facts: Sequence[Fact]) -> list[int]:
         """Put up to ten events and return the positions of those that were refused."""
         events: EventBridgeClient = self.events or client("events", read_timeout=5)
         try:
@@ -44,15 +51,15 @@ class Bus:
                     {
                         "EventBusName": self.name,
                         "Source": SOURCE,
-                        "DetailType": DETAIL_TYPE,
-                        "Detail": json.dumps(detail, ensure_ascii=False),
+                        "DetailType": fact.kind,
+                        "Detail": json.dumps(fact.detail, ensure_ascii=False),
                     }
-                    for detail in details
+                    for fact in facts
                 ]
             )
         except (BotoCoreError, ClientError):
-            logger().exception("events not put", extra={"count": len(details)})
-            return list(range(len(details)))
+            logger().exception("events not put", extra={"count": len(facts)})
+            return list(range(len(facts)))
         refused = {at: entry for at, entry in enumerate(answer["Entries"]) if entry.get("ErrorCode")}
         if refused:
             logger().warning("events refused", extra={"refused": list(refused.values())})

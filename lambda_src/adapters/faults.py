@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as UnreachableError
 
-from lambda_src.errors import ServiceBusyError
+from lambda_src.errors import ReviewNotKeptError, ServiceBusyError
 
 PASSING = (
     "InternalFailure",
@@ -40,3 +40,12 @@ def passing_faults() -> Iterator[None]:
         if code(error) in PASSING or status >= SERVER_FAULT:
             raise ServiceBusyError(f"An AWS service is busy: {error}.") from error
         raise
+
+
+@contextmanager
+def keeping(decision_id: str) -> Iterator[None]:
+    """Raise whatever a service answers as `ReviewNotKeptError`."""
+    try:
+        yield
+    except (BotoCoreError, ClientError) as error:
+        raise ReviewNotKeptError(f"The review of decision {decision_id} was not kept: {error}.") from error

@@ -61,6 +61,26 @@ class Objects:
         """Put an object."""
         self._client().put_object(Bucket=bucket, Key=key, Body=content)
 
+    def copy(self, bucket: str, key: str, version_id: str, target: tuple[str, str]) -> None:
+        """Copy one version to another bucket and key, without its tags.
+
+        Raises
+        ------
+        ObjectMissingError
+        """
+        source: Any = {"Bucket": bucket, "Key": key, "VersionId": version_id}
+        try:
+            # The tags tell what was decided, not what is so; copying them would take two more permissions.
+            self._client().copy_object(
+                Bucket=target[0], Key=target[1], CopySource=source, TaggingDirective="REPLACE"
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] in MISSING:
+                raise ObjectMissingError(
+                    f"There is no object s3://{bucket}/{key} in version {version_id}."
+                ) from error
+            raise
+
 
 def split(uri: str) -> tuple[str, str]:
     """Split an S3 URI into bucket and key.

@@ -16,7 +16,7 @@ from lambda_src.environment import ClassifyImageEnvironment
 def _classifier() -> Classifier:
     environment = ClassifyImageEnvironment.from_environ(os.environ)
     endpoint = Endpoint(environment.endpoint_name)
-    return Classifier(Objects(), endpoint, environment.routes, environment.max_bytes)
+    return Classifier(Objects(), endpoint, environment.routes, environment.max_bytes, environment.sample_rate)
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:

@@ -29,6 +29,14 @@ def decision_id(bucket: str, key: str, version_id: str) -> str:
     return hashlib.sha256(f"{bucket}\n{key}\n{version_id}".encode()).hexdigest()[:32]
 
 
+def in_sample(identifier: str, rate: float) -> bool:
+    """Return whether a decision is in the random sample that people check, the same at every try.
+
+    The identifier is a hash, so its first digits are as good as drawn by chance, and no replay draws again.
+    """
+    return int(identifier[:13], 16) / 16**13 < rate
+
+
 @dataclass(frozen=True)
 class Classifier:
     """Classifies objects.
@@ -41,6 +49,8 @@ class Classifier:
         Class to route.
     max_bytes
         Size limit of one image.
+    sample_rate
+        Share of the sure answers that people check too, 0…1.
     clock
         Seconds, monotonic.
     """
@@ -49,6 +59,7 @@ class Classifier:
     endpoint: Endpoint
     routes: Mapping[str, str]
     max_bytes: int
+    sample_rate: float
     clock: Callable[[], float] = time.monotonic
 
     def classify(self, event: Mapping[str, Any]) -> dict[str, Any]:
@@ -81,6 +92,7 @@ class Classifier:
             "version_id": version_id,
             **{name: answer[name] for name in SHAPE},
             "route": self.routes[answer["class"]],
+            "sampled": answer["confident"] and in_sample(identifier, self.sample_rate),
             "inference_id": identifier,
             "milliseconds": round((self.clock() - started) * 1000),
         }

@@ -1,1 +1,1 @@
-"""From recorded decisions to events."""
+"""From recorded decisions and reviews to events."""

@@ -7,15 +7,25 @@ import os
 from typing import Any
 
 from lambda_src.adapters.bus import Bus
+from lambda_src.adapters.objects import Objects
 from lambda_src.environment import PublishDecisionEnvironment
 from lambda_src.publish_decision.logic import publish
+from lambda_src.publish_decision.reviews import Reviews
 
 
 @functools.cache
-def _bus() -> Bus:
-    return Bus(PublishDecisionEnvironment.from_environ(os.environ).event_bus_name)
+def _made() -> tuple[Bus, Reviews]:
+    environment = PublishDecisionEnvironment.from_environ(os.environ)
+    reviews = Reviews(
+        Objects(),
+        environment.classifier,
+        environment.routes,
+        environment.results_bucket,
+        environment.datasets_bucket,
+    )
+    return Bus(environment.event_bus_name), reviews
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Publish one batch of the stream."""
-    return publish(event["Records"], _bus())
+    return publish(event["Records"], *_made())

@@ -1,4 +1,4 @@
-"""Every newly recorded decision becomes one `VehicleClassified` event, at least once."""
+"""Every newly recorded decision and every review of one becomes one event, at least once."""
 
 from __future__ import annotations
 
@@ -7,8 +7,13 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from lambda_src.adapters.bus import BATCH, Bus
+from lambda_src.adapters.bus import BATCH, Bus, Fact
+from lambda_src.errors import InvalidEventError, ReviewNotKeptError
 from lambda_src.observability import logger
+from lambda_src.publish_decision.reviews import Reviews
+
+CLASSIFIED = "VehicleClassified"
+REVIEWED = "VehicleReviewed"
 
 
 def plain(value: Mapping[str, Any]) -> Any:
@@ -25,33 +30,50 @@ def plain(value: Mapping[str, Any]) -> Any:
 
 
 def detail(image: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an event's detail for a recorded item; probabilities, a JSON text there, are an object here."""
+    """Return an event's detail for a recorded item; what the item holds as text is an object or a truth here."""
     found = {name: plain(value) for name, value in image.items()}
     found["probabilities"] = json.loads(found.get("probabilities") or "{}")
+    found["sampled"] = found.get("sampled") == "true"
     return found
 
 
-def publish(records: Sequence[Mapping[str, Any]], bus: Bus) -> dict[str, list[dict[str, str]]]:
-    """Publish what was inserted, and name the first record that was not published.
+def publish(
+    records: Sequence[Mapping[str, Any]], bus: Bus, reviews: Reviews
+) -> dict[str, list[dict[str, str]]]:
+    """Publish what was inserted or reviewed, and name the first record that was not published.
 
     The stream is read again from that record on, and what followed it comes twice: consumers know a
-    decision by its `decision_id`.
+    decision and its review by the `decision_id`.
     """
-    inserted: list[tuple[str, dict[str, Any]]] = []
+    facts: list[tuple[str, Fact]] = []
     failed: list[str] = []
     for record in records:
-        if record["eventName"] != "INSERT":
-            continue  # an outcome is recorded once; later edits are no new decision
         sequence = record["dynamodb"]["SequenceNumber"]
         try:
-            inserted.append((sequence, detail(record["dynamodb"]["NewImage"])))
-        except (ValueError, ArithmeticError, KeyError, StopIteration, AttributeError):
+            fact = _fact(record, reviews)
+        except (ValueError, ArithmeticError, KeyError, StopIteration, AttributeError, InvalidEventError):
             logger().exception("item not understood", extra={"sequence_number": sequence})
             failed = [sequence]
             break
-    for start in range(0, len(inserted), BATCH):
-        batch = inserted[start : start + BATCH]
+        except ReviewNotKeptError:
+            logger().exception("review not kept", extra={"sequence_number": sequence})
+            failed = [sequence]
+            break
+        if fact:
+            facts.append((sequence, fact))
+    for start in range(0, len(facts), BATCH):
+        batch = facts[start : start + BATCH]
         if refused := bus.put([fact for _, fact in batch]):
             failed = [batch[min(refused)][0]]
             break
     return {"batchItemFailures": [{"itemIdentifier": sequence} for sequence in failed]}
+
+
+def _fact(record: Mapping[str, Any], reviews: Reviews) -> Fact | None:
+    """Return what a record says: a decision when it is new, its review when it has one, else nothing."""
+    if record["eventName"] == "INSERT":
+        return Fact(CLASSIFIED, detail(record["dynamodb"]["NewImage"]))
+    image = record["dynamodb"].get("NewImage", {})
+    if record["eventName"] == "MODIFY" and "reviewed_at" in image:
+        return Fact(REVIEWED, reviews.keep(detail(image)))
+    return None

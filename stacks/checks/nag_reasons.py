@@ -26,12 +26,12 @@ REASONS: tuple[Reason, ...] = (
     ),
     (
         rf"{IAM5}\[Action::(s3:(Abort|DeleteObject|GetBucket|GetObject|List)|kms:(GenerateDataKey|ReEncrypt))\*\]",
-        r".*/(Jobs|Endpoint|Analysis|PackageModel|SmokeTest|Classify|PredictionLog|(Analysis)?Workflow(/Machine)?)/Role/.*",
+        r".*/(Jobs|Endpoint|Analysis|PackageModel|SmokeTest|Classify|Publish|PredictionLog|(Analysis)?Workflow(/Machine)?)/Role/.*",
         "CDK's grants write an action's variants with a star; the resource is one bucket or one key.",
     ),
     (
         rf"{IAM5}\[Resource::{OWN}:ExportsOutputFnGetAtt(Datasets|Models|Inbound|Results)Bucket\w+/([\w-]+/)*\*\]",
-        r".*/(Jobs|Endpoint|Analysis|PackageModel|SmokeTest|Classify|PredictionLog|(Analysis)?Workflow(/Machine)?)/Role/.*",
+        r".*/(Jobs|Endpoint|Analysis|PackageModel|SmokeTest|Classify|Publish|PredictionLog|(Analysis)?Workflow(/Machine)?)/Role/.*",
         "Objects are named at run time; the bucket, and where it can be the classifier's prefix, is not.",
     ),
     (

@@ -36,7 +36,7 @@ class Parts:
 
 
 class ClassificationWorkflow(Construct):
-    """Classify, choose, record once, tag, hand over to people where unsure, log.
+    """Classify, choose, record once, tag, hand over to people where unsure or sampled, log.
 
     Nothing here catches what it cannot answer: the execution fails with the error's name and cause, and the
     dispatcher leaves the message in the queue.
@@ -197,7 +197,7 @@ class ClassificationWorkflow(Construct):
         done = sfn.Succeed.jsonata(self, "Decided", outputs=expression("$decision"))
         unsure = sfn.Choice.jsonata(self, "NeedsReview")
         unsure.when(
-            sfn.Condition.jsonata(expression("$decision.outcome = 'review'")),
+            sfn.Condition.jsonata(expression("$decision.outcome = 'review' or $decision.sampled")),
             sfn.Chain.start(hand_over).next(log),
         ).otherwise(log)
         log.next(done)

@@ -1,6 +1,8 @@
-"""One recorded outcome per object version, and the event that follows from it."""
+"""One recorded outcome per object version, and the events that follow from it."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import aws_cdk as cdk
 from aws_cdk import aws_dynamodb as dynamodb
@@ -16,11 +18,13 @@ from stacks.constructs.owned_function import OwnedFunction
 
 
 class ResultsTable(Construct):
-    """The table of decisions; its stream becomes `VehicleClassified` events, so the two cannot diverge.
+    """The table of decisions and reviews; its stream becomes their events, so that they cannot diverge.
 
     Attributes
     ----------
     table, bus
+    publisher
+        The function that reads the stream.
     """
 
     def __init__(
@@ -29,6 +33,7 @@ class ResultsTable(Construct):
         construct_id: str,
         *,
         key: kms.IKey,
+        publishes: Mapping[str, str],
         destroys: bool,
         log_retention_days: int,
         dead_letters: sqs.IQueue,
@@ -50,15 +55,18 @@ class ResultsTable(Construct):
             ),
         )
         self.bus = events.EventBus(self, "Bus")
-        publish = OwnedFunction(
+        self.publisher = OwnedFunction(
             self,
             "Publish",
             name="publish_decision",
-            environment=PublishDecisionEnvironment.variables(event_bus_name=self.bus.event_bus_name),
+            environment=PublishDecisionEnvironment.variables(
+                event_bus_name=self.bus.event_bus_name, **publishes
+            ),
             log_retention_days=log_retention_days,
+            timeout=cdk.Duration.seconds(60),
         )
-        self.bus.grant_put_events_to(publish.function)
-        publish.function.add_event_source(
+        self.bus.grant_put_events_to(self.publisher.function)
+        self.publisher.function.add_event_source(
             sources.DynamoEventSource(
                 self.table,
                 starting_position=lambda_.StartingPosition.TRIM_HORIZON,

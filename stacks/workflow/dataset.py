@@ -91,7 +91,7 @@ def _source(context: Context) -> tuple[list[str], list[dict[str, Any]], bool]:
 def stage(make: Tasks, context: Context) -> sfn.Chain:
     """Stage the data and learn its version."""
     words, inputs, isolated = _source(context)
-    index = f"{context.classifier}/index"
+    index, reviewed = f"{context.classifier}/index", f"{context.classifier}/reviewed"
     bucket = context.datasets.bucket_name
     objects = context.datasets.arn_for_objects(f"{context.classifier}/*")
     seed = make.aws(
@@ -99,6 +99,13 @@ def stage(make: Tasks, context: Context) -> sfn.Chain:
         "s3:putObject",
         # A processing input of no objects fails the job, and before the first run there are no versions.
         {"Bucket": bucket, "Key": f"{index}/_", "Body": "The names of the complete dataset versions."},
+        resources=[objects],
+    )
+    seed_reviewed = make.aws(
+        "SeedReviewed",
+        "s3:putObject",
+        # As above: before the first review there is no picture.
+        {"Bucket": bucket, "Key": f"{reviewed}/_", "Body": "Pictures that people classified, by class."},
         resources=[objects],
     )
     request = processing(
@@ -109,12 +116,14 @@ def stage(make: Tasks, context: Context) -> sfn.Chain:
             *words,
             *("--classes", ",".join(context.settings.classes)),
             *("--input", f"{INPUT}/source", "--index", f"{INPUT}/index"),
+            *("--reviewed", f"{INPUT}/reviewed"),
             *("--dataset", f"{OUTPUT}/dataset", "--splits", f"{OUTPUT}/splits"),
             *("--summary", f"{OUTPUT}/summary"),
         ],
         [
             *inputs,
             s3_input("index", f"s3://{bucket}/{index}/", "index"),
+            s3_input("reviewed", f"s3://{bucket}/{reviewed}/", "reviewed"),
             s3_input("code", context.code.s3_object_url, "code"),
         ],
         [
@@ -138,4 +147,4 @@ def stage(make: Tasks, context: Context) -> sfn.Chain:
         {"Bucket": bucket, "Key": expression(f"'{index}/' & $version"), "Body": expression(RUN)},
         resources=[objects],
     )
-    return sfn.Chain.start(seed).next(run).next(read).next(remember)
+    return sfn.Chain.start(seed).next(seed_reviewed).next(run).next(read).next(remember)

@@ -16,11 +16,16 @@ TEXT = (
     *("model_version", "inference_id", "probabilities", "recorded_at"),
 )
 NUMBERS = ("confidence", "threshold", "milliseconds")
+TRUTHS = ("sampled",)
+"""Kept as text: CDK's attribute takes a truth that is known at synth, or a JSONPath, and not an expression."""
 
 
 def answered() -> dict[str, str]:
     """Return the fields that the endpoint's answer gives."""
-    names = ("class", "confidence", "threshold", "model_version", "inference_id", "milliseconds")
+    names = (
+        *("class", "confidence", "threshold", "model_version", "inference_id", "milliseconds"),
+        "sampled",
+    )
     return {
         **{name: expression(f"$answer.{name}") for name in names},
         "probabilities": expression("$string($answer.probabilities)"),
@@ -32,6 +37,7 @@ def decide(scope: Construct, name: str, classifier: str, outcome: str, fields: M
     decision = {
         **dict.fromkeys(TEXT, ""),
         **dict.fromkeys(NUMBERS, 0),
+        **dict.fromkeys(TRUTHS, False),
         "probabilities": "{}",
         **fields,
         "object": expression("'s3://' & $image.bucket & '/' & $image.key"),
@@ -51,12 +57,17 @@ def write_item() -> dict[str, tasks.DynamoAttributeValue]:
         name: tasks.DynamoAttributeValue.number_from_string(expression(f"$string($decision.{name})"))
         for name in NUMBERS
     }
-    return text | numbers
+    truths = {
+        name: tasks.DynamoAttributeValue.from_string(expression(f"$string($decision.{name})"))
+        for name in TRUTHS
+    }
+    return text | numbers | truths
 
 
 def read_item() -> dict[str, str]:
     """Return the decision as the results table gives it."""
     item = "$states.result.Item"
-    return {name: expression(f"{item}.{name}.S") for name in TEXT} | {
-        name: expression(f"$number({item}.{name}.N)") for name in NUMBERS
-    }
+    text = {name: expression(f"{item}.{name}.S") for name in TEXT}
+    numbers = {name: expression(f"$number({item}.{name}.N)") for name in NUMBERS}
+    # A comparison, so that an item from before the field was there reads as false.
+    return text | numbers | {name: expression(f"{item}.{name}.S = 'true'") for name in TRUTHS}

@@ -86,6 +86,8 @@ epochs = 5
 learning_rate = 0.001
 [classifier.vehicles.limits]
 concurrency = 40
+[classifier.vehicles.review]
+sample_rate = 0.5
 """
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -38,6 +39,27 @@ def test_an_unusable_image_is_an_outcome_and_everything_else_a_failure(synthesiz
     classify = synthesized.machine("classification")["States"]["ClassifyImage"]
     assert [each["ErrorEquals"] for each in classify["Catch"]] == [["InvalidImageError"]]
     assert "EndpointBusyError" in classify["Retry"][0]["ErrorEquals"]
+
+
+def test_people_get_what_is_unsure_and_what_is_sampled(synthesized: Synthesized) -> None:
+    states = synthesized.machine("classification")["States"]
+    (choice,) = states["NeedsReview"]["Choices"]
+    assert choice["Next"] == "SendToReview"
+    assert choice["Condition"] == "{% $decision.outcome = 'review' or $decision.sampled %}"
+    assert states["NeedsReview"]["Default"] == "LogPrediction"
+    # Routed as ever: what is sampled changes nothing of the outcome.
+    assert states["Confident"]["Choices"][0]["Condition"] == "{% $answer.confident = true %}"
+
+
+def test_the_publisher_reaches_reviews_and_reviewed_pictures_alone(synthesized: Synthesized) -> None:
+    (policy,) = [
+        each["Properties"]["PolicyDocument"]["Statement"]
+        for name, each in synthesized.resources("AWS::IAM::Policy")
+        if name.startswith("ResultsPublish")
+    ]
+    written = [json.dumps(each["Resource"]) for each in policy if "s3:PutObject" in each["Action"]]
+    places = [place for each in written for place in re.findall(r'"(/[^"]+)"', each)]
+    assert sorted(places) == ["/reviews/vehicles/*", "/vehicles/reviewed/*"]
 
 
 def test_a_message_outlives_the_dispatcher_and_redrive_is_only_a_backstop(synthesized: Synthesized) -> None:

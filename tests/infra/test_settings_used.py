@@ -97,6 +97,18 @@ def test_only_a_url_takes_the_network(synthesized: Synthesized) -> None:
     assert states["Stage"]["Arguments"]["NetworkConfig"]["EnableNetworkIsolation"] is False
 
 
+def test_the_sample_rate_reaches_the_function_that_samples(
+    synthesized: Synthesized, overlaid: Synthesized
+) -> None:
+    for chosen, expected in ((synthesized, "0.02"), (overlaid, "0.5")):
+        (given,) = [
+            each["Properties"]["Environment"]["Variables"]["SAMPLE_RATE"]
+            for name, each in chosen.resources("AWS::Lambda::Function")
+            if name.startswith("Classify")
+        ]
+        assert given == expected
+
+
 def test_hyperparameters_reach_the_job_as_text(overlaid: Synthesized) -> None:
     given = _train(overlaid)["HyperParameters"]
     assert (given["epochs"], given["learning-rate"]) == ("5", "0.001")

@@ -15,6 +15,8 @@ SOURCES = {
     "folder": "pictures that the owner of this deployment gave, under the owner's terms",
 }
 
+REVIEWED = "pictures that were sent to this deployment, under the terms of those who sent them"
+
 
 def model_card(
     card: ModelCard, figures: Mapping[str, Any], manifest: Mapping[str, Any], code_version: str
@@ -42,7 +44,8 @@ def model_card(
         "## Limits\n\n" + "\n".join(f"- {limit}" for limit in _limits(card, figures)),
         "## Licences\n\n"
         f"- weights it began from: {WEIGHTS}\n"
-        f"- data: {SOURCES.get(str(manifest.get('source')), 'unknown')}\n",
+        f"- data: {SOURCES.get(str(manifest.get('source')), 'unknown')}"
+        + (f"; and {REVIEWED}\n" if manifest.get("reviewed") else "\n"),
     ]
     return "\n\n".join(parts)
 
@@ -86,6 +89,7 @@ def _data(manifest: Mapping[str, Any]) -> str:
     ]
     return (
         "\n".join(rows)
+        + _reviewed(manifest)
         + f"\n\n{manifest['duplicates']} copies were left out and {manifest['rejected']} files set aside. "
         + (
             "The drawings are all different."
@@ -96,13 +100,29 @@ def _data(manifest: Mapping[str, Any]) -> str:
     )
 
 
+def _reviewed(manifest: Mapping[str, Any]) -> str:
+    if not manifest.get("reviewed"):
+        return ""
+    return (
+        f"\n\nPeople classified {manifest['reviewed']} of these pictures after they had been sent to this deployment; "
+        f"{len(manifest['reviewed_tested'])} are in the test split, and have a figure of their own."
+    )
+
+
+def _accuracy(figures: Mapping[str, Any]) -> str:
+    low, high = figures["interval95"]
+    return f"{figures['accuracy']:.1%} of {figures['n']} (95 %: {low:.1%} to {high:.1%})"
+
+
 def _figures(card: ModelCard, figures: Mapping[str, Any]) -> str:
     routing, calibration = figures["routing"], figures["calibration"]
-    low, high = figures["interval95"]
+    reviewed = figures["reviewed"]
     rows: list[tuple[str, object]] = [
-        (
-            "accuracy on the test split",
-            f"{figures['accuracy']:.1%} of {figures['n']} (95 %: {low:.1%} to {high:.1%})",
+        ("accuracy on the test split", _accuracy(figures)),
+        *(
+            [("accuracy on its reviewed pictures, which are not in the above", _accuracy(reviewed))]
+            if reviewed
+            else []
         ),
         ("routed without a person", _percent(figures["coverage"])),
         (

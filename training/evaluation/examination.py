@@ -20,6 +20,7 @@ from training.errors import EvaluationError
 from training.evaluation.answers import Answer
 from training.evaluation.robustness import MOST_PICTURES, robustness
 from training.evaluation.saliency import overlay, saliency
+from training.staging.candidates import REVIEWED
 
 MOST_MISTAKES = 12
 _TIMED = 40
@@ -152,11 +153,16 @@ def read_manifest(path: Path | None) -> dict[str, Any]:
         manifest: dict[str, Any] = json.loads(files[0].read_text(encoding="utf-8"))
     except (IndexError, OSError, ValueError) as error:
         raise EvaluationError(f"{path.name} holds no manifest of a staged dataset.") from error
-    tested = [
-        each["file"].partition("/")[2] for each in manifest.get("images", []) if each["split"] == "test"
-    ]
+    # A manifest from before pictures had an origin names none.
+    tested = {
+        each["file"].partition("/")[2]: each.get("origin")
+        for each in manifest.get("images", [])
+        if each["split"] == "test"
+    }
     kept = ("version", "source", "drawings", "classes", "counts", "duplicates")
     return {name: manifest.get(name) for name in kept} | {
         "rejected": len(manifest.get("rejects", [])),
-        "tested": tested,
+        "tested": list(tested),
+        "reviewed": manifest.get("reviewed", 0),
+        "reviewed_tested": [file for file, origin in tested.items() if origin == REVIEWED],
     }

@@ -9,37 +9,42 @@ from training.evaluation.answers import read_answers
 from training.evaluation.baseline import baseline
 from training.evaluation.card import model_card
 from training.evaluation.examination import agree, examine, read_manifest
-from training.evaluation.figures import calibration, risk_coverage, routing, summarize
+from training.evaluation.figures import calibration, risk_coverage, routing
 from training.evaluation.report import page
-from training.evaluation.verdict import compare, judge
+from training.evaluation.verdict import decide
 from training.reporting import log, processing_message, run_job
 
 
 def evaluate(options: argparse.Namespace) -> None:
     """Evaluate as the options say."""
     answers = read_answers(options.outputs)
-    summary = summarize(answers)
-    champion = compare(answers, read_answers(options.champion)) if options.champion else None
-    accepted, reason = judge(summary, champion, options.minimum_accuracy)
     manifest = read_manifest(options.manifest)
+    champion = read_answers(options.champion) if options.champion else None
+    reviewed = manifest.get("reviewed_tested", ())
+    verdict = decide(answers, champion, reviewed, options.minimum_accuracy)
     examination = examine(options.model, options.test, answers)
     agree(examination.card, manifest, answers)
     figures = {
-        **summary,
-        "calibration": calibration(answers),
-        "risk_coverage": risk_coverage(answers),
-        "routing": routing(answers),
+        **verdict.figures,
+        "calibration": calibration(verdict.answers),
+        "risk_coverage": risk_coverage(verdict.answers),
+        "routing": routing(verdict.answers),
         "robustness": examination.robustness,
         "latency": examination.latency,
-        "champion": champion,
-        "accepted": accepted,
-        "reason": reason,
+        "champion": verdict.champion,
+        "reviewed": verdict.reviewed,
+        "accepted": verdict.accepted,
+        "reason": verdict.reason,
     }
     names = ("file", "expected", "predicted", "confidence", "confident")
     images = [{name: getattr(answer, name) for name in names} for answer in answers]
     small = ("accuracy", "n", "coverage", "accuracy_when_routed", "interval95", "accepted", "reason")
     gate = {name: figures[name] for name in small}
-    gate["champion_accuracy"] = champion["accuracy"] if champion else None
+    gate["champion_accuracy"] = verdict.champion["accuracy"] if verdict.champion else None
+    gate["reviewed"] = verdict.reviewed and {
+        **{name: verdict.reviewed[name] for name in ("accuracy", "n", "interval95")},
+        "champion_accuracy": (verdict.reviewed["champion"] or {}).get("accuracy"),
+    }
     compared = baseline(examination.card, answers, [options.train, options.validation])
     options.report.mkdir(parents=True, exist_ok=True)
     for name, content in (("evaluation", {**figures, "images": images}), ("gate", gate)):
@@ -51,7 +56,7 @@ def evaluate(options: argparse.Namespace) -> None:
     (options.report / "model_card.md").write_text(
         model_card(examination.card, figures, manifest, options.code_version), encoding="utf-8"
     )
-    log(f"accepted={accepted} {reason}")
+    log(f"accepted={verdict.accepted} {verdict.reason}")
 
 
 def main(arguments: Sequence[str]) -> int:

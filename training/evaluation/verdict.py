@@ -1,11 +1,13 @@
 """Whether a model may be deployed: an absolute floor, and not worse than the champion beyond chance."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from training.errors import EvaluationError
 from training.evaluation.answers import Answer
+from training.evaluation.figures import summarize
 
 _Z95 = 1.959963984540054
 _SIGNIFICANCE = 0.05
@@ -54,13 +56,95 @@ def compare(answers: Sequence[Answer], champion: Sequence[Answer]) -> dict[str, 
     }
 
 
-def judge(figures: Mapping[str, Any], champion: Mapping[str, Any] | None, floor: float) -> tuple[bool, str]:
-    """Return whether the model may be deployed, and why, in one sentence."""
-    accuracy = f"{figures['accuracy']:.1%} of {figures['n']} test images right"
+@dataclass(frozen=True)
+class Verdict:
+    """
+    What was found of a model.
+
+    Parameters
+    ----------
+    answers
+        Those to the source's own test pictures, which its figures are of: they stay comparable as reviews come in.
+    figures
+        Of these answers.
+    champion
+        How the champion compares on them, if there is one.
+    reviewed
+        Figures of the answers to pictures that people classified, with `champion` as above; None without any.
+    accepted, reason
+        Whether the model may be deployed, and why, in one sentence.
+    """
+
+    answers: Sequence[Answer]
+    figures: Mapping[str, Any]
+    champion: Mapping[str, Any] | None
+    reviewed: Mapping[str, Any] | None
+    accepted: bool
+    reason: str
+
+
+def decide(
+    answers: Sequence[Answer], champion: Sequence[Answer] | None, reviewed: Collection[str], floor: float
+) -> Verdict:
+    """
+    Judge a model on the source's test pictures and on the reviewed ones, each by itself.
+
+    Pictures that a model was unsure of are harder than those of the source: in one figure, the more of them there are
+    the worse every model would look.
+
+    Parameters
+    ----------
+    champion
+        The champion's answers to the same pictures, if there is one.
+    reviewed
+        Files of the test split that people classified.
+    floor
+        Accuracy on the source's test pictures, 0…1.
+
+    Raises
+    ------
+    EvaluationError
+        When no test picture is the source's, or the models answered different ones.
+    """
+    own, theirs = _apart(answers, reviewed)
+    if not own:
+        raise EvaluationError(
+            "No test picture comes from the source, so there is no floor to judge by: add pictures to the source."
+        )
+    champion_own, champion_theirs = _apart(champion or (), reviewed)
+    figures = summarize(own)
+    compared = compare(own, champion_own) if champion else None
+    about: dict[str, Any] | None = None
+    if theirs:
+        about = {**summarize(theirs), "champion": compare(theirs, champion_theirs) if champion else None}
+    return Verdict(own, figures, compared, about, *judge(figures, compared, floor, about))
+
+
+def _apart(answers: Sequence[Answer], reviewed: Collection[str]) -> tuple[list[Answer], list[Answer]]:
+    chosen = frozenset(reviewed)
+    return [a for a in answers if a.file not in chosen], [a for a in answers if a.file in chosen]
+
+
+def judge(
+    figures: Mapping[str, Any],
+    champion: Mapping[str, Any] | None,
+    floor: float,
+    reviewed: Mapping[str, Any] | None = None,
+) -> tuple[bool, str]:
+    """Return whether the model may be deployed, and why, in one sentence that names the pictures that decided it."""
+    whose = "test images of the source" if reviewed else "test images"
+    accuracy = f"{figures['accuracy']:.1%} of {figures['n']} {whose} right"
     if figures["accuracy"] < floor:
         return False, f"{accuracy}, below the floor of {floor:.1%}."
     if champion is not None and champion["worse"]:
         return False, f"{accuracy}, worse than the champion's {champion['accuracy']:.1%} beyond chance."
+    also = ""
+    if reviewed:
+        right = f"{reviewed['accuracy']:.1%} of {reviewed['n']} reviewed test images right"
+        other = reviewed["champion"]
+        if other is not None and other["worse"]:
+            return False, f"{right}, worse than the champion's {other['accuracy']:.1%} beyond chance."
+        also = f"; {right}" + (f", not worse than its {other['accuracy']:.1%}" if other is not None else "")
     if champion is not None:
-        return True, f"{accuracy}, not worse than the champion's {champion['accuracy']:.1%}."
-    return True, f"{accuracy}, at or above the floor of {floor:.1%}."
+        return True, f"{accuracy}, not worse than the champion's {champion['accuracy']:.1%}{also}."
+    return True, f"{accuracy}, at or above the floor of {floor:.1%}{also}."

@@ -7,6 +7,9 @@ from classifier.labels import check_classes
 from training.errors import SourceError
 
 SPLITS = ("train", "validation", "test")
+SOURCE = "source"
+REVIEWED = "reviewed"
+"""Where pictures come from: the classifier's source, and what people classified since it is deployed."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,8 @@ class Candidate:
         source has a validation split of its own), or None when the split is ours to choose.
     damage
         Why its bytes could not be had; nothing when they could.
+    origin
+        ``source`` or ``reviewed``.
     """
 
     file: str
@@ -34,6 +39,7 @@ class Candidate:
     data: bytes
     split: str | None = None
     damage: str = ""
+    origin: str = SOURCE
 
 
 def choose_classes(found: Iterable[str], wanted: Sequence[str], source: str) -> tuple[str, ...]:

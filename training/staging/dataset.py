@@ -7,20 +7,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from classifier.errors import ClassifierError
-from classifier.preprocessing import open_rgb
 from training.errors import SourceError
-from training.staging.candidates import SPLITS, Candidate
-from training.staging.fingerprints import difference_hash, group_near, pixel_hash
+from training.staging.candidates import REVIEWED, SPLITS, Candidate
+from training.staging.checking import Checked, Reject, check, without_copies
+from training.staging.fingerprints import group_near
 from training.staging.splitting import Item, assign
 
 FORMAT = 1
 MINIMUM_PER_CLASS = 8
-_EXTENSIONS = {"JPEG": ".jpg", "MPO": ".jpg", "TIFF": ".tif"}
-_REPORT_EVERY = 500
 
 
 @dataclass(frozen=True)
@@ -37,14 +31,7 @@ class Picture:
     width: int
     height: int
     mode: str
-
-
-@dataclass(frozen=True)
-class Reject:
-    """A file that was set aside, and why."""
-
-    file: str
-    reason: str
+    origin: str
 
 
 @dataclass(frozen=True)
@@ -73,6 +60,11 @@ class Dataset:
         counted = Counter((p.label, p.split) for p in self.pictures)
         return {c: {s: counted[c, s] for s in SPLITS} for c in self.classes}
 
+    @property
+    def reviewed(self) -> int:
+        """How many of its pictures people classified since a model is live."""
+        return sum(picture.origin == REVIEWED for picture in self.pictures)
+
     def manifest(self) -> dict[str, object]:
         """Return the contents of manifest.json."""
         return {
@@ -83,20 +75,10 @@ class Dataset:
             "classes": list(self.classes),
             "counts": self.counts(),
             "duplicates": self.duplicates,
+            "reviewed": self.reviewed,
             "rejects": [vars(reject) for reject in self.rejects],
             "images": [vars(picture) for picture in self.pictures],
         }
-
-
-@dataclass(frozen=True)
-class _Checked:
-    candidate: Candidate
-    pixels: str
-    near: NDArray[np.uint8] | None
-    extension: str
-    width: int
-    height: int
-    mode: str
 
 
 def build_dataset(
@@ -121,8 +103,8 @@ def build_dataset(
     SourceError
         When a class has too few usable pictures.
     """
-    checked, rejects = _check(candidates, log)
-    kept, more, duplicates = _without_copies(checked)
+    checked, rejects = check(candidates, log)
+    kept, more, duplicates = without_copies(checked)
     rejects += more
     groups = _groups(kept, near=not drawings)
     splits = assign(
@@ -168,56 +150,7 @@ def build_dataset(
     return dataset, files
 
 
-def _check(
-    candidates: Iterable[Candidate], log: Callable[[str], None]
-) -> tuple[list[_Checked], list[Reject]]:
-    checked: list[_Checked] = []
-    rejects: list[Reject] = []
-    for number, candidate in enumerate(candidates, start=1):
-        if number % _REPORT_EVERY == 0:
-            log(f"checked {number} files")
-        if candidate.damage:
-            rejects.append(Reject(candidate.file, candidate.damage))
-            continue
-        try:
-            image, kind, mode = open_rgb(candidate.data)
-        except ClassifierError as error:
-            rejects.append(Reject(candidate.file, str(error)))
-            continue
-        extension = _EXTENSIONS.get(kind, f".{kind.lower()}")
-        near = difference_hash(image)
-        checked.append(
-            _Checked(candidate, pixel_hash(image), near, extension, image.width, image.height, mode)
-        )
-    return checked, rejects
-
-
-def _without_copies(checked: Sequence[_Checked]) -> tuple[list[_Checked], list[Reject], int]:
-    """Keep one of each picture, that of the latest split; set aside pictures that two classes claim."""
-    labels: dict[str, set[str]] = {}
-    for item in checked:
-        labels.setdefault(item.pixels, set()).add(item.candidate.label)
-    rejects = []
-    best: dict[str, _Checked] = {}
-    copies = 0
-    for item in checked:
-        claimed = sorted(labels[item.pixels])
-        if len(claimed) > 1:
-            reason = f"the same picture is in the classes {' and '.join(claimed)}"
-            rejects.append(Reject(item.candidate.file, reason))
-            continue
-        other = best.get(item.pixels)
-        copies += other is not None
-        if other is None or _order(item) < _order(other):
-            best[item.pixels] = item
-    return list(best.values()), rejects, copies
-
-
-def _order(item: _Checked) -> tuple[int, str]:
-    return -SPLITS.index(item.candidate.split or "train"), item.candidate.file
-
-
-def _groups(kept: Sequence[_Checked], *, near: bool) -> list[str]:
+def _groups(kept: Sequence[Checked], *, near: bool) -> list[str]:
     # Drawings are all different by construction, and simple enough to look alike to a hash of gradients.
     numbers = group_near([item.near if near else None for item in kept])
     lowest: dict[int, str] = {}
@@ -226,7 +159,7 @@ def _groups(kept: Sequence[_Checked], *, near: bool) -> list[str]:
     return [lowest[number] for number in numbers]
 
 
-def _picture(item: _Checked, group: str, split: str) -> Picture:
+def _picture(item: Checked, group: str, split: str) -> Picture:
     label = item.candidate.label
     return Picture(
         # Named by content, so that one version always has the same files, whatever the source called them.
@@ -240,6 +173,7 @@ def _picture(item: _Checked, group: str, split: str) -> Picture:
         width=item.width,
         height=item.height,
         mode=item.mode,
+        origin=item.candidate.origin,
     )
 
 

@@ -4,6 +4,7 @@ import argparse
 import json
 import tempfile
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
 from training.drawings import draw_candidates
@@ -14,6 +15,7 @@ from training.staging.cifar100 import open_cifar100
 from training.staging.dataset import build_dataset, write_dataset
 from training.staging.folder import open_folder
 from training.staging.report import page
+from training.staging.reviewed import reviewed_candidates
 from training.staging.summary import summarize
 
 _BASE = "/opt/ml/processing"
@@ -38,6 +40,12 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         default=Path(_BASE, "input/index"),
         help="files named as complete versions; splits",
     )
+    add(
+        "--reviewed",
+        type=Path,
+        default=Path(_BASE, "input/reviewed"),
+        help="class folders of pictures that people classified; may be missing",
+    )
     add("--dataset", type=Path, default=Path(_BASE, "output/dataset"))
     add(
         "--splits", type=Path, default=Path(_BASE, "output/splits"), help="splits that are new, for the index"
@@ -52,8 +60,9 @@ def stage(options: argparse.Namespace) -> None:
     classes, candidates = _open(options)
     log(f"staging {', '.join(classes)} from {options.source}")
     known = _known(options.index)
+    everything = chain(candidates, reviewed_candidates(options.reviewed, classes))
     dataset, files = build_dataset(
-        options.source, classes, candidates, drawings=options.source == "drawings", known=known, log=log
+        options.source, classes, everything, drawings=options.source == "drawings", known=known, log=log
     )
     for reject in dataset.rejects[:20]:
         log(f"set aside {reject.file}: {reject.reason}")
@@ -72,7 +81,8 @@ def stage(options: argparse.Namespace) -> None:
     (options.summary / "summary.json").write_text(summary, encoding="utf-8")
     (options.summary / "report.html").write_text(page(dataset, files), encoding="utf-8")
     log(
-        f"version={dataset.version} images={len(dataset.pictures)} rejected={len(dataset.rejects)} "
+        f"version={dataset.version} images={len(dataset.pictures)} reviewed={dataset.reviewed} "
+        f"rejected={len(dataset.rejects)} "
         f"duplicates={dataset.duplicates};"
     )
 

@@ -65,7 +65,9 @@ def assign(items: Sequence[Item]) -> list[str | None]:
         if item.kept and item.group not in given:
             kept[item.group].add(item.kept)
     fixed = given | {group: min(splits) for group, splits in kept.items()}
-    placed = {i.group: _place(i, fixed.get(i.group), own_validation) for i in items}
+    # Where a group has pictures of a source that splits itself, and reviewed ones, the source's rule is the group's.
+    ruling = {i.group: i for i in sorted(items, key=lambda item: item.given is not None)}
+    placed = {group: _place(i, fixed.get(group), own_validation) for group, i in ruling.items()}
     _fill(items, placed, fixed)
     return [placed[item.group] if len(kept.get(item.group, ())) < 2 else item.kept for item in items]
 
@@ -95,7 +97,7 @@ def _fill(items: Sequence[Item], placed: dict[str, str], given: dict[str, str]) 
     ours: dict[str, bool] = {}
     for item in items:
         by_class[item.label].add(item.group)
-        ours[item.group] = item.given is None
+        ours[item.group] = item.given is None and ours.get(item.group, True)
     for label in sorted(by_class):
         groups = sorted(by_class[label], key=position)
         for split in ("test", "validation"):

@@ -14,6 +14,7 @@ def summarize(dataset: Dataset) -> dict[str, object]:
         "drawings": dataset.drawings,
         "classes": dataset.counts(),
         "images": len(dataset.pictures),
+        "reviewed": dataset.reviewed,
         "rejected": len(dataset.rejects),
         "rejects": [vars(reject) for reject in dataset.rejects[:_REJECTS_SHOWN]],
         "duplicates": dataset.duplicates,

@@ -39,6 +39,8 @@ max_bytes = 2000000
 [classifier.vehicles.monitoring]
 window_images = 40
 minimum_images = 20
+[classifier.vehicles.review]
+sample_rate = 1.0
 """
 OUTCOME_SECONDS = 90.0
 T = TypeVar("T")

@@ -64,7 +64,16 @@ def _endpoint(status: str) -> Answer:
 
 def _usual_training(arn: str) -> Answers:
     nothing = (
-        *("Lock", "ReadChampion", "SeedIndex", "Stage", "RememberVersion", "TransformCandidate", "Evaluate"),
+        *(
+            "Lock",
+            "ReadChampion",
+            "SeedIndex",
+            "SeedReviewed",
+            "Stage",
+            "RememberVersion",
+            "TransformCandidate",
+            "Evaluate",
+        ),
         *(
             "CreateModel",
             "CreateEvaluationModel",
@@ -116,12 +125,14 @@ ANSWER = {
     "inference_id": "i",
     "milliseconds": 12,
     "route": "near",
+    "sampled": False,
     "image": {"brightness": 0.5},
     "embedding": [0.0] * 8,
 }
 RECORDED = {
     **{name: {"S": name} for name in ("object", "version_id", "decision_id", "classifier", "class", "route")},
     **{name: {"S": ""} for name in ("reason", "model_version", "inference_id", "recorded_at")},
+    "sampled": {"S": "false"},
     "outcome": {"S": "review"},
     "probabilities": {"S": "{}"},
     **{name: {"N": "0.5"} for name in ("confidence", "threshold", "milliseconds")},
@@ -196,6 +207,13 @@ SCENARIOS = (
         "classification",
         "SUCCEEDED",
         lambda arn: {"ClassifyImage": [gives(**{**ANSWER, "confident": False})]},
+        IMAGE,
+    ),
+    Scenario(
+        "sampled",
+        "classification",
+        "SUCCEEDED",
+        lambda arn: {"ClassifyImage": [gives(**{**ANSWER, "sampled": True})]},
         IMAGE,
     ),
     Scenario(

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from lambda_src.adapters.endpoint import Endpoint
 from lambda_src.adapters.objects import Objects
-from lambda_src.classify_image.logic import Classifier, decision_id
+from lambda_src.classify_image.logic import Classifier, decision_id, in_sample
 from lambda_src.errors import (
     EndpointAnswerError,
     EndpointBusyError,
@@ -51,6 +52,7 @@ def classifier(s3: Stubber, runtime: Stubber) -> Classifier:
         Endpoint("endpoint", runtime.client),
         {"bicycle": "near", "motorcycle": "far"},
         max_bytes=8,
+        sample_rate=0.0,
         clock=lambda: next(ticks),
     )
 
@@ -88,8 +90,34 @@ def test_decision_has_route_and_identity_when_the_endpoint_answers(
         "decision_id": IDENTIFIER,
         "inference_id": IDENTIFIER,
         "route": "near",
+        "sampled": False,
         "milliseconds": 42,
     }
+
+
+@pytest.mark.parametrize(("confident", "rate", "sampled"), [(True, 1.0, True), (False, 1.0, False)])
+def test_sure_answers_alone_are_sampled_when_the_rate_takes_all(
+    classifier: Classifier,
+    s3: Stubber,
+    runtime: Stubber,
+    body: Any,
+    confident: bool,
+    rate: float,
+    sampled: bool,
+) -> None:
+    holds(s3, body)
+    answers(runtime, body, {**ANSWER, "confident": confident})
+    assert replace(classifier, sample_rate=rate).classify(EVENT)["sampled"] is sampled
+
+
+@pytest.mark.parametrize(
+    ("rate", "low", "high"), [(0.0, 0, 0), (0.02, 150, 250), (0.5, 4800, 5200), (1.0, 10_000, 10_000)]
+)
+def test_the_sample_is_as_large_as_its_rate(rate: float, low: int, high: int) -> None:
+    names = [decision_id("inbound", f"vehicles/{number}.png", "v1") for number in range(10_000)]
+    assert low <= sum(in_sample(name, rate) for name in names) <= high
+    assert in_sample("f" * 32, 1.0)
+    assert [in_sample(name, rate) for name in names] == [in_sample(name, rate) for name in names]
 
 
 def test_identity_is_fixed_when_an_object_version_is_named() -> None:

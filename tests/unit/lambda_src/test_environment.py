@@ -10,7 +10,13 @@ from lambda_src.environment import ClassifyImageEnvironment, DispatcherEnvironme
 from lambda_src.errors import MissingVariableError
 
 FUNCTIONS = sorted(Environment.__subclasses__(), key=lambda each: each.__name__)
-VALUES = {"routes": '{"bicycle": "near"}', "max_bytes": "10", "max_receives": "4", "concurrency": "10"}
+VALUES = {
+    "routes": '{"bicycle": "near"}',
+    "max_bytes": "10",
+    "max_receives": "4",
+    "concurrency": "10",
+    "sample_rate": "0.02",
+}
 
 
 @pytest.mark.parametrize("kind", FUNCTIONS)
@@ -26,9 +32,15 @@ def test_variables_are_read_back_when_rendered(kind: type[Environment]) -> None:
 
 def test_values_have_their_types_when_read() -> None:
     read = ClassifyImageEnvironment.from_environ(
-        {"ENDPOINT_NAME": "e", "ROUTES": '{"a": "near", "b": "far"}', "MAX_BYTES": "5000000"}
+        {
+            "ENDPOINT_NAME": "e",
+            "ROUTES": '{"a": "near", "b": "far"}',
+            "MAX_BYTES": "5000000",
+            "SAMPLE_RATE": "0.02",
+        }
     )
     assert read.max_bytes == 5_000_000
+    assert read.sample_rate == 0.02
     assert read.routes == {"a": "near", "b": "far"}
 
 

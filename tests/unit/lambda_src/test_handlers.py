@@ -23,7 +23,7 @@ def _fresh(monkeypatch: pytest.MonkeyPatch, stub: Any) -> Iterator[None]:
     made = (
         dispatcher._dispatcher,
         classify_image._classifier,
-        publish_decision._bus,
+        publish_decision._made,
         train_on_deploy._environment,
     )
     monkeypatch.setattr(clients, "_make", lambda service, *_: stub(service).client)
@@ -59,7 +59,9 @@ def test_dispatcher_answers_when_a_batch_arrives(monkeypatch: pytest.MonkeyPatch
 
 
 def test_publisher_answers_when_nothing_was_inserted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("EVENT_BUS_NAME", "bus")
+    given = {"EVENT_BUS_NAME": "bus", "RESULTS_BUCKET": "results", "DATASETS_BUCKET": "datasets"}
+    for name, value in {**given, "CLASSIFIER": "vehicles", "ROUTES": '{"bicycle": "near"}'}.items():
+        monkeypatch.setenv(name, value)
     assert publish_decision.handler({"Records": []}, None) == {"batchItemFailures": []}
 
 

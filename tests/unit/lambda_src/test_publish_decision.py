@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from lambda_src.adapters.bus import Bus
+from lambda_src.adapters.objects import Objects
 from lambda_src.publish_decision.logic import detail, publish
+from lambda_src.publish_decision.reviews import Reviews
 from tests.unit.lambda_src.stubs import Stubber
 
 IMAGE = {
@@ -15,6 +17,7 @@ IMAGE = {
     "confidence": {"N": "0.97"},
     "milliseconds": {"N": "42"},
     "probabilities": {"S": '{"bicycle": 0.97}'},
+    "sampled": {"S": "true"},
     "review": {"NULL": True},
     "labels": {"L": [{"S": "a"}, {"M": {"b": {"BOOL": True}}}]},
 }
@@ -24,9 +27,29 @@ DETAIL = {
     "confidence": 0.97,
     "milliseconds": 42,
     "probabilities": {"bicycle": 0.97},
+    "sampled": True,
     "review": None,
     "labels": ["a", {"b": True}],
 }
+DECISION = {
+    "object": "s3://inbound/vehicles/é.png",
+    "version_id": "v1",
+    "decision_id": "d1",
+    "classifier": "vehicles",
+    "outcome": "review",
+    "class": "bicycle",
+    "route": "",
+    "model_version": "abc",
+    "confidence": 0.6,
+    "reviewed_class": "motorcycle",
+    "reviewed_by": "kim",
+    "reviewed_at": "2026-11-25T20:00:00+00:00",
+}
+
+
+def item(**changes: str) -> dict[str, Any]:
+    values = {**DECISION, **changes}
+    return {name: {"S": each} if isinstance(each, str) else {"N": str(each)} for name, each in values.items()}
 
 
 def record(number: int, image: Any = None, name: str = "INSERT") -> dict[str, Any]:
@@ -38,12 +61,24 @@ def events(stub: Any) -> Stubber:
     return stub("events")  # type: ignore[no-any-return]
 
 
-def expect(events: Stubber, count: int, refused: tuple[int, ...] = ()) -> None:
+@pytest.fixture
+def s3(stub: Any) -> Stubber:
+    return stub("s3")  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+def reviews(s3: Stubber) -> Reviews:
+    routes = {"bicycle": "near", "motorcycle": "far"}
+    return Reviews(Objects(s3.client), "vehicles", routes, "results", "datasets")
+
+
+def expect(events: Stubber, count: int, refused: tuple[int, ...] = (), **changed: Any) -> None:
     entry = {
         "EventBusName": "bus",
         "Source": "scones.classification",
         "DetailType": "VehicleClassified",
         "Detail": json.dumps(DETAIL, ensure_ascii=False),
+        **changed,
     }
     results = [
         {"ErrorCode": "InternalFailure"} if at in refused else {"EventId": str(at)} for at in range(count)
@@ -53,36 +88,112 @@ def expect(events: Stubber, count: int, refused: tuple[int, ...] = ()) -> None:
     )
 
 
+def expect_review(events: Stubber, route: str, said: str) -> None:
+    told = {
+        **DECISION,
+        "reviewed_class": said,
+        "probabilities": {},
+        "sampled": False,
+        "reviewed_route": route,
+    }
+    expect(events, 1, DetailType="VehicleReviewed", Detail=json.dumps(told, ensure_ascii=False))
+
+
+def expect_kept(s3: Stubber, said: str) -> None:
+    review = {
+        "decision_id": "d1",
+        "object": "s3://inbound/vehicles/é.png",
+        "version_id": "v1",
+        "outcome": "review",
+        "confidence": 0.6,
+        "model_version": "abc",
+        "sampled": False,
+        "classifier": "vehicles",
+        "class": said,
+        "predicted": "bicycle",
+        "by": "kim",
+        "at": "2026-11-25T20:00:00+00:00",
+    }
+    body = json.dumps(review, ensure_ascii=False).encode()
+    s3.add_response("put_object", {}, {"Bucket": "results", "Key": "reviews/vehicles/d1.json", "Body": body})
+
+
+COPY = {
+    "Bucket": "datasets",
+    "Key": "vehicles/reviewed/motorcycle/d1",
+    "CopySource": {"Bucket": "inbound", "Key": "vehicles/é.png", "VersionId": "v1"},
+    "TaggingDirective": "REPLACE",
+}
+
+
 def test_attributes_are_plain_values_when_deserialised() -> None:
     assert detail(IMAGE) == DETAIL
 
 
-def test_events_go_in_tens_when_the_batch_is_larger(events: Stubber) -> None:
+def test_events_go_in_tens_when_the_batch_is_larger(events: Stubber, reviews: Reviews) -> None:
     expect(events, 10)
     expect(events, 2)
-    assert publish([record(at) for at in range(12)], Bus("bus", events.client)) == {"batchItemFailures": []}
+    answer = publish([record(at) for at in range(12)], Bus("bus", events.client), reviews)
+    assert answer == {"batchItemFailures": []}
 
 
-def test_first_refused_record_is_reported_when_some_are_refused(events: Stubber) -> None:
+def test_first_refused_record_is_reported_when_some_are_refused(events: Stubber, reviews: Reviews) -> None:
     expect(events, 10)
     expect(events, 3, refused=(1, 2))
-    answer = publish([record(at) for at in range(13)], Bus("bus", events.client))
+    answer = publish([record(at) for at in range(13)], Bus("bus", events.client), reviews)
     assert answer == {"batchItemFailures": [{"itemIdentifier": "11"}]}
 
 
-def test_first_record_of_a_call_is_reported_when_the_call_fails(events: Stubber) -> None:
+def test_first_record_of_a_call_is_reported_when_the_call_fails(events: Stubber, reviews: Reviews) -> None:
     events.add_client_error("put_events", "ThrottlingException")
-    answer = publish([record(7), record(8)], Bus("bus", events.client))
+    answer = publish([record(7), record(8)], Bus("bus", events.client), reviews)
     assert answer == {"batchItemFailures": [{"itemIdentifier": "7"}]}
 
 
-def test_earlier_records_are_published_when_one_is_not_understood(events: Stubber) -> None:
+def test_earlier_records_are_published_when_one_is_not_understood(events: Stubber, reviews: Reviews) -> None:
     expect(events, 1)
     odd = {"confidence": {"N": "much"}}
-    answer = publish([record(1), record(2, odd), record(3)], Bus("bus", events.client))
+    answer = publish([record(1), record(2, odd), record(3)], Bus("bus", events.client), reviews)
     assert answer == {"batchItemFailures": [{"itemIdentifier": "2"}]}
 
 
-def test_nothing_is_published_when_records_are_changed_or_removed() -> None:
+def test_nothing_is_published_when_records_are_changed_otherwise_or_removed(reviews: Reviews) -> None:
     changes = [record(1, name="MODIFY"), {"eventName": "REMOVE", "dynamodb": {"SequenceNumber": "2"}}]
-    assert publish(changes, Bus("bus")) == {"batchItemFailures": []}
+    assert publish(changes, Bus("bus"), reviews) == {"batchItemFailures": []}
+
+
+def test_a_review_is_kept_copied_and_published_when_the_item_gets_it(
+    events: Stubber, s3: Stubber, reviews: Reviews
+) -> None:
+    for _ in range(2):  # twice, as the stream may bring it: to the same keys
+        expect_kept(s3, "motorcycle")
+        s3.add_response("copy_object", {}, COPY)
+        expect_review(events, "far", "motorcycle")
+        answer = publish([record(1, item(), "MODIFY")], Bus("bus", events.client), reviews)
+        assert answer == {"batchItemFailures": []}
+
+
+def test_no_picture_goes_into_the_dataset_when_it_shows_none(
+    events: Stubber, s3: Stubber, reviews: Reviews
+) -> None:
+    expect_kept(s3, "none")
+    expect_review(events, "", "none")
+    changed = record(1, item(reviewed_class="none"), "MODIFY")
+    assert publish([changed], Bus("bus", events.client), reviews) == {"batchItemFailures": []}
+
+
+def test_a_review_counts_when_its_picture_is_gone(events: Stubber, s3: Stubber, reviews: Reviews) -> None:
+    expect_kept(s3, "motorcycle")
+    s3.add_client_error("copy_object", "NoSuchVersion", http_status_code=404, expected_params=COPY)
+    expect_review(events, "far", "motorcycle")
+    answer = publish([record(1, item(), "MODIFY")], Bus("bus", events.client), reviews)
+    assert answer == {"batchItemFailures": []}
+
+
+def test_the_record_is_reported_and_no_event_says_it_when_a_review_is_not_kept(
+    events: Stubber, s3: Stubber, reviews: Reviews
+) -> None:
+    expect(events, 1)
+    s3.add_client_error("put_object", "SlowDown", http_status_code=503)
+    answer = publish([record(1), record(2, item(), "MODIFY")], Bus("bus", events.client), reviews)
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "2"}]}

@@ -68,6 +68,10 @@ def test_the_known_environments_are_listed_when_one_is_unknown() -> None:
             "[classifier.vehicles.limits]\nconcurrency = 0",
             "classifier.vehicles.limits.concurrency in {path}: 0 will",
         ),
+        (
+            "[classifier.vehicles.review]\nsample_rate = 1.5",
+            "classifier.vehicles.review.sample_rate in {path}: 1.5 will",
+        ),
         ('[classifier.vehicles.data]\nkind = "ftp"', "classifier.vehicles.data"),
         (
             '[classifier.vehicles.data]\nkind = "s3"\nuri = "s3://b"',

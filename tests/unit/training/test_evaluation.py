@@ -17,7 +17,7 @@ from training.errors import EvaluationError
 from training.evaluation.answers import Answer, read_answers
 from training.evaluation.figures import calibration, risk_coverage, routing, summarize
 from training.evaluation.job import main
-from training.evaluation.verdict import compare, judge, mcnemar
+from training.evaluation.verdict import compare, decide, judge, mcnemar
 from training.staging.dataset import build_dataset, write_dataset
 
 SEEN = {"image": {"brightness": 0.5, "format": "PNG"}, "embedding": [0.1] * 8}
@@ -88,6 +88,63 @@ def test_models_that_answered_other_pictures_are_not_compared(tmp_path: Path) ->
     one, two = answers(tmp_path / "one", 10, 0), answers(tmp_path / "two", 11, 0)
     with pytest.raises(EvaluationError, match="same pictures"):
         compare(read_answers(one), read_answers(two))
+
+
+def groups(source: tuple[int, int], reviewed: tuple[int, int]) -> list[Answer]:
+    """Make answers, so many right and wrong, to a source's pictures and to reviewed ones."""
+    return [
+        Answer(f"bicycle/{group}-{number}.png", "bicycle", said, 0.9, True, 0.8, "abc")
+        for group, (right, wrong) in (("source", source), ("reviewed", reviewed))
+        for number, said in enumerate(["bicycle"] * right + ["motorcycle"] * wrong)
+    ]
+
+
+REVIEWED = [f"bicycle/reviewed-{number}.png" for number in range(20)]
+
+
+@pytest.mark.parametrize(
+    ("model", "champion", "accepted", "reason"),
+    [
+        (
+            ((95, 5), (4, 16)), None, True,
+            "95.0% of 100 test images of the source right, at or above the floor of 90.0%; 20.0% of 20 reviewed test "
+            "images right.",
+        ),
+        (
+            ((85, 15), (20, 0)), None, False,
+            "85.0% of 100 test images of the source right, below the floor of 90.0%.",
+        ),
+        (
+            ((90, 10), (20, 0)), ((100, 0), (0, 20)), False,
+            "90.0% of 100 test images of the source right, worse than the champion's 100.0% beyond chance.",
+        ),
+        (
+            ((100, 0), (10, 10)), ((90, 10), (20, 0)), False,
+            "50.0% of 20 reviewed test images right, worse than the champion's 100.0% beyond chance.",
+        ),
+        (
+            ((98, 2), (19, 1)), ((99, 1), (20, 0)), True,
+            "98.0% of 100 test images of the source right, not worse than the champion's 99.0%; 95.0% of 20 reviewed "
+            "test images right, not worse than its 100.0%.",
+        ),
+    ],
+)  # fmt: skip
+def test_each_group_of_pictures_is_judged_by_itself(
+    model: tuple[tuple[int, int], tuple[int, int]],
+    champion: tuple[tuple[int, int], tuple[int, int]] | None,
+    accepted: bool,
+    reason: str,
+) -> None:
+    verdict = decide(groups(*model), groups(*champion) if champion else None, REVIEWED, 0.9)
+    assert (verdict.accepted, verdict.reason) == (accepted, reason)
+    assert (verdict.figures["n"], len(verdict.answers)) == (100, 100)
+    assert verdict.reviewed is not None
+    assert verdict.reviewed["n"] == 20
+
+
+def test_a_model_without_any_picture_of_the_source_is_not_judged() -> None:
+    with pytest.raises(EvaluationError, match="No test picture comes from the source"):
+        decide(groups((0, 0), (20, 0)), None, REVIEWED, 0.9)
 
 
 def answer(correct: bool, confidence: float) -> Answer:
@@ -252,6 +309,30 @@ def test_what_does_not_belong_together_is_not_judged(
     assert main(arguments) == 1
     assert said in capsys.readouterr().err
     assert not (report / "gate.json").exists()
+
+
+def test_reviewed_pictures_have_figures_of_their_own(
+    evaluated: tuple[Path, list[str]], tmp_path: Path
+) -> None:
+    report, arguments = evaluated
+    (manifest,) = (tmp_path / "data").rglob("manifest.json")
+    content = json.loads(manifest.read_text())
+    tested = [each for each in content["images"] if each["split"] == "test"]
+    assert {each["origin"] for each in content["images"]} == {"source"}
+    tested[0]["origin"] = tested[-1]["origin"] = "reviewed"
+    manifest.write_text(json.dumps({**content, "reviewed": 2}))
+    assert main([*arguments, "--champion", str(tmp_path / "outputs")]) == 0
+    evaluation = json.loads((report / "evaluation.json").read_text())
+    gate = json.loads((report / "gate.json").read_text())
+    assert (evaluation["n"], evaluation["reviewed"]["n"]) == (len(tested) - 2, 2)
+    assert len(evaluation["images"]) == len(tested)
+    assert evaluation["reviewed"]["champion"]["accuracy"] == gate["reviewed"]["champion_accuracy"]
+    assert gate["reviewed"]["n"] == 2
+    assert "of 2 reviewed test images right, not worse than its" in gate["reason"]
+    card = (report / "model_card.md").read_text()
+    assert "People classified 2 of these pictures" in card
+    assert "accuracy on its reviewed pictures" in card
+    assert "on 2 reviewed test pictures" in (report / "report.html").read_text()
 
 
 def test_a_missed_target_is_called_one(evaluated: tuple[Path, list[str]]) -> None:

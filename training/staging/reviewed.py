@@ -1,0 +1,25 @@
+"""Pictures that people classified since a model is live: further candidates beside those of the source."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from training.staging.candidates import REVIEWED, Candidate
+
+
+def reviewed_candidates(root: Path, classes: Sequence[str]) -> Iterator[Candidate]:
+    """
+    Yield the files of ``<root>/<class>/<decision>``; those of a folder that is no class are set aside.
+
+    Their split is ours to make, whatever the source brings. Files beside the folders are none of them: the workflow
+    keeps one there, because a job's input must not be empty.
+    """
+    for path in sorted(root.glob("*/**/*")):
+        if not path.is_file():
+            continue
+        place = path.relative_to(root)
+        label, name = place.parts[0], f"{REVIEWED}/{place.as_posix()}"
+        if label in classes:
+            yield Candidate(name, label, path.read_bytes(), origin=REVIEWED)
+        else:
+            reason = f"people called it {label!r}, which is none of the classes {', '.join(classes)}"
+            yield Candidate(name, label, b"", damage=reason, origin=REVIEWED)
