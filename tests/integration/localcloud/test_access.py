@@ -170,3 +170,28 @@ def test_a_queue_is_not_read_for_a_function_whose_role_may_not(cloud: Instance) 
         QueueUrl=queue, AttributeNames=["ApproximateNumberOfMessages"]
     )["Attributes"]
     assert attributes["ApproximateNumberOfMessages"] == "1"
+
+
+@pytest.mark.parametrize("entries", [1, 400])
+def test_metrics_go_into_the_namespace_that_the_role_is_confined_to(cloud: Instance, entries: int) -> None:
+    confined = {
+        "Effect": "Allow",
+        "Action": "cloudwatch:PutMetricData",
+        "Resource": "*",
+        "Condition": {"StringEquals": {"cloudwatch:namespace": "Scones/Test"}},
+    }
+    role = make_role(cloud, f"confined-{entries}", (confined,))
+
+    def put(namespace: str) -> dict[str, Any]:
+        data = [{"MetricName": f"number-{each}", "Value": 1} for each in range(entries)]
+        task = {
+            "Type": "Task",
+            "Resource": "arn:aws:states:::aws-sdk:cloudwatch:putMetricData",
+            "Arguments": {"Namespace": namespace, "MetricData": data},
+            "End": True,
+        }
+        name = f"put-{uuid.uuid4().hex[:8]}"
+        return execute(cloud, name, {"Put": task}, role=role)
+
+    assert put("Scones/Test")["status"] == "SUCCEEDED"
+    assert "not authorized" in put("Scones/Other")["cause"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -96,6 +98,16 @@ class Deployment:
         if "Item" not in found:
             return None
         return {field: str(next(iter(value.values()))) for field, value in found["Item"].items()}
+
+    def logged(self) -> set[str]:
+        """Return the decisions that are in the prediction log by now."""
+        s3, bucket = self.client("s3"), self.outputs["ResultsBucketName"]
+        found = set()
+        for entry in s3.list_objects_v2(Bucket=bucket, Prefix="predictions/vehicles/").get("Contents", []):
+            content = s3.get_object(Bucket=bucket, Key=entry["Key"])["Body"].read()
+            text = gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
+            found |= {json.loads(line)["decision_id"] for line in text.splitlines()}
+        return found
 
     def outcome(self, key: str, version: str) -> dict[str, str]:
         """Wait for the recorded outcome of an object version."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import gzip
 import io
 import json
 from collections.abc import Sequence
@@ -39,17 +38,7 @@ def classify(deployment: Deployment, name: str, pictures: Sequence[bytes]) -> No
     sent = {f"{name}/{number}.png": content for number, content in enumerate(pictures)}
     versions = {key: deployment.upload(key, content) for key, content in sent.items()}
     wanted = {deployment.outcome(key, version)["decision_id"] for key, version in versions.items()}
-    s3, bucket = deployment.client("s3"), deployment.outputs["ResultsBucketName"]
-
-    def logged() -> bool | None:
-        listed = s3.list_objects_v2(Bucket=bucket, Prefix="predictions/vehicles/").get("Contents", [])
-        found = set()
-        for entry in listed:
-            text = gzip.decompress(s3.get_object(Bucket=bucket, Key=entry["Key"])["Body"].read())
-            found |= {json.loads(line)["decision_id"] for line in text.splitlines()}
-        return True if wanted <= found else None
-
-    until(logged, 120, "the prediction log")
+    until(lambda: True if wanted <= deployment.logged() else None, 120, "the prediction log")
 
 
 def analysed(deployment: Deployment, case: str = "") -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 
 import pytest
@@ -123,18 +122,8 @@ def test_an_unsure_picture_reaches_the_review_queue(deployment: Deployment) -> N
 def test_the_prediction_log_holds_every_decision(
     deployment: Deployment, outcomes: dict[str, dict[str, str]]
 ) -> None:
-    s3, bucket = deployment.client("s3"), deployment.outputs["ResultsBucketName"]
     wanted = {each["decision_id"] for each in outcomes.values()}
-
-    def complete() -> bool | None:
-        logged = set()
-        for entry in s3.list_objects_v2(Bucket=bucket, Prefix="predictions/vehicles/").get("Contents", []):
-            content = s3.get_object(Bucket=bucket, Key=entry["Key"])["Body"].read()
-            text = gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
-            logged |= {json.loads(line)["decision_id"] for line in text.splitlines()}
-        return True if wanted <= logged else None
-
-    assert until(complete, 120, "the prediction log")
+    until(lambda: True if wanted <= deployment.logged() else None, 120, "the prediction log")
 
 
 def test_a_message_that_is_no_event_is_given_up_with_its_cause(deployment: Deployment) -> None:
