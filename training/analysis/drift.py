@@ -23,7 +23,7 @@ ALPHA = 0.005
 NEEDED = {"input": 0.1, "embedding": 0.02, "classes": 0.1, "confidence": 0.1}
 """Effects that matter: see `Finding`."""
 _CELLS = 10
-_PERMUTATIONS, _ENOUGH, _BLOCK = 9_999, 20, 200
+_PERMUTATIONS, _ENOUGH, _BLOCK = 4_999, 20, 200
 _MOST_EMBEDDINGS = 500
 """Of either sample: every pair of them has a distance."""
 _SEED = 20_261_125
@@ -137,7 +137,7 @@ def energy_test(one: Numbers, other: Numbers) -> tuple[float, float]:
     Return the permutation p-value of the energy distance, and that distance as a share of the mean one between samples.
 
     Permuting stops at the 20th value as large (Besag and Clifford 1991): the p-value stays exact, and a window like its
-    baseline, as most are, costs a hundred permutations in place of ten thousand.
+    baseline, as most are, costs a hundred permutations in place of thousands.
     """
     pooled = np.concatenate([one, other])
     distances = cdist(pooled, pooled)
