@@ -23,7 +23,7 @@ ALPHA = 0.005
 NEEDED = {"input": 0.1, "embedding": 0.02, "classes": 0.1, "confidence": 0.1}
 """Effects that matter: see `Finding`."""
 _CELLS = 10
-_PERMUTATIONS, _ENOUGH, _BLOCK = 4_999, 20, 200
+_PERMUTATIONS, _ENOUGH, _BLOCKS = 4_999, 20, (50, 200)
 _MOST_EMBEDDINGS = 500
 """Of either sample: every pair of them has a distance."""
 _SEED = 20_261_125
@@ -158,7 +158,7 @@ def energy_test(one: Numbers, other: Numbers) -> tuple[float, float]:
     random = np.random.default_rng(_SEED)
     larger = drawn = 0
     while drawn < _PERMUTATIONS:
-        count = min(_BLOCK, _PERMUTATIONS - drawn)
+        count = min(_BLOCKS[drawn > 0], _PERMUTATIONS - drawn)
         hits = energy(random.permuted(np.tile(actual, (count, 1)), axis=1)) >= observed - 1e-12
         reached = np.flatnonzero(larger + np.cumsum(hits) >= _ENOUGH)
         if len(reached):
