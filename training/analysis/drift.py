@@ -95,11 +95,13 @@ def population_stability(baseline: Numbers, window: Numbers) -> float:
     """
     Return the population stability index over cells of equally many baseline values.
 
-    Two more cells hold what lies outside the baseline's range, where a statistic that never varied would else hide a
-    change. Half a value is added to each cell, so that an empty one has a logarithm.
+    Where the least value is so frequent that it fills a cell, a cell below it shows what has never been there: else
+    a statistic that did not vary would hide a change. Half a value is added to each cell, so that an empty one has
+    a logarithm.
     """
-    inner = np.quantile(baseline, np.arange(1, _CELLS) / _CELLS)
-    edges = np.unique([np.nextafter(baseline.min(), -np.inf), *inner, baseline.max()])
+    edges = np.unique(np.quantile(baseline, np.arange(1, _CELLS) / _CELLS))
+    if edges[0] == baseline.min():
+        edges = np.concatenate([[np.nextafter(edges[0], -np.inf)], edges])
     shares = []
     for values in (baseline, window):
         counts = np.bincount(np.searchsorted(edges, values), minlength=len(edges) + 1) + 0.5
