@@ -93,14 +93,15 @@ def frozen(train: Pictures, test: Pictures, names: Sequence[str], run: Run) -> O
     for rows in deal(train, run.chosen.folds):
         rest = torch.ones(len(train), dtype=torch.bool)
         rest[rows] = False
-        held[rows] = _logistic(taught[rest], train.labels[rest], len(names))(taught[rows]).detach()
+        held[rows] = logistic(taught[rest], train.labels[rest], len(names))(taught[rows]).detach()
     temperature, threshold = calibrate(held, train.labels, run.chosen.target_error)
-    logits = _logistic(taught, train.labels, len(names))(asked).detach().numpy()
+    logits = logistic(taught, train.labels, len(names))(asked).detach().numpy()
     seconds = time.perf_counter() - started
     return Outcome.of(logits, test.labels.numpy(), temperature, threshold, seconds)
 
 
-def _logistic(features: Tensor, labels: Tensor, classes: int) -> nn.Module:
+def logistic(features: Tensor, labels: Tensor, classes: int) -> nn.Module:
+    """Fit a linear head to features, with a little weight decay."""
     torch.manual_seed(0)
     head = nn.Linear(features.shape[1], classes)
     optimizer = torch.optim.LBFGS(head.parameters(), max_iter=200, line_search_fn="strong_wolfe")

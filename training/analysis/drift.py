@@ -23,7 +23,7 @@ ALPHA = 0.005
 NEEDED = {"input": 0.1, "embedding": 0.02, "classes": 0.1, "confidence": 0.1}
 """Effects that matter: see `Finding`."""
 _CELLS = 10
-_PERMUTATIONS, _ENOUGH, _BLOCK = 9_999, 20, 200
+_PERMUTATIONS, _ENOUGH, _BLOCKS = 4_999, 20, (50, 200)
 _MOST_EMBEDDINGS = 500
 """Of either sample: every pair of them has a distance."""
 _SEED = 20_261_125
@@ -95,11 +95,13 @@ def population_stability(baseline: Numbers, window: Numbers) -> float:
     """
     Return the population stability index over cells of equally many baseline values.
 
-    Two more cells hold what lies outside the baseline's range, where a statistic that never varied would else hide a
-    change. Half a value is added to each cell, so that an empty one has a logarithm.
+    Where the least value is so frequent that it fills a cell, a cell below it shows what has never been there: else
+    a statistic that did not vary would hide a change. Half a value is added to each cell, so that an empty one has
+    a logarithm.
     """
-    inner = np.quantile(baseline, np.arange(1, _CELLS) / _CELLS)
-    edges = np.unique([np.nextafter(baseline.min(), -np.inf), *inner, baseline.max()])
+    edges = np.unique(np.quantile(baseline, np.arange(1, _CELLS) / _CELLS))
+    if edges[0] == baseline.min():
+        edges = np.concatenate([[np.nextafter(edges[0], -np.inf)], edges])
     shares = []
     for values in (baseline, window):
         counts = np.bincount(np.searchsorted(edges, values), minlength=len(edges) + 1) + 0.5
@@ -137,7 +139,7 @@ def energy_test(one: Numbers, other: Numbers) -> tuple[float, float]:
     Return the permutation p-value of the energy distance, and that distance as a share of the mean one between samples.
 
     Permuting stops at the 20th value as large (Besag and Clifford 1991): the p-value stays exact, and a window like its
-    baseline, as most are, costs a hundred permutations in place of ten thousand.
+    baseline, as most are, costs a hundred permutations in place of thousands.
     """
     pooled = np.concatenate([one, other])
     distances = cdist(pooled, pooled)
@@ -158,7 +160,7 @@ def energy_test(one: Numbers, other: Numbers) -> tuple[float, float]:
     random = np.random.default_rng(_SEED)
     larger = drawn = 0
     while drawn < _PERMUTATIONS:
-        count = min(_BLOCK, _PERMUTATIONS - drawn)
+        count = min(_BLOCKS[drawn > 0], _PERMUTATIONS - drawn)
         hits = energy(random.permuted(np.tile(actual, (count, 1)), axis=1)) >= observed - 1e-12
         reached = np.flatnonzero(larger + np.cumsum(hits) >= _ENOUGH)
         if len(reached):

@@ -68,17 +68,17 @@ def analyze(options: argparse.Namespace) -> None:
     judged = [judge(window, baselines.of(window.version), span.minimum) for window in closed]
     retrained = _moment(options.retrained, "--retrained") if options.retrained else 0.0
     judged += _reviews(options, state, counts, now, retrained)
+    judged.sort(key=lambda each: (each["end"], each["source"], each["model_version"]))
     state.history += [{**each, "tests": _scores(each.get("tests", []))} for each in judged]
     wanted = retrain(state.history, state.serving, len(state.reviewed), options.enough_reviews, retrained)
     state.analyzed_at = now
     state.forget(now, late)
-    newest = sorted(judged, key=lambda each: str(each["end"]))[-MOST_WINDOWS:]
     analysis = {
         "classifier": options.classifier,
         "endpoint": options.endpoint,
         "analyzed_at": iso(now),
         "serving": state.serving,
-        "windows": newest,
+        "windows": judged[-MOST_WINDOWS:],
         "windows_closed": len(judged),
         "waiting": {version: len(window.records) for version, window in sorted(state.opened.items())},
         "counts": counts.as_dict(),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import accuracy, peers, training
+from benchmarks import accuracy, drift, peers, shifts, training
 from training.drawings import draw
 
 
@@ -45,3 +45,14 @@ def test_accuracy_is_printed_for_each_model(
 def test_ratios_are_printed_for_a_training_step(capsys: pytest.CaptureFixture[str]) -> None:
     training.main(["--image-size", "32", "--batch-size", "2", "--rounds", "1"])
     assert capsys.readouterr().out.count("ms/step") == 4
+
+
+def test_false_alarms_and_power_are_printed(
+    drawings: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shifts, "DRAWN", 20)
+    drift.main(["--runs", "1", "--window", "50", "--data", str(drawings), "--image-size", "32"])
+    said = capsys.readouterr().out
+    assert "drawn with replacement (too few)" in said
+    assert "false alarms per 100 windows" in said
+    assert said.count("raised within one window") == 5

@@ -66,7 +66,7 @@ def test_a_killed_analysis_gives_the_same_when_it_is_repeated(world: World) -> N
 
 def test_many_small_analyses_find_what_one_does(world: World) -> None:
     traffic = Traffic(2)
-    previous, closed = "", []
+    previous, closed = "", list[dict[str, object]]()
     for hour in range(6):
         at = START + hour * HOUR
         world.log("a", traffic.lines(130, at), at)

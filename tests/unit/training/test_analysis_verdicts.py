@@ -96,7 +96,7 @@ def test_few_reviews_wait_and_are_then_too_small(world: World) -> None:
 
 def test_only_sampled_sure_answers_speak_for_the_routes(world: World) -> None:
     for number in range(60):
-        world.review(number, START, right=False, outcome="review", sampled=False)
+        world.review(number, START, right=False, changes={"outcome": "review", "sampled": False})
     found = world.analyze(START + HOUR)
     assert found["windows"] == []
     assert found["quality"]["0123456789ab"]["reviewed_unsure"] == 60
@@ -105,7 +105,7 @@ def test_only_sampled_sure_answers_speak_for_the_routes(world: World) -> None:
 def test_enough_reviewed_pictures_ask_for_a_new_model_until_there_is_one(world: World) -> None:
     for number in range(100):
         world.review(number, START)
-    world.review(100, START, **{"class": "none"})
+    world.review(100, START, changes={"class": "none"})
     found = world.analyze(START + HOUR, report="one")
     assert (found["new_reviews"], found["retrain"]["trigger"]) == (100, "reviews")
     retrained = ("--retrained", (START + HOUR).isoformat())

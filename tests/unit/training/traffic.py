@@ -50,7 +50,7 @@ class Traffic:
         doubt: float = 0.0,
     ) -> list[Line]:
         """Draw so many decisions, a second apart."""
-        found = []
+        found: list[Line] = []
         for _ in range(count):
             self.number += 1
             values = {
@@ -118,7 +118,7 @@ class World:
         *,
         right: bool = True,
         modified: datetime | None = None,
-        **changes: Any,
+        changes: Line | None = None,
     ) -> None:
         """Leave one person's answer, in a file that was written then or later."""
         content = {
@@ -131,7 +131,7 @@ class World:
             "model_version": MODEL,
             "by": "ann",
             "at": at.isoformat(),
-            **changes,
+            **(changes or {}),
         }
         name = f"reviews/{content['decision_id']}.json"
         self.write(name, json.dumps(content).encode())
