@@ -26,10 +26,6 @@ REPORT = ROOT / "build" / "roles.md"
 DEAD = "arn:aws:states:us-east-1:000000000000:execution:gone:gone"
 UNUSED = {
     ("PredictionLogRole", "logs:CreateLogStream"): "Firehose logs a delivery that failed, and none did.",
-    (
-        "ResultsPublishRole",
-        "kms:Decrypt",
-    ): "The local cloud keeps no key for a table; AWS reads its stream with it.",
     ("ResultsPublishRole", "sqs:SendMessage"): "Lambda's own, for records that failed to the end: none did.",
     ("TrainOnDeployIsCompleteRole", "sagemaker:StopTrainingJob"): (
         "Step Functions stops the job of a run that is stopped; this is for a job whose run ended before it."
