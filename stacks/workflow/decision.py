@@ -22,13 +22,12 @@ TRUTHS = ("sampled",)
 
 def answered() -> dict[str, str]:
     """Return the fields that the endpoint's answer gives."""
-    names = (
-        *("class", "confidence", "threshold", "model_version", "inference_id", "milliseconds"),
-        "sampled",
-    )
+    names = ("class", "confidence", "threshold", "model_version", "inference_id", "milliseconds")
     return {
         **{name: expression(f"$answer.{name}") for name in names},
         "probabilities": expression("$string($answer.probabilities)"),
+        # Compared, so that a function from before the field was there has sampled nothing.
+        "sampled": expression("$answer.sampled = true"),
     }
 
 

@@ -19,9 +19,9 @@ def evaluate(options: argparse.Namespace) -> None:
     """Evaluate as the options say."""
     answers = read_answers(options.outputs)
     manifest = read_manifest(options.manifest)
-    champion = read_answers(options.champion) if options.champion else None
-    reviewed = manifest.get("reviewed_tested", ())
-    verdict = decide(answers, champion, reviewed, options.minimum_accuracy)
+    theirs = read_answers(options.champion) if options.champion else None
+    verdict = decide(answers, theirs, manifest.get("reviewed_tested", ()), options.minimum_accuracy)
+    champion = verdict.champion
     examination = examine(options.model, options.test, answers)
     agree(examination.card, manifest, answers)
     figures = {
@@ -31,20 +31,17 @@ def evaluate(options: argparse.Namespace) -> None:
         "routing": routing(verdict.answers),
         "robustness": examination.robustness,
         "latency": examination.latency,
-        "champion": verdict.champion,
+        "champion": champion,
         "reviewed": verdict.reviewed,
         "accepted": verdict.accepted,
         "reason": verdict.reason,
     }
     names = ("file", "expected", "predicted", "confidence", "confident")
     images = [{name: getattr(answer, name) for name in names} for answer in answers]
+    brief = verdict.brief_of_reviewed
     small = ("accuracy", "n", "coverage", "accuracy_when_routed", "interval95", "accepted", "reason")
-    gate = {name: figures[name] for name in small}
-    gate["champion_accuracy"] = verdict.champion["accuracy"] if verdict.champion else None
-    gate["reviewed"] = verdict.reviewed and {
-        **{name: verdict.reviewed[name] for name in ("accuracy", "n", "interval95")},
-        "champion_accuracy": (verdict.reviewed["champion"] or {}).get("accuracy"),
-    }
+    gate = {name: figures[name] for name in small} | {"reviewed": brief}
+    gate["champion_accuracy"] = champion["accuracy"] if champion else None
     compared = baseline(examination.card, answers, [options.train, options.validation])
     options.report.mkdir(parents=True, exist_ok=True)
     for name, content in (("evaluation", {**figures, "images": images}), ("gate", gate)):

@@ -82,6 +82,17 @@ class Verdict:
     accepted: bool
     reason: str
 
+    @property
+    def brief_of_reviewed(self) -> dict[str, Any] | None:
+        """What the workflow is told of the reviewed pictures; None without any."""
+        if self.reviewed is None:
+            return None
+        champion = self.reviewed["champion"]
+        return {
+            **{name: self.reviewed[name] for name in ("accuracy", "n", "interval95")},
+            "champion_accuracy": champion["accuracy"] if champion else None,
+        }
+
 
 def decide(
     answers: Sequence[Answer], champion: Sequence[Answer] | None, reviewed: Collection[str], floor: float

@@ -26,10 +26,6 @@ REPORT = ROOT / "build" / "roles.md"
 DEAD = "arn:aws:states:us-east-1:000000000000:execution:gone:gone"
 UNUSED = {
     ("PredictionLogRole", "logs:CreateLogStream"): "Firehose logs a delivery that failed, and none did.",
-    (
-        "ResultsPublishRole",
-        "kms:Decrypt",
-    ): "The local cloud keeps no key for a table; AWS reads its stream with it.",
     ("ResultsPublishRole", "sqs:SendMessage"): "Lambda's own, for records that failed to the end: none did.",
     ("TrainOnDeployIsCompleteRole", "sagemaker:StopTrainingJob"): (
         "Step Functions stops the job of a run that is stopped; this is for a job whose run ended before it."
@@ -139,6 +135,17 @@ def ended(deployment: Deployment, case: str = "") -> dict[str, Any]:
     return until(found, 300, "the end of the run")
 
 
+def learnt_from(deployment: Deployment) -> tuple[dict[str, Any], list[str]]:
+    """Return the manifest of the champion's dataset, and the pictures that people classified."""
+    state, bucket = deployment.outputs["StateTableName"], deployment.outputs["DatasetsBucketName"]
+    s3 = deployment.client("s3")
+    champion = deployment.client("dynamodb").get_item(TableName=state, Key={"id": {"S": "champion"}})["Item"]
+    key = f"vehicles/{champion['dataset_version']['S']}/manifest.json"
+    listed = s3.list_objects_v2(Bucket=bucket, Prefix="vehicles/reviewed/").get("Contents", [])
+    pictures = [each["Key"] for each in listed if not each["Key"].endswith("/_")]
+    return json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read()), pictures
+
+
 def hold(deployment: Deployment, table: str) -> None:
     """Leave a lock behind as a run does that was killed with its machine."""
     item = {"id": {"S": "lock"}, "execution_arn": {"S": DEAD}, "acquired_at": {"S": "2026-01-01"}}
@@ -158,6 +165,9 @@ def test_a_second_run_takes_a_dead_lock_over_and_updates_the_endpoint(deployment
     assert after["EndpointConfigName"] != before["EndpointConfigName"]
     left = deployment.client("dynamodb").get_item(TableName=table, Key={"id": {"S": "lock"}})
     assert "Item" not in left
+    manifest, reviewed = learnt_from(deployment)
+    # What people answered in the tests before this one, if those ran.
+    assert manifest["reviewed"] == len(reviewed)
 
 
 def test_a_run_that_fails_tells_the_topic_in_its_role(deployment: Deployment) -> None:

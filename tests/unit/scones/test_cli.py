@@ -142,8 +142,11 @@ def test_aws_needs_nothing_that_the_command_line_alone_does_not_install() -> Non
     code = f"""
 import sys
 sys.modules |= dict.fromkeys({absent})
-import scones.classification, scones.doctor.examine, scones.errors, scones.files, scones.overview, scones.target
+import scones.answers, scones.classification, scones.doctor.examine, scones.errors, scones.files, scones.overview
+import scones.reviewer, scones.target
+from scones.preview import preview
 scones.errors.sentence(ValueError())
+assert preview(b"") is None
 print(scones.target.choose(name="a", env="dev", classifier="b", local=False, instance=None).where)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tarfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -93,9 +94,9 @@ def test_models_that_answered_other_pictures_are_not_compared(tmp_path: Path) ->
 def groups(source: tuple[int, int], reviewed: tuple[int, int]) -> list[Answer]:
     """Make answers, so many right and wrong, to a source's pictures and to reviewed ones."""
     return [
-        Answer(f"bicycle/{group}-{number}.png", "bicycle", said, 0.9, True, 0.8, "abc", {}, (0.0,) * 8)
+        replace(answer(said, 0.9), file=f"bicycle/{group}-{number}.png")
         for group, (right, wrong) in (("source", source), ("reviewed", reviewed))
-        for number, said in enumerate(["bicycle"] * right + ["motorcycle"] * wrong)
+        for number, said in enumerate([True] * right + [False] * wrong)
     ]
 
 
