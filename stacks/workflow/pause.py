@@ -77,6 +77,8 @@ def resume(make: Tasks, look: sfn.IChainable) -> sfn.IChainable:
             "model": expression("$champion.endpoint_config_name"),
             "package": expression("$champion.model_package_arn"),
             "evaluation": expression("$champion.evaluation_uri"),
+            "evaluationModel": expression("$champion.evaluation_model"),
+            "trainingArtifact": expression("$champion.training_artifact"),
             "gate": {
                 "accuracy": expression("$champion.accuracy"),
                 "reason": "The champion serves again.",

@@ -17,7 +17,8 @@ IN_WORDS = {
         "Error": expression("$states.errorOutput.Error"),
         "Cause": expression(
             f"$exists({_SAID}) = false ? 'No cause was given.' : "
-            f"$contains({_SAID}, /^{{.*\"errorMessage\"/) ? $parse({_SAID}).errorMessage : {_SAID}"
+            f"$substring({_SAID}, 0, 1) = '{{' and $contains({_SAID}, '\"errorMessage\"') ? "
+            f"$parse({_SAID}).errorMessage : {_SAID}"
         ),
     }
 }

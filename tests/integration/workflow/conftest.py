@@ -53,9 +53,13 @@ def until(found: Callable[[], T | None], seconds: float, what: str) -> T:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let the module that destroys the shared deployment run when the others are through with it."""
+    """Let what trains anew, and then what destroys the shared deployment, run when the others are through."""
+    last = ("test_operations.py", "test_roles.py")
+    here = Path(__file__).parent
     items.sort(
-        key=lambda item: item.path.parent == Path(__file__).parent and item.path.name == "test_roles.py"
+        key=lambda item: (
+            last.index(item.path.name) + 1 if item.path.parent == here and item.path.name in last else 0
+        )
     )
 
 
