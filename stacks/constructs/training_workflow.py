@@ -125,7 +125,9 @@ def _begin(make: Tasks, context: Context) -> sfn.Pass:
 
 
 def _no_champion(make: Tasks, failed: sfn.IChainable) -> sfn.IChainable:
-    cause = "'There is no champion to ' & $start & ': train a model first, with `scones train`.'"
+    cause = (
+        "'A ' & $start & ' needs a champion, and there is none: train a model first, with `scones train`.'"
+    )
     return fail(make, "RefuseWithoutChampion", "NoChampionError", cause, failed)
 
 

@@ -15,7 +15,7 @@ from stacks.workflow.outcome import fail
 from stacks.workflow.pause import forget
 from stacks.workflow.register import endpoint_config
 from stacks.workflow.tasks import State, Tasks, seconds
-from stacks.workflow.undo import IN_WORDS, Undo, undo
+from stacks.workflow.undo import IN_WORDS, Undo, approve, undo
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def _arrive(make: Tasks, context: Context, done: sfn.IChainable, undoing: Undo) 
     resumed = sfn.Choice.jsonata(make.scope, "Resuming")
     resumed.when(
         sfn.Condition.jsonata(expression("$start = 'resume'")), forget(make, context).next(done)
-    ).otherwise(record(rolling, context).next(done))
+    ).otherwise(approve(rolling, context).next(record(rolling, context)).next(done))
     arrived = sfn.Choice.jsonata(make.scope, "EndpointInService")
     arrived.when(
         sfn.Condition.jsonata(expression("$endpointStatus = 'InService' and $liveConfig = $model")),

@@ -100,17 +100,27 @@ def _added(why: str) -> dict[str, object]:
     return {"failure": {"Error": expression("$failure.Error"), "Cause": expression(more)}}
 
 
+def approve(make: Tasks, context: Context) -> State:
+    """Make a state that says in the registry that a version serves, whatever was said of it before."""
+    said = "'The champion since ' & $now() & ': ' & $reason"
+    return _judge(make, context, "ApprovePackage", "Approved", said)
+
+
 def _reject(make: Tasks, context: Context) -> State:
     """Make a state that says in the registry why a version is not to be used."""
+    return _judge(make, context, "RejectPackage", "Rejected", f"$failure.Error & ': ' & {CAUSE}")
+
+
+def _judge(make: Tasks, context: Context, name: str, status: str, said: str) -> State:
     return make.aws(
-        "RejectPackage",
+        name,
         "sagemaker:updateModelPackage",
         {
             "ModelPackageArn": expression("$package"),
-            "ModelApprovalStatus": "Rejected",
+            "ModelApprovalStatus": status,
+            # SageMaker takes one line.
             "ApprovalDescription": expression(
-                # SageMaker takes one line.
-                f"$substring($replace($failure.Error & ': ' & {CAUSE}, /\\s+/, ' '), 0, {DESCRIPTION_LIMIT})"
+                f"$substring($replace({said}, /\\s+/, ' '), 0, {DESCRIPTION_LIMIT})"
             ),
         },
         resources=[context.arn("sagemaker", f"model-package/{context.group_name}/*")],

@@ -74,7 +74,7 @@ def _usual_training(arn: str) -> Answers:
             "RecordChampion",
         ),
         *("ReleaseLock", "ReleaseLockAfterFailure", "NotifyFailure", "DeleteRejectedModel"),
-        *("ReadPaused", "RecordRun", "RecordFailure", "RecordRejection", "RejectPackage"),
+        *("ReadPaused", "RecordRun", "RecordFailure", "RecordRejection", "RejectPackage", "ApprovePackage"),
         *("RestoreChampion", "DeleteFirstEndpoint", "DeleteResumedEndpoint", "UpdateEndpointUnguarded"),
         *("RecreateModel", "RecreateEvaluationModel", "RecordPaused", "ForgetPause", "DeletePausedEndpoint"),
         "DeleteRejectedEvaluationModel",

@@ -108,6 +108,7 @@ def test_a_rollback_restores_the_earlier_answers(
     assert newer != first
     champion = state.item(target, "champion")
     assert (champion["run"], champion["reason"]) == (older.run, "rollback")
+    assert [each.status for each in versions.versions(target) if each.live] == ["Approved"]
 
 
 def test_a_paused_endpoint_loses_nothing(deployment: Deployment, target: Target) -> None:
