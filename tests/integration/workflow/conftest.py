@@ -59,11 +59,18 @@ def until(found: Callable[[], T | None], seconds: float, what: str) -> T:
     pytest.fail(f"{what} did not come in {seconds:.0f} s")
 
 
+LAST = ("test_operations.py", "test_roles.py")
+"""One trains on what was reviewed before; the other destroys the shared deployment."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let the module that destroys the shared deployment run when the others are through with it."""
-    items.sort(
-        key=lambda item: item.path.parent == Path(__file__).parent and item.path.name == "test_roles.py"
-    )
+    """Let the modules that change the shared deployment run when the others are through with it."""
+
+    def position(item: pytest.Item) -> int:
+        ours = item.path.parent == Path(__file__).parent and item.path.name in LAST
+        return LAST.index(item.path.name) + 1 if ours else 0
+
+    items.sort(key=position)
 
 
 @dataclass(frozen=True)

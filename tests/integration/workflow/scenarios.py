@@ -83,6 +83,9 @@ def _usual_training(arn: str) -> Answers:
             "RecordChampion",
         ),
         *("ReleaseLock", "ReleaseLockAfterFailure", "NotifyFailure", "DeleteRejectedModel"),
+        *("ReadPaused", "RecordRun", "RecordFailure", "RecordRejection", "RejectPackage", "ApprovePackage"),
+        *("RestoreChampion", "DeleteFirstEndpoint", "DeleteResumedEndpoint", "UpdateEndpointUnguarded"),
+        *("RecreateModel", "RecreateEvaluationModel", "RecordPaused", "ForgetPause", "DeletePausedEndpoint"),
         "DeleteRejectedEvaluationModel",
         *("NotifyRejection", "ReleaseLockAfterRejection", "TransformChampion", "EvaluateAgainstChampion"),
         *("UpdateEndpoint", "DeleteFailedEndpoint", "ReadLock", "TakeOverLock"),
@@ -103,7 +106,30 @@ def _usual_training(arn: str) -> Answers:
             gives(**live, EndpointStatus="InService"),
         ],
         "DescribeHolder": [gives(Status="RUNNING")],
+        "DescribeRestored": [
+            gives(**_OLD, EndpointStatus="Updating"),
+            gives(**_OLD, EndpointStatus="InService"),
+        ],
+        "DescribePackage": [gives(**_PACKAGE)],
+        "FindModel": [gives(Models=[{"ModelName": _OLDER}, {"ModelName": f"{_OLDER}-cpu"}])],
+        "FindEndpointConfig": [gives(EndpointConfigs=[{"EndpointConfigName": _OLDER}])],
+        "FindEndpointToPause": [gives(Endpoints=[])],
     }
+
+
+_OLD = {"EndpointName": PREFIX, "EndpointConfigName": f"{PREFIX}-aaaabbbbcccc"}
+_OLDER = f"{PREFIX}-ddddeeeeffff"
+_PACKAGE = {
+    "ModelPackageVersion": 1,
+    "InferenceSpecification": {"Containers": [{"ModelDataUrl": "s3://models/older.tar.gz"}]},
+    "ModelMetrics": {"ModelQuality": {"Statistics": {"S3Uri": "s3://models/evaluation.json"}}},
+    "CustomerMetadataProperties": {
+        "run": "ddddeeeeffff",
+        "dataset_version": "0123456789abcdef",
+        "accuracy": "0.96",
+        "training_artifact": "s3://models/older-training.tar.gz",
+    },
+}
 
 
 CHAMPION = {
@@ -111,6 +137,10 @@ CHAMPION = {
     "evaluation_model": {"S": f"{PREFIX}-aaaabbbbcccc-cpu"},
     "dataset_version": {"S": "0123456789abcdef"},
     "training_artifact": {"S": "s3://models/champion.tar.gz"},
+    "endpoint_config_name": {"S": f"{PREFIX}-aaaabbbbcccc"},
+    "model_package_arn": {"S": f"arn:aws:sagemaker:us-east-1:000000000000:model-package/{PREFIX}/2"},
+    "evaluation_uri": {"S": "s3://models/champion/evaluation.json"},
+    "accuracy": {"N": "0.97"},
 }
 HELD = [gives(Item={"execution_arn": {"S": "arn:aws:states:us-east-1:000000000000:execution:m:holder"}})]
 TAKEN = throws("DynamoDB.ConditionalCheckFailedException")
@@ -146,6 +176,10 @@ def usual(machine: str, arn: str) -> Answers:
     if machine == "waiter":
         done, ended = "framework-isComplete-task", "framework-onTimeout-task"
         return {done: [gives(IsComplete=True)], ended: [gives()]}
+    if machine == "analysis":
+        nothing = ("ReadState", "ReadRetraining", "Analyse", "PublishMetrics", "CommitState", "TakeCooldown")
+        ending = ("StartRetraining", "NotifyFailure")
+        return {**{state: [gives()] for state in (*nothing, *ending)}, "ReadAnalysis": [_found(wanted=False)]}
     nothing = ("Record", "WriteTags", "LogPrediction", "SendToReview")
     return {
         **{state: [gives()] for state in nothing},
@@ -155,11 +189,86 @@ def usual(machine: str, arn: str) -> Answers:
     }
 
 
+def _found(*, wanted: bool) -> Answer:
+    metric = {"MetricName": "NewReviews", "Value": 0, "Dimensions": []}
+    retrain = {"wanted": wanted, "trigger": "drift", "reason": "2 of the last 3 judged windows say drift."}
+    return gives(Body=json.dumps({"windows": [], "metrics": [metric], "retrain": retrain}))
+
+
 def _held(*holder: Answer, **more: list[Answer]) -> Callable[[str], Answers]:
     return lambda arn: {"Lock": [TAKEN, gives()], "ReadLock": HELD, "DescribeHolder": [*holder], **more}
 
 
-_ROLLED_BACK = gives(EndpointName=PREFIX, EndpointConfigName="old", EndpointStatus="InService")
+_BACK = {"start": "rollback", "package": f"arn:aws:sagemaker:us-east-1:000000000000:model-package/{PREFIX}/1"}
+_ROLLED_BACK = gives(**_OLD, EndpointStatus="InService")
+_REFUSED = throws("SmokeTestError", '{"errorMessage": "The endpoint says\\n motorcycle.", "errorType": "E"}')
+_RINGING = [gives(MetricAlarms=[{"AlarmName": "errors"}])]
+
+
+def _champion(**more: list[Answer]) -> Callable[[str], Answers]:
+    """With a champion in service."""
+    usual: Answers = {"ReadChampion": [gives(Item=CHAMPION)], "FindEndpoint": [_endpoint("InService")]}
+    return lambda arn: {**usual, **more}
+
+
+def _back(**more: list[Answer]) -> Callable[[str], Answers]:
+    """With a champion in service, and an older version that arrives."""
+    live = gives(EndpointName=PREFIX, EndpointConfigName=_OLDER, EndpointStatus="InService")
+    return _champion(DescribeEndpoint=[live], **more)
+
+
+def _paused(**more: list[Answer]) -> Callable[[str], Answers]:
+    paused = [gives(Item={"paused_at": {"S": "2026-01-01T00:00:00Z"}})]
+    return _champion(
+        **{
+            "ReadPaused": paused,
+            "FindEndpoint": [gives(Endpoints=[])],
+            "DescribeEndpoint": [_ROLLED_BACK],
+            **more,
+        }
+    )
+
+
+ROLLOUTS = (
+    Scenario("smoke-first", "training", "SmokeTestError", lambda arn: {"SmokeTest": [_REFUSED]}),
+    Scenario("smoke", "training", "SmokeTestError", _champion(SmokeTest=[_REFUSED])),
+    Scenario(
+        "champion-lost",
+        "training",
+        "SmokeTestError",
+        _champion(SmokeTest=[_REFUSED], DescribeRestored=[gives(**_OLD, EndpointStatus="Failed")]),
+    ),
+    Scenario("went-back", "training", "RolloutError", _champion(DescribeEndpoint=[_ROLLED_BACK])),
+    Scenario("rollback", "training", "SUCCEEDED", _back(), _BACK),
+    Scenario(
+        "rollback-anew",
+        "training",
+        "SUCCEEDED",
+        _back(FindModel=[gives(Models=[])], FindEndpointConfig=[gives(EndpointConfigs=[])]),
+        _BACK,
+    ),
+    Scenario("rollback-ringing", "training", "SUCCEEDED", _back(ReadGuardAlarms=_RINGING), _BACK),
+    Scenario(
+        "pause",
+        "training",
+        "SUCCEEDED",
+        _champion(FindEndpointToPause=[_endpoint("Updating"), _endpoint("InService"), gives(Endpoints=[])]),
+        {"start": "pause"},
+    ),
+    Scenario("pause-never-trained", "training", "NoChampionError", start={"start": "pause"}),
+    Scenario("paused", "training", "PausedError", _paused()),
+    Scenario("resume", "training", "SUCCEEDED", _paused(), {"start": "resume"}),
+    Scenario(
+        "resume-again",
+        "training",
+        "SUCCEEDED",
+        _paused(FindEndpoint=[_endpoint("InService")]),
+        {"start": "resume"},
+    ),
+    Scenario(
+        "resume-fails", "training", "SmokeTestError", _paused(SmokeTest=[_REFUSED]), {"start": "resume"}
+    ),
+)
 SCENARIOS = (
     Scenario("first", "training", "SUCCEEDED"),
     Scenario(
@@ -226,6 +335,15 @@ SCENARIOS = (
         IMAGE,
     ),
     Scenario("replayed", "classification", "SUCCEEDED", lambda arn: {"Record": [TAKEN]}, IMAGE),
+    Scenario("quiet", "analysis", "SUCCEEDED"),
+    Scenario("drifting", "analysis", "SUCCEEDED", lambda arn: {"ReadAnalysis": [_found(wanted=True)]}),
+    Scenario(
+        "cooling",
+        "analysis",
+        "SUCCEEDED",
+        lambda arn: {"ReadAnalysis": [_found(wanted=True)], "TakeCooldown": [TAKEN]},
+    ),
+    Scenario("superseded", "analysis", "SUCCEEDED", lambda arn: {"CommitState": [TAKEN]}),
     Scenario("complete", "waiter", "SUCCEEDED"),
     Scenario(
         "never-complete",
@@ -233,4 +351,5 @@ SCENARIOS = (
         "SUCCEEDED",
         lambda arn: {"framework-isComplete-task": [throws("Error")]},
     ),
+    *ROLLOUTS,
 )

@@ -97,6 +97,8 @@ def _machines(client: Any) -> Iterator[Machine]:
         found = deployed(client, "", machine["stateMachineArn"])
         if "framework-isComplete-task" in found.states:
             yield replace(found, label="waiter")
+        elif "Analyse" in found.states:
+            yield replace(found, label="analysis")
         else:
             yield replace(found, label="classification" if found.express else "training")
 
@@ -198,6 +200,12 @@ MOCKED_OPERATIONS = {
     "FindEndpoint": ("sagemaker", "ListEndpoints"),
     "DescribeEndpoint": ("sagemaker", "DescribeEndpoint"),
     "DescribeHolder": ("stepfunctions", "DescribeExecution"),
+    "DescribeRestored": ("sagemaker", "DescribeEndpoint"),
+    "DescribePackage": ("sagemaker", "DescribeModelPackage"),
+    "FindModel": ("sagemaker", "ListModels"),
+    "FindEndpointConfig": ("sagemaker", "ListEndpointConfigs"),
+    "FindEndpointToPause": ("sagemaker", "ListEndpoints"),
+    "ReadPaused": ("dynamodb", "GetItem"),
     "ReadGate": ("s3", "GetObject"),
     "ReadTags": ("s3", "GetObjectTagging"),
     "ReadRecorded": ("dynamodb", "GetItem"),
