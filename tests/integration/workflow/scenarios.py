@@ -177,9 +177,7 @@ def usual(machine: str, arn: str) -> Answers:
         done, ended = "framework-isComplete-task", "framework-onTimeout-task"
         return {done: [gives(IsComplete=True)], ended: [gives()]}
     if machine == "analysis":
-        nothing = ("ReadState", "ReadRetraining", "Analyse", "PublishMetrics", "CommitState", "TakeCooldown")
-        ending = ("StartRetraining", "NotifyFailure")
-        return {**{state: [gives()] for state in (*nothing, *ending)}, "ReadAnalysis": [_found(wanted=False)]}
+        return _usual_analysis()
     nothing = ("Record", "WriteTags", "LogPrediction", "SendToReview")
     return {
         **{state: [gives()] for state in nothing},
@@ -187,6 +185,14 @@ def usual(machine: str, arn: str) -> Answers:
         "ReadRecorded": [gives(Item=RECORDED)],
         "ReadTags": [gives(TagSet=[{"Key": "courier", "Value": "7"}])],
     }
+
+
+def _usual_analysis() -> Answers:
+    nothing = (
+        *("ReadState", "ReadRetraining", "Analyse", "PublishMetrics", "CommitState", "TakeCooldown"),
+        *("StartRetraining", "NotifyFailure"),
+    )
+    return {**{state: [gives()] for state in nothing}, "ReadAnalysis": [_found(wanted=False)]}
 
 
 def _found(*, wanted: bool) -> Answer:
