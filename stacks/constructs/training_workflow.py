@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import aws_cdk as cdk
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
-from stacks.constructs.log_group import log_group
+from stacks.constructs.standard_machine import machine_role, standard_machine
 from stacks.workflow import champion, pause
 from stacks.workflow.context import Context, expression
 from stacks.workflow.dataset import stage
@@ -36,40 +35,16 @@ class TrainingWorkflow(Construct):
         self, scope: Construct, construct_id: str, *, context: Context, log_retention_days: int
     ) -> None:
         super().__init__(scope, construct_id)
-        machines = context.arn("states", "stateMachine:*")
-        states = iam.ServicePrincipal(
-            "states.amazonaws.com",
-            conditions={
-                "StringEquals": {"aws:SourceAccount": cdk.Aws.ACCOUNT_ID},
-                "ArnLike": {"aws:SourceArn": machines},
-            },
-        )
-        role = iam.Role(self, "Role", assumed_by=states)
-        failed = failure(self, context)
-        make = Tasks(self, failed, role, context.prefix)
-        self.machine = sfn.StateMachine(
+        role, failed = machine_role(self, context), failure(self, context)
+        self.machine = standard_machine(
             self,
-            "Machine",
-            definition_body=sfn.DefinitionBody.from_chainable(_definition(make, context, failed)),
-            query_language=sfn.QueryLanguage.JSONATA,
+            context,
+            _definition(Tasks(self, failed, role, context.prefix), context, failed),
             role=role,
+            passes=(context.job_role, context.endpoint_role),
             timeout=cdk.Duration.hours(26),
-            tracing_enabled=True,
-            logs=sfn.LogOptions(
-                destination=log_group(self, "Logs", log_retention_days),
-                level=sfn.LogLevel.ALL,
-                include_execution_data=True,
-            ),
+            log_retention_days=log_retention_days,
         )
-        context.key.grant_encrypt_decrypt(role)
-        for passed in (context.job_role, context.endpoint_role):
-            role.add_to_policy(
-                iam.PolicyStatement(
-                    actions=["iam:PassRole"],
-                    resources=[passed.role_arn],
-                    conditions={"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}},
-                )
-            )
 
 
 def _definition(make: Tasks, context: Context, failed: sfn.IChainable) -> sfn.IChainable:
