@@ -108,19 +108,17 @@ class FakeCloud:
     def update_event_source_mapping(self, *, UUID: str, Enabled: bool) -> None:  # noqa: N803
         self.source = "Enabled" if Enabled else "Disabled"
 
-    def get_paginator(self, operation: str) -> FakePages:
+    def get_paginator(self, operation: str) -> Any:
         job = {"ProcessingJobName": "scones-dev-vehicles-stage-abc-0"}
-        return FakePages(
-            {
-                "scan": {"Items": list(self.items.values())},
-                "list_endpoints": {
-                    "Endpoints": [{"EndpointName": "scones-dev-vehicles"}] if self.endpoint else []
-                },
-                "list_training_jobs": {"TrainingJobSummaries": []},
-                "list_processing_jobs": {"ProcessingJobSummaries": [job] if self.endpoint else []},
-                "list_transform_jobs": {"TransformJobSummaries": []},
-            }[operation]
-        )
+        endpoint = {"EndpointName": "scones-dev-vehicles"}
+        pages: dict[str, dict[str, Any]] = {
+            "scan": {"Items": list(self.items.values())},
+            "list_endpoints": {"Endpoints": [endpoint] if self.endpoint else []},
+            "list_training_jobs": {"TrainingJobSummaries": []},
+            "list_processing_jobs": {"ProcessingJobSummaries": [job] if self.endpoint else []},
+            "list_transform_jobs": {"TransformJobSummaries": []},
+        }
+        return FakePages(pages[operation])
 
     def describe_endpoint_config(self, **_: Any) -> dict[str, Any]:
         variant = {"VariantName": "all", "InstanceType": "ml.g5.xlarge", "InitialInstanceCount": 2}
