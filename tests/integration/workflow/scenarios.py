@@ -58,7 +58,7 @@ def _model(arn: str) -> str:
     return f"{PREFIX}-{hashlib.sha256(arn.encode()).hexdigest()[:12]}"
 
 
-def _endpoint(status: str) -> Answer:
+def endpoint(status: str) -> Answer:
     return gives(Endpoints=[{"EndpointName": PREFIX, "EndpointStatus": status}])
 
 
@@ -107,19 +107,19 @@ def _usual_training(arn: str) -> Answers:
         ],
         "DescribeHolder": [gives(Status="RUNNING")],
         "DescribeRestored": [
-            gives(**_OLD, EndpointStatus="Updating"),
-            gives(**_OLD, EndpointStatus="InService"),
+            gives(**OLD, EndpointStatus="Updating"),
+            gives(**OLD, EndpointStatus="InService"),
         ],
-        "DescribePackage": [gives(**_PACKAGE)],
-        "FindModel": [gives(Models=[{"ModelName": _OLDER}, {"ModelName": f"{_OLDER}-cpu"}])],
-        "FindEndpointConfig": [gives(EndpointConfigs=[{"EndpointConfigName": _OLDER}])],
+        "DescribePackage": [gives(**PACKAGE)],
+        "FindModel": [gives(Models=[{"ModelName": OLDER}, {"ModelName": f"{OLDER}-cpu"}])],
+        "FindEndpointConfig": [gives(EndpointConfigs=[{"EndpointConfigName": OLDER}])],
         "FindEndpointToPause": [gives(Endpoints=[])],
     }
 
 
-_OLD = {"EndpointName": PREFIX, "EndpointConfigName": f"{PREFIX}-aaaabbbbcccc"}
-_OLDER = f"{PREFIX}-ddddeeeeffff"
-_PACKAGE = {
+OLD = {"EndpointName": PREFIX, "EndpointConfigName": f"{PREFIX}-aaaabbbbcccc"}
+OLDER = f"{PREFIX}-ddddeeeeffff"
+PACKAGE = {
     "ModelPackageVersion": 1,
     "InferenceSpecification": {"Containers": [{"ModelDataUrl": "s3://models/older.tar.gz"}]},
     "ModelMetrics": {"ModelQuality": {"Statistics": {"S3Uri": "s3://models/evaluation.json"}}},
@@ -205,89 +205,20 @@ def _held(*holder: Answer, **more: list[Answer]) -> Callable[[str], Answers]:
     return lambda arn: {"Lock": [TAKEN, gives()], "ReadLock": HELD, "DescribeHolder": [*holder], **more}
 
 
-_BACK = {"start": "rollback", "package": f"arn:aws:sagemaker:us-east-1:000000000000:model-package/{PREFIX}/1"}
-_ROLLED_BACK = gives(**_OLD, EndpointStatus="InService")
-_REFUSED = throws("SmokeTestError", '{"errorMessage": "The endpoint says\\n motorcycle.", "errorType": "E"}')
-_RINGING = [gives(MetricAlarms=[{"AlarmName": "errors"}])]
-
-
-def _champion(**more: list[Answer]) -> Callable[[str], Answers]:
-    """With a champion in service."""
-    usual: Answers = {"ReadChampion": [gives(Item=CHAMPION)], "FindEndpoint": [_endpoint("InService")]}
-    return lambda arn: {**usual, **more}
-
-
-def _back(**more: list[Answer]) -> Callable[[str], Answers]:
-    """With a champion in service, and an older version that arrives."""
-    live = gives(EndpointName=PREFIX, EndpointConfigName=_OLDER, EndpointStatus="InService")
-    return _champion(DescribeEndpoint=[live], **more)
-
-
-def _paused(**more: list[Answer]) -> Callable[[str], Answers]:
-    paused = [gives(Item={"paused_at": {"S": "2026-01-01T00:00:00Z"}})]
-    return _champion(
-        **{
-            "ReadPaused": paused,
-            "FindEndpoint": [gives(Endpoints=[])],
-            "DescribeEndpoint": [_ROLLED_BACK],
-            **more,
-        }
-    )
-
-
-ROLLOUTS = (
-    Scenario("smoke-first", "training", "SmokeTestError", lambda arn: {"SmokeTest": [_REFUSED]}),
-    Scenario("smoke", "training", "SmokeTestError", _champion(SmokeTest=[_REFUSED])),
-    Scenario(
-        "champion-lost",
-        "training",
-        "SmokeTestError",
-        _champion(SmokeTest=[_REFUSED], DescribeRestored=[gives(**_OLD, EndpointStatus="Failed")]),
-    ),
-    Scenario("went-back", "training", "RolloutError", _champion(DescribeEndpoint=[_ROLLED_BACK])),
-    Scenario("rollback", "training", "SUCCEEDED", _back(), _BACK),
-    Scenario(
-        "rollback-anew",
-        "training",
-        "SUCCEEDED",
-        _back(FindModel=[gives(Models=[])], FindEndpointConfig=[gives(EndpointConfigs=[])]),
-        _BACK,
-    ),
-    Scenario("rollback-ringing", "training", "SUCCEEDED", _back(ReadGuardAlarms=_RINGING), _BACK),
-    Scenario(
-        "pause",
-        "training",
-        "SUCCEEDED",
-        _champion(FindEndpointToPause=[_endpoint("Updating"), _endpoint("InService"), gives(Endpoints=[])]),
-        {"start": "pause"},
-    ),
-    Scenario("pause-never-trained", "training", "NoChampionError", start={"start": "pause"}),
-    Scenario("paused", "training", "PausedError", _paused()),
-    Scenario("resume", "training", "SUCCEEDED", _paused(), {"start": "resume"}),
-    Scenario(
-        "resume-again",
-        "training",
-        "SUCCEEDED",
-        _paused(FindEndpoint=[_endpoint("InService")]),
-        {"start": "resume"},
-    ),
-    Scenario(
-        "resume-fails", "training", "SmokeTestError", _paused(SmokeTest=[_REFUSED]), {"start": "resume"}
-    ),
-)
+ROLLED_BACK = gives(**OLD, EndpointStatus="InService")
 SCENARIOS = (
     Scenario("first", "training", "SUCCEEDED"),
     Scenario(
         "update",
         "training",
         "SUCCEEDED",
-        lambda arn: {"ReadChampion": [gives(Item=CHAMPION)], "FindEndpoint": [_endpoint("InService")]},
+        lambda arn: {"ReadChampion": [gives(Item=CHAMPION)], "FindEndpoint": [endpoint("InService")]},
     ),
     Scenario(
         "package",
         "training",
         "SUCCEEDED",
-        lambda arn: {"ReadChampion": [gives(Item=CHAMPION)], "FindEndpoint": [_endpoint("InService")]},
+        lambda arn: {"ReadChampion": [gives(Item=CHAMPION)], "FindEndpoint": [endpoint("InService")]},
         {"start": "package"},
     ),
     Scenario("rejected", "training", "SUCCEEDED", lambda arn: {"ReadGate": [_gate(accepted=False)]}),
@@ -296,7 +227,7 @@ SCENARIOS = (
         "training",
         "SUCCEEDED",
         lambda arn: {
-            "FindEndpoint": [_endpoint("Updating"), _endpoint("Failed"), gives(Endpoints=[])],
+            "FindEndpoint": [endpoint("Updating"), endpoint("Failed"), gives(Endpoints=[])],
         },
     ),
     Scenario(
@@ -305,7 +236,7 @@ SCENARIOS = (
         "GuardAlarmError",
         lambda arn: {"ReadGuardAlarms": [gives(MetricAlarms=[{"AlarmName": "errors"}])]},
     ),
-    Scenario("rolled-back", "training", "RolloutError", lambda arn: {"DescribeEndpoint": [_ROLLED_BACK]}),
+    Scenario("rolled-back", "training", "RolloutError", lambda arn: {"DescribeEndpoint": [ROLLED_BACK]}),
     Scenario(
         "job-fails", "training", "States.TaskFailed", lambda arn: {"Train": [throws("States.TaskFailed")]}
     ),
@@ -357,5 +288,4 @@ SCENARIOS = (
         "SUCCEEDED",
         lambda arn: {"framework-isComplete-task": [throws("Error")]},
     ),
-    *ROLLOUTS,
 )

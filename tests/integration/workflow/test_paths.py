@@ -19,10 +19,12 @@ import pytest
 
 from tests.integration.workflow.conftest import ROOT, Deployment, until
 from tests.integration.workflow.machines import ANY, Machine, Path, deployed, history, retried
+from tests.integration.workflow.rollouts import ROLLOUTS
 from tests.integration.workflow.scenarios import SCENARIOS, Answers, Scenario, throws, usual
 
 pytestmark = pytest.mark.timeout(600)
 REPORT = ROOT / "build" / "paths.md"
+ALL = (*SCENARIOS, *ROLLOUTS)
 RUN_SECONDS = 60.0
 UNCAUGHT = "States.Timeout"
 """An error that any task may meet and none retries."""
@@ -139,7 +141,7 @@ def cloud(deployment: Deployment) -> Cloud:
 @pytest.fixture(scope="module")
 def runs(cloud: Cloud) -> list[Run]:
     """Run every scenario, then every fault in the first scenario that reaches the task."""
-    made = cloud.run(SCENARIOS)
+    made = cloud.run(ALL)
     provoked: list[Scenario] = []
     done: dict[str, set[str]] = defaultdict(set)
     for run in made:
@@ -215,7 +217,7 @@ MOCKED_OPERATIONS = {
 
 def test_mocked_answers_have_the_members_that_the_services_have() -> None:
     session = botocore.session.get_session()
-    for scenario in SCENARIOS:
+    for scenario in ALL:
         answers = {**usual(scenario.machine, "arn"), **scenario.answers("arn")}
         for state, (service, operation) in MOCKED_OPERATIONS.items():
             shape = session.get_service_model(service).operation_model(operation).output_shape
