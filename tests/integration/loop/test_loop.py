@@ -7,7 +7,6 @@ asked, and lets an hour pass by starting what the schedule starts.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,10 +14,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from localcloud.cdk import bootstrap, run_cdk
-from localcloud.instance import Instance
+from localcloud.cdk import run_cdk
 from scones import cli, state, target
-from tests.integration.workflow.conftest import OVERLAY, ROOT, Deployment, deploy, until
+from tests.integration.workflow.conftest import OVERLAY, ROOT, Deployment, standing, until
 from tests.integration.workflow.traffic import Labelled, analysed, at_dusk, classify, drawings, ringing
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
@@ -30,17 +28,10 @@ REPORT = ROOT / "build" / "loop.json"
 @pytest.fixture
 def cloud(tmp_path: Path) -> Iterator[Deployment]:
     """A deployment of its own: what it learns would surprise the other tests."""
-    overlay = tmp_path / "overlay.toml"
-    overlay.write_text(OVERLAY.replace("window_images = 40", f"window_images = {WINDOW}"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LOCALCLOUD_TIME_SCALE", "0.01")  # a canary is watched for minutes
-        instance = Instance.start(tmp_path / "instance", project=ROOT, owner_pid=os.getpid())
-    try:
-        bootstrap(instance, project=ROOT, output=tmp_path / "bootstrap")
-        outputs = deploy(instance, overlay, tmp_path / "assembly")
-        yield Deployment(instance, outputs, overlay, tmp_path / "assembly", tmp_path / "mocks.json")
-    finally:
-        instance.stop()
+    overlay = OVERLAY.replace("window_images = 40", f"window_images = {WINDOW}")
+    # A canary is watched for minutes.
+    with standing(tmp_path, overlay, time_scale=0.01) as found:
+        yield found
 
 
 def answer(folder: Path, decisions: Sequence[dict[str, str]], pictures: Sequence[Labelled]) -> None:

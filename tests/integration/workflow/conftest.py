@@ -7,6 +7,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -131,19 +132,25 @@ def deploy(
     return {each["OutputKey"]: each["OutputValue"] for stack in stacks for each in stack.get("Outputs", [])}
 
 
-@pytest.fixture(scope="session")
-def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    """Start a local cloud, deploy the app with few drawings, and end it all."""
-    folder = tmp_path_factory.mktemp("cloud")
-    overlay = folder / "overlay.toml"
-    overlay.write_text(OVERLAY)
+@contextmanager
+def standing(folder: Path, overlay: str, *, time_scale: float) -> Iterator[Deployment]:
+    """Start a local cloud, deploy the app with an overlay, and end it all; bake times are scaled."""
+    path = folder / "overlay.toml"
+    path.write_text(overlay)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SFN_MOCK_CONFIG", str(folder / "mocks.json"))
-        patch.setenv("LOCALCLOUD_TIME_SCALE", "0.01")  # a canary is watched for minutes
+        patch.setenv("LOCALCLOUD_TIME_SCALE", str(time_scale))
         instance = Instance.start(folder / "instance", project=ROOT, owner_pid=os.getpid())
     try:
         bootstrap(instance, project=ROOT, output=folder / "bootstrap")
-        outputs = deploy(instance, overlay, folder / "assembly")
-        yield Deployment(instance, outputs, overlay, folder / "assembly", folder / "mocks.json")
+        outputs = deploy(instance, path, folder / "assembly")
+        yield Deployment(instance, outputs, path, folder / "assembly", folder / "mocks.json")
     finally:
         instance.stop()
+
+
+@pytest.fixture(scope="session")
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """The app with few drawings; a canary, which is watched for minutes, takes seconds."""
+    with standing(tmp_path_factory.mktemp("cloud"), OVERLAY, time_scale=0.01) as found:
+        yield found
