@@ -281,6 +281,12 @@ SCENARIOS = (
         lambda arn: {"ReadAnalysis": [_found(wanted=True)], "TakeCooldown": [TAKEN]},
     ),
     Scenario("superseded", "analysis", "SUCCEEDED", lambda arn: {"CommitState": [TAKEN]}),
+    Scenario(
+        "analysis-fails",
+        "analysis",
+        "States.TaskFailed",
+        lambda arn: {"Analyse": [throws("States.TaskFailed")]},
+    ),
     Scenario("complete", "waiter", "SUCCEEDED"),
     Scenario(
         "never-complete",

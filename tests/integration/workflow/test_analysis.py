@@ -7,16 +7,31 @@ import json
 
 import pytest
 
-from tests.integration.workflow.conftest import PREFIX, Deployment
-from tests.integration.workflow.traffic import analysed, at_dusk, classify, drawings, ringing, state
+from tests.integration.workflow.conftest import PREFIX, Deployment, until
+from tests.integration.workflow.traffic import analysed, at_dusk, classify, drawings, ended, ringing, state
 
 pytestmark = pytest.mark.timeout(600)
 WINDOW = 40
 """As the overlay of the shared deployment has it."""
 
 
-def test_before_the_first_image_there_is_nothing_to_judge(deployment: Deployment) -> None:
-    said = analysed(deployment)
+def test_the_schedule_starts_an_analysis_and_before_the_first_image_there_is_nothing_to_judge(
+    deployment: Deployment,
+) -> None:
+    events, states = deployment.client("events"), deployment.client("stepfunctions")
+    machine = deployment.outputs["AnalysisStateMachineArn"]
+    (rule,) = events.list_rule_names_by_target(TargetArn=machine)["RuleNames"]
+    schedule = events.describe_rule(Name=rule)["ScheduleExpression"]
+    # Nobody waits for an hour.
+    events.put_rule(Name=rule, ScheduleExpression="rate(1 minute)")
+
+    def started() -> str | None:
+        found = states.list_executions(stateMachineArn=machine)["executions"]
+        return str(found[0]["executionArn"]) if found else None
+
+    execution = until(started, 90, "the start by the schedule")
+    events.put_rule(Name=rule, ScheduleExpression=schedule)
+    said = ended(deployment, execution)
     assert (said["status"], said["retraining"], said["windows"]) == ("analysed", "not called for", [])
 
 

@@ -44,17 +44,22 @@ def classify(deployment: Deployment, name: str, pictures: Sequence[Labelled]) ->
 
 def analysed(deployment: Deployment, case: str = "") -> dict[str, Any]:
     """Run the analysis to its end, in a test case of it if one is named, and return what it says."""
-    client = deployment.client("stepfunctions")
     machine = deployment.outputs["AnalysisStateMachineArn"] + (f"#{case}" if case else "")
-    arn = client.start_execution(stateMachineArn=machine)["executionArn"]
+    started = deployment.client("stepfunctions").start_execution(stateMachineArn=machine)
+    return ended(deployment, started["executionArn"])
 
-    def ended() -> dict[str, Any] | None:
-        found: dict[str, Any] = client.describe_execution(executionArn=arn)
-        return None if found["status"] == "RUNNING" else found
 
-    found = until(ended, 180, "the end of the analysis")
-    assert found["status"] == "SUCCEEDED", (found.get("error"), found.get("cause"))
-    output: dict[str, Any] = json.loads(found["output"])
+def ended(deployment: Deployment, execution: str) -> dict[str, Any]:
+    """Wait for the end of an analysis, and return what it says."""
+    client = deployment.client("stepfunctions")
+
+    def found() -> dict[str, Any] | None:
+        shown: dict[str, Any] = client.describe_execution(executionArn=execution)
+        return None if shown["status"] == "RUNNING" else shown
+
+    shown = until(found, 180, "the end of the analysis")
+    assert shown["status"] == "SUCCEEDED", (shown.get("error"), shown.get("cause"))
+    output: dict[str, Any] = json.loads(shown["output"])
     return output
 
 
