@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
+from tests.checks import workflows
 from tests.infra.conftest import ENVIRONMENTS, ROOT, synthesize
 
 FOLDER = ROOT / ".github"
@@ -23,9 +23,8 @@ WITH_CREDENTIALS = {("deploy.yml", "deploy"), ("destroy.yml", "destroy")}
 
 
 def loaded(name: str) -> dict[str, Any]:
-    # YAML 1.1 reads the key `on` as true; BaseLoader makes nothing but text, lists and dictionaries.
-    content: dict[str, Any] = yaml.load(WORKFLOWS[name].read_text(), Loader=yaml.BaseLoader)  # noqa: S506
-    return content
+    """Read one of the workflows."""
+    return workflows.loaded(workflows.TEXTS[name])
 
 
 def _jobs() -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -105,13 +104,6 @@ def test_the_environments_to_choose_are_those_of_the_settings() -> None:
     for name in ("deploy.yml", "destroy.yml"):
         options = loaded(name)["on"]["workflow_dispatch"]["inputs"]["environment"]["options"]
         assert tuple(options) == ENVIRONMENTS
-
-
-def test_every_target_that_is_made_exists() -> None:
-    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    for name, path in WORKFLOWS.items():
-        made = re.findall(r"\bmake (?:-C \S+ )?([a-z-]+)", path.read_text())
-        assert set(made) <= targets, name
 
 
 @pytest.mark.parametrize(
