@@ -11,8 +11,8 @@ import aws_cdk as cdk
 import cdk_nag
 
 from stacks.checks.assemblies import ROOT, Assembly, cli_context, whole
-from stacks.checks.nag_reasons import REASONS
-from stacks.checks.reasons import Finding, judged
+from stacks.checks.nag_reasons import OF_OPTIONS, REASONS
+from stacks.checks.reasons import Finding, explained, judged
 from stacks.checks.result import Result
 from stacks.deployment import deployment
 from stacks.settings import load
@@ -33,7 +33,7 @@ def check(assemblies: Sequence[Assembly]) -> Result:
         "cdk-nag",
         "findings of AwsSolutions and Serverless, each reasoned",
         len(found),
-        judged(found, REASONS, whole=whole(assemblies)),
+        judged([each for each in found if not explained(each, OF_OPTIONS)], REASONS, whole=whole(assemblies)),
     )
 
 

@@ -121,3 +121,13 @@ REASONS: tuple[Reason, ...] = (
         "Where the settings destroy data, no backup of it is paid for.",
     ),
 )
+
+OF_OPTIONS: tuple[Reason, ...] = (
+    (
+        r"Serverless-SNSRedrivePolicy",
+        r".*-training/Alerts/Topic/[^/]+@[^/]+/Resource",
+        "SNS tries a mail for six hours; what is lost then is the news alone. The alarm and the execution stay to be "
+        "seen, and a queue for such mails would have no reader.",
+    ),
+)
+"""As above, of findings that only settings bring which no environment of the project has."""

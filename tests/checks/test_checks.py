@@ -24,7 +24,11 @@ from stacks.constructs import owned_function
 
 OWN = """
 name = "corner-shop"
-classifiers = ["scone-defects"]
+classifiers = ["scone-defects", "vehicles"]
+alarm_emails = ["ops@example.com", "owner@example.com"]
+permissions_boundary = "arn:aws:iam::123456789012:policy/boundary"
+[tags]
+cost-centre = "1234"
 [classifier.scone-defects.data]
 kind = "s3"
 uri = "s3://corner-shop-pictures/scones/"
@@ -37,7 +41,26 @@ parallel = 2
 learning-rate = { minimum = 0.0003, maximum = 0.003, scale = "log" }
 epochs = { minimum = 5, maximum = 20 }
 frozen-blocks = { values = [0, 3] }
+[classifier.scone-defects.monitoring]
+every_hours = 6
+window_images = 500
+minimum_images = 100
+window_hours = 72
+quiet_hours = 0
+retrain = false
+cooldown_hours = 48
+enough_reviews = 20
+retrain_every_days = 0
+monthly_budget = 0
+[classifier.scone-defects.review]
+sample_rate = 0.5
+[classifier.vehicles.monitoring]
+every_hours = 2
+quiet_hours = 6
+retrain_every_days = 7
+monthly_budget = 50
 """
+"""Every kind of setting that the environments leave off, on; two classifiers side by side."""
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__module__.rpartition(".")[2])

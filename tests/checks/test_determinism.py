@@ -1,50 +1,43 @@
-"""Templates are the same bytes twice, and from another folder."""
+"""The whole assembly is the same bytes twice: by the CLI and without it, from another folder, on another machine."""
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from stacks import assets
-from stacks.checks.assemblies import cli_context
+from tests.checks import levels
 from tests.infra.conftest import ROOT, synthesize
 
-SOURCES = ("app.py", "cdk.json", "environments", "stacks", "lambda_src", "training", "serving", "classifier")
+ELSEWHERE = {"PYTHONHASHSEED": "1", "TZ": "Asia/Kathmandu", "LC_ALL": "C"}
+"""What another machine may have otherwise."""
+AS_CLONED_ELSEWHERE = """
+umask 077
+chmod -R go= app.py classifier environments lambda_src serving stacks training
+find classifier lambda_src serving stacks training -exec touch -t 199901010000 {} +
+"""
 
 
-def _texts(folder: Path) -> dict[str, str]:
-    return {path.name: path.read_text() for path in folder.glob("*.template.json")}
-
-
-def test_templates_are_identical_when_synthesized_again_from_another_folder(tmp_path: Path) -> None:
-    other, output = tmp_path / "another folder", tmp_path / "output"
-    for source in SOURCES:
-        target = other / source
-        target.parent.mkdir(parents=True, exist_ok=True)
-        copy = shutil.copytree if (ROOT / source).is_dir() else shutil.copy
-        copy(ROOT / source, target)
-    environment = {
-        # No credentials, and nothing of this process's settings.
-        "PATH": os.environ["PATH"],
-        "HOME": str(tmp_path),
-        # Only unpacked packages are in it, and to unpack them takes longer than all the rest.
-        "JSII_RUNTIME_PACKAGE_CACHE_ROOT": str(Path.home() / ".cache" / "aws" / "jsii" / "package-cache"),
-        "CDK_OUTDIR": str(output),
-        "CDK_CONTEXT_JSON": json.dumps({**cli_context(), "env": "dev"}),
+def _contents(assembly: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(assembly)): path.read_bytes() for path in assembly.rglob("*") if path.is_file()
     }
-    subprocess.run([sys.executable, "app.py"], cwd=other, env=environment, check=True)
-    here, there = _texts(synthesize("dev").folder), _texts(output)
-    assert len(here) == 3
-    assert here == there
-    for text in here.values():
-        assert str(ROOT) not in text
-        assert str(tmp_path) not in text
+
+
+@pytest.mark.parametrize("env", ["dev", pytest.param("prod", marks=pytest.mark.slow)])
+def test_the_assembly_is_identical_when_the_cli_synthesizes_it_in_another_folder(
+    tmp_path: Path, env: str
+) -> None:
+    made = levels.clone(tmp_path / "another folder", "synth")
+    done = made.run(AS_CLONED_ELSEWHERE + f"make synth ENV={env}", **ELSEWHERE)
+    assert done.returncode == 0, done.stdout
+    here, there = _contents(synthesize(env).folder), _contents(made.folder / "cdk.out" / env)
+    assert len([name for name in here if name.endswith(".template.json")]) > 2
+    assert here.keys() == there.keys()
+    assert [name for name, content in here.items() if content != there[name]] == []
+    for folder in (ROOT, tmp_path):
+        assert [name for name, content in here.items() if str(folder).encode() in content] == []
 
 
 def test_another_day_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
