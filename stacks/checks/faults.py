@@ -15,7 +15,16 @@ from fnmatch import fnmatchcase
 from functools import partial
 from typing import Any
 
-from stacks.checks import connections, expressions, functions, machine_faults, names, roles, tasks
+from stacks.checks import (
+    connections,
+    expressions,
+    functions,
+    machine_faults,
+    names,
+    resource_faults,
+    roles,
+    tasks,
+)
 from stacks.checks.assemblies import Assembly
 from stacks.checks.changes import Change, always, at, misspelt, renamed, without
 from stacks.checks.demands import REFERENCE
@@ -95,7 +104,11 @@ def faults(assembly: Assembly) -> Iterator[Fault]:
             replaced = _replaced(assembly, machine, definition)
             yield Fault(kind, f"{machine.stack} {where}", machine.stack, replaced, "machine")
     for stack, template in assembly.templates.items():
-        for group, made in (("policy", _of_policies), ("template", _of_template)):
+        for group, made in (
+            ("policy", _of_policies),
+            ("policy", resource_faults.of_policies),
+            ("template", _of_template),
+        ):
             for kind, where, change in made(template):
                 changed = copy.deepcopy(template)
                 change(changed)

@@ -29,6 +29,7 @@ from stacks.checks import (
     guard,
     language,
     names,
+    openness,
     permissions,
     regions,
     roles,
@@ -53,10 +54,10 @@ CHECKS: Mapping[str, tuple[Check, ...]] = {
         permissions.check,
         language.check,
     ),
-    "policy": (permissions.check, roles.check, schema.in_one_region),
+    "policy": (permissions.check, roles.check, openness.check, schema.in_one_region),
     "template": (
         *(functions.check, connections.check, between.check, roles.check, permissions.check),
-        *(safeguards.check, regions.check, names.fixed),
+        *(safeguards.check, openness.check, regions.check, names.fixed),
         *(guard.check, schema.in_one_region),
     ),
 }
