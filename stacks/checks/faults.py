@@ -180,6 +180,7 @@ def _of_task(name: str, state: dict[str, Any]) -> Iterator[tuple[str, str, Chang
             yield from _of_rule(name, field, number, rule)
     if len(state.get("Catch", [])) > 1:
         yield "States.ALL is not last", name, lambda s: s["Catch"].reverse()
+    yield from machine_faults.of_task(name, state)
     resource = state["Resource"]
     if ":states:::" in resource:
         stem, dot, _ = resource.partition(".")
@@ -195,7 +196,6 @@ def _of_task(name: str, state: dict[str, Any]) -> Iterator[tuple[str, str, Chang
         if called.through_sdk and called.action not in OPTIMIZED.get(called.service, {}):
             plain = resource.replace("aws-sdk:", "")
             yield "an optimized integration that there is not", name, lambda s: s.update(Resource=plain)
-        yield from machine_faults.of_task(name, state)
         if isinstance(state.get("Arguments"), dict):
             yield from _of_arguments(name, ["Arguments"], state["Arguments"])
             yield from _between(name, state["Arguments"])
@@ -402,6 +402,7 @@ def _of_resource(
     for key, value in properties.items():
         yield "a property misspelt", f"{name} {key}", renamed([*path, "Properties"], key)
         yield from _of_property(f"{name} {key}", [*path, "Properties", key], value)
+    yield from resource_faults.of_resource(name, [*path, "Properties"], kind, properties)
     if kind == "AWS::Lambda::Function":
         yield from _of_function(name, [*path, "Properties"], properties)
 

@@ -60,3 +60,17 @@ def _anybody(path: list[Any]) -> Change:
         at([*path, "Principal"], always({"AWS": "*"}))(template)
 
     return change
+
+
+def of_resource(name: str, path: list[Any], kind: str, properties: Mapping[str, Any]) -> Made:
+    """Yield values that CloudFormation takes, and the service does not or nobody can use."""
+    if kind == "AWS::Lambda::Function":
+        yield from _of_function(name, path, properties)
+
+
+def _of_function(name: str, path: list[Any], properties: Mapping[str, Any]) -> Made:
+    variables = properties.get("Environment", {}).get("Variables", {})
+    if "ENDPOINT_NAME" in variables:
+        yield "a function that is cut off", name, without(path, "Timeout")
+    if "CONCURRENCY" in variables:
+        yield "a function that is cut off", name, at([*path, "Timeout"], always(60))
