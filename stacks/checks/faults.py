@@ -161,6 +161,7 @@ def _of_state(name: str, state: dict[str, Any]) -> Iterator[tuple[str, str, Chan
         yield "Default left out", name, lambda s: s.pop("Default")
     for number, _ in enumerate(state.get("Choices", [])):
         yield "a choice's Next names no state", name, at(["Choices", number, "Next"], lambda _: "Nowhere")
+        yield from machine_faults.of_choice(name, number)
         yield "a choice's Condition left out", name, without(["Choices", number], "Condition")
     for variable, value in state.get("Assign", {}).items():
         yield from _of_expression(f"{name} Assign {variable}", ["Assign", variable], value)
@@ -287,6 +288,7 @@ def _of_arguments(name: str, path: list[Any], given: Any) -> Iterator[tuple[str,
 def _of_expression(where: str, path: list[Any], value: Any) -> Iterator[tuple[str, str, Change]]:
     if not (isinstance(value, str) and value.startswith("{%")):
         return
+    yield from machine_faults.of_expression(where, path, value)
     yield "an expression cut off", where, at(path, lambda old: old[:-2] + "& ( %}")
     yield "an expression that is not closed", where, at(path, lambda old: old[:-2] + "}")
     if "$states." in value:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
-from stacks.checks.changes import Change, always, at
+from stacks.checks.changes import Change, always, at, misspelt
 from stacks.checks.services import OPTIMIZED_ERRORS, SDK_ERRORS, integration
 
 Made = Iterator[tuple[str, str, Change]]
@@ -46,3 +47,21 @@ def _of_durations(name: str, state: dict[str, Any]) -> Made:
         for seconds in (10, state["TimeoutSeconds"] * 10):
             other = at(["TimeoutSeconds"], always(seconds))
             yield "a Task that waits otherwise than its function takes", f"{name} {seconds}", other
+
+
+def of_expression(where: str, path: list[Any], value: str) -> Made:
+    """Yield what parses, and Step Functions has not."""
+    for called in sorted(set(re.findall(r"\$([a-z]\w*)\(", value))):
+        wrong = value.replace(f"${called}(", f"${misspelt(called)}(")
+        yield "a function of JSONata misspelt", f"{where} ${called}", at(path, always(wrong))
+    yield "a function that Step Functions left out", where, at(path, always("{% $eval('1') %}"))
+    yield "a function of JSONata without arguments", where, at(path, always("{% $substring() %}"))
+    if "'SHA-256'" in value:
+        yield "a hash that there is not", where, at(path, always(value.replace("'SHA-256'", "'SHA256'")))
+
+
+def of_choice(name: str, number: int) -> Made:
+    """Yield conditions that are neither true nor false."""
+    for condition in ("{% 'RUNNING' %}", "true", "{% $count([1]) %}", "{% 'a' & 'b' %}"):
+        change = at(["Choices", number, "Condition"], always(condition))
+        yield "a condition that is neither true nor false", f"{name} {number} {condition}", change
