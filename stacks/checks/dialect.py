@@ -96,7 +96,10 @@ def _of_hash(name: str, given: Sequence[Any]) -> Iterator[str]:
 
 def types(expression: str) -> frozenset[str]:
     """Return the types that an expression's result can have, with `any` among them where only a run knows."""
-    return frozenset(_types(jsonata.Jsonata(expression).ast))
+    try:
+        return frozenset(_types(jsonata.Jsonata(expression).ast))
+    except jsonata.JException:  # it does not parse: the check of expressions says so
+        return frozenset({ANY})
 
 
 def _types(node: Any) -> Iterator[str]:

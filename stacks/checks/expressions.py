@@ -98,15 +98,8 @@ def _conditions(state: Mapping[str, Any]) -> Iterator[str]:
             continue
         if not isinstance(condition, str) or [*expressions(condition)] == []:
             yield f"the condition {condition!r} is no expression, and neither true nor false"
-        elif not _types(condition) & {"boolean", dialect.ANY}:
+        elif not dialect.types(condition[2:-2]) & {"boolean", dialect.ANY}:
             yield f"the condition {condition!r} gives no true and no false"
-
-
-def _types(condition: str) -> frozenset[str]:
-    try:
-        return frozenset().union(*map(dialect.types, expressions(condition)))
-    except jsonata.JException:  # said elsewhere
-        return frozenset({dialect.ANY})
 
 
 def assigned(definition: Mapping[str, Any]) -> dict[str, frozenset[str]]:

@@ -271,6 +271,7 @@ def _of_arguments(name: str, path: list[Any], given: Any) -> Iterator[tuple[str,
             yield "an argument misspelt", where, renamed(path, key)
         if key in ANYTHING:
             continue
+        yield from machine_faults.of_argument(where, here, value)
         if isinstance(value, str) and value.startswith("{%"):
             yield from _of_expression(where, here, value)
             if path[-1] not in CALLERS:

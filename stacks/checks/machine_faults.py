@@ -16,6 +16,7 @@ def of_task(name: str, state: dict[str, Any]) -> Made:
     """Yield faults in a Task that calls a service."""
     yield from _of_errors(name, state)
     yield from _of_durations(name, state)
+    yield from _of_attributes(name, state)
 
 
 def _of_errors(name: str, state: dict[str, Any]) -> Made:
@@ -65,3 +66,28 @@ def of_choice(name: str, number: int) -> Made:
     for condition in ("{% 'RUNNING' %}", "true", "{% $count([1]) %}", "{% 'a' & 'b' %}"):
         change = at(["Choices", number, "Condition"], always(condition))
         yield "a condition that is neither true nor false", f"{name} {number} {condition}", change
+
+
+def of_argument(where: str, path: list[Any], value: Any) -> Made:
+    """Yield values of an argument that are right in form, and that the service refuses when a run gives them."""
+    key = str(path[-1])
+    if isinstance(value, str) and value.startswith("{% '") and key.endswith("JobName"):
+        yield "a name with a character that no name has", where, at(path, always(value.replace("'", "'_", 1)))
+    if isinstance(value, int) and not isinstance(value, bool):
+        yield "a number as a text, by an expression", where, at(path, always("{% $string(1) %}"))
+    if isinstance(value, str) and key.endswith(("Name", "Arn", "Uri", "Url", "Expression")):
+        number = at(path, always("{% $count($states.input) %}"))
+        yield "a text as a number, by an expression", where, number
+
+
+def _of_attributes(name: str, state: dict[str, Any]) -> Made:
+    arguments = state.get("Arguments", {})
+    for outer in ("Item", "Key", "ExpressionAttributeValues") if isinstance(arguments, dict) else ():
+        for key, value in arguments.get(outer, {}).items() if "dynamodb" in state["Resource"] else ():
+            path, where = ["Arguments", outer, key], f"{name} {outer} {key}"
+            yield "an attribute without its type", where, at(path, always(*value.values()))
+            yield "an attribute of two types", where, at(path, always({"S": "a", "N": "1"}))
+            if str(value.get("N", "")).startswith("{% $string("):
+                bare = value["N"].replace("$string(", "(", 1)
+                yield "an attribute's number that is one", where, at(path, always({"N": bare}))
+                yield "an attribute's number that is none", where, at(path, always({"N": "{% $now() %}"}))
