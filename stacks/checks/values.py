@@ -108,6 +108,10 @@ def assigned(states: Iterable[Mapping[str, Any]]) -> Known:
                     found,
                     whole=UNKNOWN not in found.values() if isinstance(found, dict) else True,
                 )
+    for name, value in given:
+        # Empty to begin with, and by now what a service gave.
+        if known.values.get(name) == "" and _evaluated(value, known) is UNKNOWN:
+            del known.values[name]
     return known
 
 
