@@ -20,6 +20,7 @@ from stacks.checks import (
     names,
     openness,
     permissions,
+    refusals,
     regions,
     roles,
     safeguards,
@@ -49,6 +50,7 @@ CHECKS: tuple[Check, ...] = (
     roles.check,
     functions.check,
     connections.check,
+    refusals.check,
     regions.check,
 )
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from localcloud.sagemaker import rules
 from localcloud.sagemaker.errors import ValidationError
+from stacks.checks import conditions
 from stacks.checks.assemblies import Assembly
 from stacks.checks.demands import REFERENCE
 from stacks.checks.rendering import Machine, machines
@@ -45,6 +46,7 @@ def check(assemblies: Sequence[Assembly]) -> Result:
                     for each in (
                         *of_call(action, dict(given), instances),
                         *_of_keys(assembly, machine.stack, action, given),
+                        *(conditions.faults(given) if action in ITEMS else ()),
                     )
                 ]
         findings += _of_waits(assembly)
@@ -92,6 +94,13 @@ def _of_keys(assembly: Assembly, stack: str, action: str, given: Mapping[str, An
     if schema is None:
         yield f"there is no table {given.get('TableName')!r} in this stack, and none that it imports"
         return
+    definitions = _table(assembly, stack, given.get("TableName"))["Properties"].get(
+        "AttributeDefinitions", []
+    )
+    for kind in ((each["AttributeName"], each["AttributeType"]) for each in definitions):
+        held = given[ITEMS[action]].get(kind[0])
+        if isinstance(held, Mapping) and set(held) != {kind[1]}:
+            yield f"{kind[0]} is of type {kind[1]} in the table, and {ITEMS[action]} gives {', '.join(held) or 'none'}"
     key, names = {each["AttributeName"] for each in schema}, set(given[ITEMS[action]])
     if key - names or (names - key and ITEMS[action] == "Key"):
         yield f"the table's key is {', '.join(sorted(key))}, and {ITEMS[action]} has {', '.join(sorted(names))}"

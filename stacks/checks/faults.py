@@ -18,7 +18,6 @@ from typing import Any
 from stacks.checks import (
     connections,
     expressions,
-    functions,
     machine_faults,
     names,
     resource_faults,
@@ -30,6 +29,7 @@ from stacks.checks.changes import Change, always, at, misspelt, renamed, without
 from stacks.checks.demands import REFERENCE
 from stacks.checks.rendering import Machine, machines
 from stacks.checks.services import OPTIMIZED, integration
+from stacks.checks.variables import SHARED
 
 ENUMERATED = frozenset(
     (
@@ -108,6 +108,7 @@ def faults(assembly: Assembly) -> Iterator[Fault]:
             ("policy", _of_policies),
             ("policy", resource_faults.of_policies),
             ("template", _of_template),
+            ("template", resource_faults.of_mixups),
         ):
             for kind, where, change in made(template):
                 changed = copy.deepcopy(template)
@@ -512,7 +513,7 @@ def _of_function(
     yield "a required property left out", f"{name} Role", without(path, "Role")
     yield "a required property left out", f"{name} Code", without(path, "Code")
     for variable in properties.get("Environment", {}).get("Variables", {}):
-        if str(properties["Runtime"]).startswith("python") and not variable.startswith(functions.SHARED):
+        if str(properties["Runtime"]).startswith("python") and not variable.startswith(SHARED):
             variables = [*path, "Environment", "Variables"]
             yield "a variable of a function misspelt", f"{name} {variable}", renamed(variables, variable)
             yield (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import dataclasses
 import functools
 import json
 import re
@@ -12,33 +11,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lambda_src import environment
+from stacks.checks import variables
 from stacks.checks.assemblies import Assembly
 from stacks.checks.demands import REFERENCE
 from stacks.checks.rendering import machines, render
 from stacks.checks.result import Result
 
-SHARED = ("POWERTOOLS_",)
-"""Variables that a layer reads and not the function."""
-KINDS = {
-    "STATE_MACHINE_ARN": "AWS::StepFunctions::StateMachine",
-    "_FUNCTION_ARN": "AWS::Lambda::Function",
-    "_TABLE_NAME": "AWS::DynamoDB::GlobalTable",
-    "_QUEUE_URL": "AWS::SQS::Queue",
-    "EVENT_BUS_NAME": "AWS::Events::EventBus",
-    "_BUCKET": "AWS::S3::Bucket",
-}
-"""How the name of a variable ends that holds a resource."""
-REFERENCES = {"AWS::Lambda::Function": "Fn::GetAtt"}
-"""How a template writes what such a variable wants: `Ref` but for these, whose `Ref` is not their ARN."""
-CDKS_OWN = "USER_"
-"""How CDK's provider begins the names of variables that hold the functions it is given."""
 LAYER = re.compile(
     r":lambda:.*:017000801446:layer:AWSLambdaPowertoolsPythonV3-(python\d+)-(x86_64|arm64):\d+$"
 )
 """https://docs.aws.amazon.com/powertools/python/latest/getting-started/install/"""
-READS = "from_environ"
-"""How a handler names the variables that it reads: `<its typed environment>.from_environ(…)`."""
 
 
 def check(assemblies: Sequence[Assembly]) -> Result:
@@ -77,11 +59,11 @@ def _of_function(assembly: Assembly, stack: str, function: Mapping[str, Any]) ->
     yield from (f"it imports {name}, which its package lacks" for name in _absent(package, module))
     yield from _of_layers(assembly, stack, properties)
     given = _inside(properties, "Environment", "Variables")
-    yield from _of_variables(tree, given)
+    yield from variables.of_handler(tree, given, render(given, assembly.templates[stack], REFERENCE))
     endpoint = given.get("ENDPOINT_NAME")
     if isinstance(endpoint, str) and endpoint not in _endpoints(assembly):
         yield f"ENDPOINT_NAME is {json.dumps(endpoint)}, and no state machine creates that endpoint"
-    yield from _of_values(assembly.templates[stack]["Resources"], given)
+    yield from variables.of_values(assembly.templates[stack]["Resources"], given)
 
 
 def _absent(package: Path, module: str) -> list[str]:
@@ -113,45 +95,6 @@ def _module(package: Path, name: str) -> str | None:
     return source if source is not None else _source(package, f"{path}/__init__.py")
 
 
-def _of_variables(tree: ast.Module, given: Mapping[str, Any]) -> Iterator[str]:
-    read = {
-        field.name.upper()
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Attribute) and node.attr == READS and isinstance(node.value, ast.Name)
-        for field in dataclasses.fields(getattr(environment, node.value.id))
-    }
-    own = {name for name in given if not name.startswith(SHARED)}
-    yield from (f"it reads {name}, which is not set" for name in sorted(read - own))
-    yield from (f"{name} is set, and it does not read it" for name in sorted(own - read))
-    yield from (f"{name} is empty" for name in sorted(own) if not given[name])
-
-
-def _of_values(resources: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[str]:
-    """Say which variable does not hold what its name promises: that resource, by what it wants of it, or plain text."""
-    for name, value in given.items():
-        ending, wanted = next(((e, kind) for e, kind in KINDS.items() if name.endswith(e)), ("", ""))
-        if isinstance(value, str):
-            if wanted:
-                yield f"{name} is {value!r}, where the template should name the {wanted}"
-            continue
-        ((function, inside),) = value.items()
-        held = str(inside[0] if isinstance(inside, list) else inside)
-        stem = name.removesuffix(ending).removeprefix(CDKS_OWN).replace("_", "").lower()
-        if function == "Fn::ImportValue":
-            # CDK names an export after the attribute that it holds and the resource.
-            is_kind = wanted.rpartition("::")[2] in held and ":ExportsOutputRef" in held if wanted else False
-        elif function == "Fn::Sub":
-            is_kind, stem = wanted == "AWS::S3::Bucket" and "-assets-" in held, ""
-        else:
-            is_kind = bool(wanted) and resources.get(held, {}).get("Type") == wanted
-            is_kind = is_kind and function == REFERENCES.get(wanted, "Ref")
-            is_kind = is_kind and (function == "Ref" or inside[1:] == ["Arn"])
-        if not is_kind:
-            yield f"{name} is {json.dumps(value)}, which is no {wanted or 'plain text'} as that name wants it"
-        elif stem not in held.lower():
-            yield f"{name} is {json.dumps(value)}, which by its name is another one"
-
-
 def _of_layers(assembly: Assembly, stack: str, properties: Mapping[str, Any]) -> Iterator[str]:
     """Say which layer is not Powertools' own, for the function's Python and processor."""
     (architecture,) = properties.get("Architectures") or ["x86_64"]
@@ -161,7 +104,9 @@ def _of_layers(assembly: Assembly, stack: str, properties: Mapping[str, Any]) ->
         found = LAYER.search(arn)
         if found is None or found.groups() != (runtime, architecture):
             yield f"its layer {arn} is not Powertools' for {runtime} on {architecture}"
-    shared = any(name.startswith(SHARED) for name in _inside(properties, "Environment", "Variables"))
+    shared = any(
+        name.startswith(variables.SHARED) for name in _inside(properties, "Environment", "Variables")
+    )
     if shared and not properties.get("Layers"):
         yield "it is told how to use Powertools, and no layer brings it"
 

@@ -17,6 +17,7 @@ def of_task(name: str, state: dict[str, Any]) -> Made:
     yield from _of_errors(name, state)
     yield from _of_durations(name, state)
     yield from _of_attributes(name, state)
+    yield from _of_conditions(name, state)
 
 
 def _of_errors(name: str, state: dict[str, Any]) -> Made:
@@ -91,3 +92,27 @@ def _of_attributes(name: str, state: dict[str, Any]) -> Made:
                 bare = value["N"].replace("$string(", "(", 1)
                 yield "an attribute's number that is one", where, at(path, always({"N": bare}))
                 yield "an attribute's number that is none", where, at(path, always({"N": "{% $now() %}"}))
+
+
+def _of_conditions(name: str, state: dict[str, Any]) -> Made:
+    arguments = state.get("Arguments", {})
+    written = arguments.get("ConditionExpression") if isinstance(arguments, dict) else None
+    if not isinstance(written, str):
+        return
+    path: list[Any] = ["Arguments", "ConditionExpression"]
+    for token in sorted(set(re.findall(r"[#:]\w+", written))):
+        other = re.sub(rf"{token}\b", misspelt(token), written)
+        yield "a placeholder misspelt", f"{name} {token}", at(path, always(other))
+    for called in sorted(set(re.findall(r"\w+(?=\()", written))):
+        other = written.replace(f"{called}(", f"{called[:-1]}(")
+        yield "a function of DynamoDB misspelt", f"{name} {called}", at(path, always(other))
+    yield "a reserved word in a condition", name, at(path, always(f"{written} AND attribute_exists(status)"))
+    for end in (" AND", " OR id", ")", " = = :a"):
+        yield "a condition of DynamoDB that does not parse", f"{name} {end}", at(path, always(written + end))
+    unused = at(
+        ["Arguments", "ExpressionAttributeValues"], lambda old: {**(old or {}), ":unused": {"S": "a"}}
+    )
+    yield "a placeholder that nothing uses", name, unused
+    for key in arguments.get("Key", {}):
+        number = at(["Arguments", "Key", key], always({"N": "1"}))
+        yield "a key of another type than the table's", f"{name} {key}", number

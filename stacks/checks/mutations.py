@@ -32,6 +32,7 @@ from stacks.checks import (
     names,
     openness,
     permissions,
+    refusals,
     regions,
     roles,
     safeguards,
@@ -59,7 +60,7 @@ CHECKS: Mapping[str, tuple[Check, ...]] = {
     "policy": (permissions.check, roles.check, openness.check, schema.in_one_region),
     "template": (
         *(functions.check, connections.check, durations.check, between.check),
-        *(roles.check, permissions.check),
+        *(refusals.check, roles.check, permissions.check),
         *(safeguards.check, openness.check, regions.check, names.fixed),
         *(guard.check, schema.in_one_region),
     ),

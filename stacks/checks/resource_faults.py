@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -64,8 +65,47 @@ def _anybody(path: list[Any]) -> Change:
 
 def of_resource(name: str, path: list[Any], kind: str, properties: Mapping[str, Any]) -> Made:
     """Yield values that CloudFormation takes, and the service does not or nobody can use."""
+    for what, where, value in _VALUES.get(kind, ()):
+        if where[0] in properties or len(where) == 1:
+            yield what, f"{name} {where[-1]} {value}", at([*path, *where], always(value))
     if kind == "AWS::Lambda::Function":
         yield from _of_function(name, path, properties)
+    if kind == "AWS::Lambda::EventSourceMapping" and "StartingPosition" in properties:
+        yield "a stream read from nowhere", name, without(path, "StartingPosition")
+    if kind == "AWS::Lambda::EventSourceMapping" and "StartingPosition" not in properties:
+        yield "a batch that nothing waits for", name, at([*path, "BatchSize"], always(100))
+    if "StreamSpecification" in properties:
+        yield "a stream that there is not", name, without(path, "StreamSpecification")
+    if kind == "AWS::CloudWatch::Alarm":
+        for each in {"Statistic", "ExtendedStatistic"} & set(properties):
+            yield "an alarm without a statistic", name, without(path, each)
+    if kind == "AWS::KinesisFirehose::DeliveryStream":
+        to = [*path, "ExtendedS3DestinationConfiguration"]
+        yield "a prefix without one for errors", name, without(to, "ErrorOutputPrefix")
+    if properties.get("LoggingConfiguration", {}).get("Level"):
+        yield "a resource that does not wait for its role's policy", name, without(path[:-1], "DependsOn")
+
+
+_IA = {"Status": "Enabled", "Transitions": [{"StorageClass": "STANDARD_IA", "TransitionInDays": 7}]}
+_VALUES: Mapping[str, tuple[tuple[str, tuple[Any, ...], Any], ...]] = {
+    "AWS::Lambda::Function": (
+        ("a function that never runs", ("ReservedConcurrentExecutions",), 0),
+        ("a function with more memory than there is", ("MemorySize",), 10_241),
+    ),
+    "AWS::SQS::Queue": (("a queue that never gives up", ("RedrivePolicy", "maxReceiveCount"), 0),),
+    "AWS::DynamoDB::GlobalTable": (("a replica somewhere else", ("Replicas", 0, "Region"), "us-east-1"),),
+    "AWS::S3::Bucket": (("objects moved too soon", ("LifecycleConfiguration", "Rules", 0), _IA),),
+    "AWS::KinesisFirehose::DeliveryStream": (
+        ("a prefix of an unknown kind", ("ExtendedS3DestinationConfiguration", "Prefix"), "a/!{time:yyyy}/"),
+    ),
+    "AWS::CloudWatch::Alarm": (
+        ("an alarm that needs more points than it has", ("DatapointsToAlarm",), 30),
+        ("an alarm that looks back too far", ("EvaluationPeriods",), 10_000),
+        ("an alarm with a period that there is not", ("Period",), 90),
+        ("an alarm without a statistic", ("ExtendedStatistic",), "p101"),
+    ),
+}
+"""Values of properties, where each stands, and what people would call it."""
 
 
 def _of_function(name: str, path: list[Any], properties: Mapping[str, Any]) -> Made:
@@ -74,3 +114,36 @@ def _of_function(name: str, path: list[Any], properties: Mapping[str, Any]) -> M
         yield "a function that is cut off", name, without(path, "Timeout")
     if "CONCURRENCY" in variables:
         yield "a function that is cut off", name, at([*path, "Timeout"], always(60))
+    for variable, value in variables.items():
+        if isinstance(value, str) and value.replace(".", "").isdigit():
+            words = at([*path, "Environment", "Variables", variable], always("ten"))
+            yield "a variable that its function cannot read", f"{name} {variable}", words
+
+
+def of_mixups(template: Mapping[str, Any]) -> Made:
+    """Yield things that are taken for one another."""
+    resources = template["Resources"]
+    functions = [name for name, each in resources.items() if each["Type"] == "AWS::Lambda::Function"]
+    for name, other in itertools.pairwise(functions):
+        role = resources[other]["Properties"]["Role"]
+        if role != resources[name]["Properties"]["Role"]:
+            yield (
+                "a function in another's role",
+                name,
+                at(["Resources", name, "Properties", "Role"], always(role)),
+            )
+    for name, each in resources.items():
+        path = ["Resources", name, "Properties"]
+        if "ServiceToken" in each.get("Properties", {}) and each["Type"].startswith("Custom::"):
+            for other in functions:
+                if resources[other]["Properties"]["Handler"] == "framework.isComplete":
+                    token = always({"Fn::GetAtt": [other, "Arn"]})
+                    yield (
+                        "a custom resource that asks another function",
+                        name,
+                        at([*path, "ServiceToken"], token),
+                    )
+        if each.get("Properties", {}).get("MetricName") == "ModelLatency":
+            yield "a threshold in another unit", name, at([*path, "Threshold"], always(2_000))
+        if each.get("Properties", {}).get("MetricName") in ("CPUUtilization", "GPUUtilization"):
+            yield "a threshold in another unit", name, at([*path, "Threshold"], always(0.9))
