@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from scones import local_cloud
+from scones import local_cloud, operations
 from scones.commands import Classifier, Env, Files, InstanceName, Local, Name, chosen, make
 
 # Modules that load boto3 are imported in the commands: `scones --help` answers at once.
@@ -15,6 +15,8 @@ from scones.commands import Classifier, Env, Files, InstanceName, Local, Name, c
 
 app = make("Send images to the classifier, train it, and see how it does: on AWS or in a local cloud.")
 app.add_typer(local_cloud.app, name="local")
+for command in operations.COMMANDS:
+    app.command()(command)
 REJECTED = 3
 NO_OUTCOME = 1
 
@@ -97,7 +99,7 @@ def train(
     from scones.training import follow, start
 
     target = chosen(name=name, env=env, classifier=classifier, local=local, instance=instance)
-    execution = start(target)
+    execution = start(target, {"reason": "hand"})
     note(f"Started {execution}")
     try:
         end = follow(target, execution, typer.echo)

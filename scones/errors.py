@@ -37,6 +37,10 @@ class RejectedError(SconesError):
     """The trained model was below the gate."""
 
 
+class VersionError(SconesError):
+    """There is no such version of the model to roll back to."""
+
+
 class DeniedError(SconesError):
     """Something in the deployment may not do what it tried to do."""
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from json import dumps
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -100,6 +101,36 @@ def print_overview(state: dict[str, Any]) -> None:
     for each in state["trainings"]:
         table.add_row("training", f"{each['name']}  {each['status']}  {each['started']}")
     RESULT.print(table)
+
+
+def print_rows(rows: Sequence[Mapping[str, Any]], *, json: bool) -> None:
+    """Print rows that have the same fields: JSON, a table to a terminal, tab-separated rows to a pipe."""
+    if json:
+        typer.echo(dumps(list(rows), indent=2, ensure_ascii=False))
+        return
+    if not RESULT.is_terminal:
+        for each in rows:
+            typer.echo("\t".join(" ".join(str(cell).split()) for cell in each.values()))
+        return
+    table = Table(box=None, pad_edge=False)
+    for heading in rows[0] if rows else ():
+        table.add_column(heading.replace("_", " "), overflow="fold")
+    for each in rows:
+        table.add_row(*(Text(str(cell)) for cell in each.values()))
+    RESULT.print(table)
+
+
+def print_cost(found: Mapping[str, Any]) -> None:
+    """Print what runs and what it costs."""
+    for each in found["running"]:
+        price = each["dollars_per_hour"]
+        said = "no price is known" if price is None else f"${price:.3f} per hour"
+        typer.echo(f"{each['what']}\t{each['count']} x {each['instance_type']}\t{said}")
+    if not found["running"]:
+        typer.echo("Nothing runs.")
+    typer.echo(f"together\t${found['dollars_per_hour']:.3f} per hour")
+    typer.echo(f"1,000 images\t{found['thousand_images']}")
+    typer.echo(f"List prices of {found['region']}, {found['as_of']}: {found['source']}")
 
 
 def print_examination(rows: Sequence[Row]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from scones.target import Target, output
 from scones.workflow import End, Follower, LogLine, Step
@@ -12,11 +12,11 @@ from scones.workflow import End, Follower, LogLine, Step
 POLL_SECONDS = 2.0
 
 
-def start(target: Target) -> str:
-    """Start the workflow and return the execution's ARN."""
+def start(target: Target, request: Mapping[str, str]) -> str:
+    """Start the workflow with an input and return the execution's ARN."""
     machine = output(target.outputs(target.stacks[1]), "TrainingStateMachineArn")
     started = target.clients("stepfunctions").start_execution(
-        stateMachineArn=machine, input=json.dumps({"reason": "scones train"})
+        stateMachineArn=machine, input=json.dumps(dict(request))
     )
     arn: str = started["executionArn"]
     return arn

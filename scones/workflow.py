@@ -47,7 +47,7 @@ class End:
     Attributes
     ----------
     status
-        `promoted`, `rejected`, `unchanged`, or `failed`.
+        `promoted`, `rejected`, `unchanged`, `paused`, `resumed`, or `failed`.
     reason
         One sentence; for a failure, the job's own.
     output

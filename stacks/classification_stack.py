@@ -106,6 +106,7 @@ class ClassificationStack(cdk.Stack):
             ("ReviewQueueUrl", review.queue_url),
             ("DeadLetterQueueUrl", dead_letters.queue_url),
             ("InboundQueueUrl", inbound.queue.queue_url),
+            ("InboundSourceId", inbound.source.event_source_mapping_id),
             ("EventBusName", results.bus.event_bus_name),
         ):
             cdk.CfnOutput(self, name, value=value)

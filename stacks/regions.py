@@ -88,16 +88,17 @@ WITHOUT_BUDGETS = (
     *(
         "af-south-1",
         "ap-east-1",
+        "ap-east-2",
         "ap-northeast-3",
+        "ap-south-2",
         "ap-southeast-3",
-        "ca-west-1",
-        "eu-central-2",
-        "eu-north-1",
+        "ap-southeast-4",
     ),
-    *("eu-south-1", "eu-south-2", "il-central-1", "me-central-1"),
+    *("ap-southeast-5", "ap-southeast-6", "ap-southeast-7", "ca-west-1", "eu-central-2", "eu-north-1"),
+    *("eu-south-1", "eu-south-2", "il-central-1", "me-central-1", "mx-central-1"),
+    *("us-gov-east-1", "us-gov-west-1"),
 )
-"""Regions, of those that a deployment can stand in, where CloudFormation has no AWS::Budgets::Budget, by the same
-registry: there a deployment goes without."""
+"""Regions where CloudFormation has no AWS::Budgets::Budget, by the same registry: there a deployment goes without."""
 
 
 def supporting(instance_types: Iterable[str]) -> list[str]:

@@ -141,8 +141,9 @@ def _starts(assembly: Assembly, stack: str, target: Mapping[str, Any]) -> Iterat
     place, role = _resolved(assembly, stack, target["RoleArn"])
     if not any(
         statement["Effect"] == "Allow"
-        and "states:StartExecution" in _listed(statement["Action"])
-        and (where, machine) in (_resolved(assembly, place, each) for each in _listed(statement["Resource"]))
+        and "states:StartExecution" in _listed(statement.get("Action"))
+        and (where, machine)
+        in (_resolved(assembly, place, each) for each in _listed(statement.get("Resource")))
         for own, _, policy in assembly.resources("AWS::IAM::Policy")
         if own == place and {"Ref": role.get("Fn::GetAtt", [""])[0]} in policy["Properties"].get("Roles", [])
         for statement in policy["Properties"]["PolicyDocument"]["Statement"]
@@ -204,7 +205,7 @@ def _uses(assembly: Assembly, stack: str, key: Any, service: str) -> bool:
                 str(action)
                 for statement in resource["Properties"]["KeyPolicy"]["Statement"]
                 if statement["Effect"] == "Allow" and statement.get("Principal") == {"Service": service}
-                for action in _listed(statement["Action"])
+                for action in _listed(statement.get("Action"))
             ]
             return all(any(fnmatchcase(need, each) for each in allowed) for need in ENCRYPTING)
     return False
@@ -338,7 +339,7 @@ def _of_access_logs(assembly: Assembly, stack: str, to: Any) -> Iterator[str]:
     if not any(
         statement["Effect"] == "Allow"
         and statement.get("Principal") == {"Service": "logging.s3.amazonaws.com"}
-        and "s3:PutObject" in _listed(statement["Action"])
+        and "s3:PutObject" in _listed(statement.get("Action"))
         for resource in assembly.templates[stack]["Resources"].values()
         if resource["Type"] == "AWS::S3::BucketPolicy" and resource["Properties"]["Bucket"] == {"Ref": target}
         for statement in resource["Properties"]["PolicyDocument"]["Statement"]

@@ -10,6 +10,7 @@ from typing import Any
 import jsonata
 from botocore.model import ListShape, MapShape, Shape, StructureShape
 
+from stacks.checks import dialect
 from stacks.checks.assemblies import Assembly
 from stacks.checks.demands import REFERENCE
 from stacks.checks.rendering import machines, strings
@@ -49,7 +50,9 @@ def check(assemblies: Sequence[Assembly]) -> Result:
             if definition.get("QueryLanguage") == "JSONata":
                 count += sum(1 for state in definition["States"].values() for _ in expressions(state))
                 findings += [f"{machine.stack} {each}" for each in of_machine(definition)]
-    return Result("expressions", "JSONata: syntax, variables assigned before", count, tuple(findings))
+    return Result(
+        "expressions", "JSONata: syntax, functions, variables assigned before", count, tuple(findings)
+    )
 
 
 def of_machine(definition: Mapping[str, Any]) -> Iterator[str]:
@@ -72,18 +75,31 @@ def of_machine(definition: Mapping[str, Any]) -> Iterator[str]:
         if name not in known:
             yield f"{name} is never reached"
             continue
-        yield from (f"{name}: {each}" for each in _fields(state))
+        yield from (f"{name}: {each}" for each in (*_fields(state), *_conditions(state)))
         for expression in expressions(state):
             try:
                 jsonata.Jsonata(expression)
             except jsonata.JException as error:
                 yield f"{name}: {expression!r} does not parse: {error}"
                 continue
+            yield from (f"{name}: {expression!r}: {each}" for each in dialect.faults(expression))
             for variable in sorted(variables(expression) - known[name]):
                 yield f"{name}: ${variable} is not assigned on every way there"
             for variable, field in _FIELD.findall(_TEXT.sub("''", expression)):
                 if field not in fields.get(variable, {field}):
                     yield f"{name}: ${variable} is assigned without {field}"
+
+
+def _conditions(state: Mapping[str, Any]) -> Iterator[str]:
+    """Say which conditions of a Choice are never true or false: Step Functions fails at them."""
+    for rule in state.get("Choices", []):
+        condition = rule.get("Condition", True)
+        if isinstance(condition, bool):
+            continue
+        if not isinstance(condition, str) or [*expressions(condition)] == []:
+            yield f"the condition {condition!r} is no expression, and neither true nor false"
+        elif not dialect.types(condition[2:-2]) & {"boolean", dialect.ANY}:
+            yield f"the condition {condition!r} gives no true and no false"
 
 
 def assigned(definition: Mapping[str, Any]) -> dict[str, frozenset[str]]:

@@ -19,7 +19,7 @@ Measure = Callable[[Assembly], Measured]
 def bodies(assembly: Assembly) -> Measured:
     """Measure the templates as CDK writes them."""
     for stack, template in assembly.templates.items():
-        yield stack, len(json.dumps(template, indent=1).encode())
+        yield stack, len(json.dumps(template, indent=1, ensure_ascii=False).encode())
 
 
 def section(name: str) -> Measure:

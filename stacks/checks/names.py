@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 
 import jsonata
 
-from stacks.checks import expressions
+from stacks.checks import expressions, values
 from stacks.checks.assemblies import ROOT, Assembly, synthesize
 from stacks.checks.demands import REFERENCE
 from stacks.checks.rendering import Machine, machines, render
@@ -51,15 +50,6 @@ MADE = {
 """What state machines make: the argument that names it, and the characters that SageMaker's model takes."""
 HASHED = ("HyperParameterTuningJobName",)
 """Names too short for the deployment's, which begin with a hash of it instead."""
-_CONTEXT = {
-    "context": {
-        "Execution": {"Id": "arn:aws:states:us-east-1:123456789012:execution:machine:name", "Name": "n" * 80},
-        "State": {"Name": "State", "RetryCount": 9},
-        "StateMachine": {"Name": "machine"},
-    }
-}
-"""What a run is told of itself, as long as it gets; no task retries more often."""
-
 Templates = Mapping[str, Mapping[str, Any]]
 
 
@@ -107,12 +97,8 @@ def evaluated(value: Any, machine: Machine) -> str | None:
     if not isinstance(value, str) or not value.startswith("{%"):
         return value if isinstance(value, str) else None
     text = value[2:-2].strip()
-    expression = jsonata.Jsonata(text)
-    # Step Functions' own, of as many hexadecimal digits.
-    expression.register_lambda(
-        "hash", lambda data, name: hashlib.new(name.replace("-", ""), data.encode()).hexdigest()
-    )
-    expression.assign("states", _CONTEXT)
+    expression = values.prepared(text)
+    expression.assign("states", values.CONTEXT)
     for variable in expressions.variables(text):
         known = [
             found

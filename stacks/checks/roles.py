@@ -167,11 +167,16 @@ def _trusts(assembly: Assembly, stack: str, role: str | None, service: str, sour
         return False
     return any(
         each["Effect"] == "Allow"
-        and "sts:AssumeRole" in listed(each["Action"])
-        and service in listed(each["Principal"].get("Service", []))
+        and "sts:AssumeRole" in listed(each.get("Action", []))
+        and service in listed(_services(each))
         and _holds(render(each.get("Condition", {}), assembly.templates[stack], REFERENCE), service, source)
         for each in resource["Properties"]["AssumeRolePolicyDocument"]["Statement"]
     )
+
+
+def _services(statement: Mapping[str, Any]) -> Any:
+    principal = statement.get("Principal", {})
+    return principal.get("Service", []) if isinstance(principal, Mapping) else []
 
 
 def _holds(conditions: Mapping[str, Mapping[str, Any]], service: str, source: str) -> bool:

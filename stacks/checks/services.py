@@ -5,8 +5,6 @@ After https://docs.aws.amazon.com/step-functions/latest/dg/integrate-optimized.h
 
 from __future__ import annotations
 
-import ast
-import builtins
 import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +12,7 @@ from dataclasses import dataclass
 import botocore.session
 from botocore.model import OperationModel, ServiceModel
 
-from stacks.checks.assemblies import ROOT
+from lambda_src import errors as own
 
 NAMES = {"sfn": "stepfunctions"}
 """Services that botocore names otherwise than Step Functions does."""
@@ -44,32 +42,37 @@ DESCRIBES = {
     *("createHyperParameterTuningJob", "createProcessingJob", "createTrainingJob", "createTransformJob"),
 }
 """Actions whose `.sync` answers with the job's description."""
-PREFIXES = {
-    "dynamodb": ("DynamoDB",),
-    "sqs": ("SQS", "Sqs"),
-    "sns": ("SNS", "Sns"),
-    "sagemaker": ("SageMaker",),
-    "s3": ("S3",),
-    "firehose": ("Firehose",),
-    "sfn": ("Sfn",),
-    "cloudwatch": ("CloudWatch",),
-    "lambda": ("Lambda",),
+OPTIMIZED_ERRORS = {
+    "dynamodb": ("DynamoDB", "AmazonDynamoDBException"),
+    "sqs": ("SQS", "AmazonSQSException"),
+    "sns": ("SNS", "AmazonSNSException"),
+    "sagemaker": ("SageMaker", "AmazonSageMakerException"),
+    "lambda": ("Lambda", "AWSLambdaException"),
 }
-"""How the names of a service's errors begin, optimized or through the SDK."""
-BASES = {
-    "dynamodb": ("AmazonDynamoDBException",),
-    "sqs": ("AmazonSQSException", "SqsException"),
-    "sns": ("AmazonSNSException", "SnsException"),
-    "sagemaker": ("AmazonSageMakerException", "SageMakerException"),
-    "s3": ("S3Exception",),
-    "firehose": ("FirehoseException",),
-    "sfn": ("SfnException",),
-    "cloudwatch": ("CloudWatchException",),
-    "lambda": ("AWSLambdaException", "Unknown"),
+"""How an optimized integration names a service's errors: the prefix, and the general exception of its older SDK.
+https://docs.aws.amazon.com/step-functions/latest/dg/connect-ddb.html says it of DynamoDB."""
+SDK_ERRORS = {
+    "dynamodb": "DynamoDb",
+    "sqs": "Sqs",
+    "sns": "Sns",
+    "sagemaker": "SageMaker",
+    "s3": "S3",
+    "firehose": "Firehose",
+    "sfn": "Sfn",
+    "cloudwatch": "CloudWatch",
+    "lambda": "Lambda",
 }
-"""A service's general exceptions, which its model does not name."""
+"""The prefix through the SDK, whose general exception begins with it:
+https://docs.aws.amazon.com/step-functions/latest/dg/supported-services-awssdk.html"""
 CLIENTS = ("SdkClientException",)
 """Raised before the service is reached."""
+LAMBDAS_OWN = frozenset(
+    (
+        *("Lambda.Unknown", "Lambda.ClientExecutionTimeoutException", "Sandbox.Timedout"),
+        *("Runtime.ExitError", "Runtime.ImportModuleError", "Runtime.HandlerNotFound"),
+    )
+)
+"""What Lambda says of a function that raised nothing."""
 STATES = frozenset(
     f"States.{name}"
     for name in (
@@ -162,29 +165,42 @@ def service_model(service: str) -> ServiceModel | None:
 
 
 @functools.cache
-def errors(service: str) -> frozenset[str]:
-    """Return the names of the errors that a Task of a service can meet."""
-    model = service_model(service)
-    shapes = [shape.name for shape in model.error_shapes] if model is not None else []
+def errors(called: Integration) -> frozenset[str]:
+    """Return the names of the errors that a Task can meet: its operations' and the service's, as it is called."""
+    prefix, general = _naming(called.service, through_sdk=called.through_sdk)
+    shapes = [shape.name for model in _operations(called) for shape in model.error_shapes]
     named = [
         name if name.endswith("Exception") else name.removesuffix("Fault") + "Exception" for name in shapes
     ]
-    known = {
-        f"{prefix}.{name}"
-        for prefix in PREFIXES.get(service, ())
-        for name in (*named, *BASES.get(service, ()), *CLIENTS)
-    }
-    return STATES | known | (_of_functions() if service == "lambda" else frozenset())
+    known = {f"{prefix}.{name}" for name in (*named, general, *CLIENTS)} if prefix else set()
+    return STATES | known | (LAMBDAS_OWN | _of_functions() if called.service == "lambda" else frozenset())
+
+
+def generals(called: Integration) -> tuple[str, str]:
+    """Return the service's general exception as this integration names it, and as the other kind does."""
+    own, other = (
+        _naming(called.service, through_sdk=each) for each in (called.through_sdk, not called.through_sdk)
+    )
+    return ".".join(own), ".".join(other)
+
+
+def _naming(service: str, *, through_sdk: bool) -> tuple[str, str]:
+    """Return the prefix of a service's errors and its general exception; nothing where nobody looked them up."""
+    prefix = SDK_ERRORS.get(service, "")
+    return (prefix, f"{prefix}Exception") if through_sdk else OPTIMIZED_ERRORS.get(service, ("", ""))
+
+
+def _operations(called: Integration) -> Iterator[OperationModel]:
+    """Yield what a Task calls: a job that is waited for is described, too, and stopped."""
+    verbs = ("create", "describe", "stop") if called.pattern.startswith(SYNC) else ("create",)
+    for verb in verbs:
+        model = Integration(called.service, called.action.replace("create", verb, 1), PLAIN, True).model
+        if model is not None:
+            yield model
 
 
 @functools.cache
 def _of_functions() -> frozenset[str]:
-    """Names of the exceptions that the project's functions define, and Python's own."""
-    trees = (ast.parse(path.read_text(encoding="utf-8")) for path in (ROOT / "lambda_src").rglob("*.py"))
-    own = {
-        node.name
-        for tree in trees
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ClassDef) and node.name.endswith("Error")
-    }
-    return frozenset(own | {name for name in dir(builtins) if name.endswith(("Error", "Exception"))})
+    """Names of the exceptions that the project's functions raise for Step Functions to know."""
+    found = (each for each in vars(own).values() if isinstance(each, type))
+    return frozenset(each.__name__ for each in found if issubclass(each, own.SconesError))

@@ -10,7 +10,7 @@ from stacks.checks.assemblies import Assembly
 from stacks.checks.demands import REFERENCE
 from stacks.checks.rendering import Machine, machines
 from stacks.checks.result import Result
-from stacks.checks.services import TOKEN, errors, integration
+from stacks.checks.services import TOKEN, Integration, errors, generals, integration
 
 LONGEST = 99_999_999
 """The most that Step Functions takes as a time-out or an interval, in seconds."""
@@ -74,9 +74,15 @@ def of_task(task: Mapping[str, Any], *, ours: bool = True) -> Iterator[str]:
         rules = task.get(field, [])
         for position, rule in enumerate(rules):
             yield from _of_rule(field, rule, last=position == len(rules) - 1)
-            for error in rule["ErrorEquals"]:
-                if error not in errors(called.service):
-                    yield f"{field}: {called.service} has no error {error}"
+            yield from (f"{field}: {each}" for each in _unknown(rule["ErrorEquals"], called))
+
+
+def _unknown(named: Sequence[str], called: Integration) -> Iterator[str]:
+    """Say which errors a Task never meets; the other kind's general name does no harm beside its own."""
+    own, other = generals(called)
+    for error in named:
+        if error not in errors(called) and not (error == other and own in named):
+            yield f"{called.service} has no error {error} at {called.action}"
 
 
 def _of_rule(field: str, rule: Mapping[str, Any], *, last: bool) -> Iterator[str]:

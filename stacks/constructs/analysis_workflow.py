@@ -7,10 +7,9 @@ from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sqs as sqs
-from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
-from stacks.constructs.log_group import log_group
+from stacks.constructs.standard_machine import machine_role, standard_machine
 from stacks.workflow.analysis import AnalysisContext, analyse
 from stacks.workflow.outcome import told
 from stacks.workflow.tasks import Tasks
@@ -36,41 +35,16 @@ class AnalysisWorkflow(Construct):
         log_retention_days: int,
     ) -> None:
         super().__init__(scope, construct_id)
-        role = iam.Role(
-            self,
-            "Role",
-            assumed_by=iam.ServicePrincipal(
-                "states.amazonaws.com",
-                conditions={
-                    "StringEquals": {"aws:SourceAccount": cdk.Aws.ACCOUNT_ID},
-                    "ArnLike": {"aws:SourceArn": context.arn("states", "stateMachine:*")},
-                },
-            ),
-        )
+        role = machine_role(self, context)
         failed = told(self, context.topic, f"Analysis of {context.prefix} failed")
-        self.machine = sfn.StateMachine(
+        self.machine = standard_machine(
             self,
-            "Machine",
-            definition_body=sfn.DefinitionBody.from_chainable(
-                analyse(Tasks(self, failed, role, context.prefix), context)
-            ),
-            query_language=sfn.QueryLanguage.JSONATA,
+            context,
+            analyse(Tasks(self, failed, role, context.prefix), context),
             role=role,
+            passes=(context.job_role,),
             timeout=cdk.Duration.hours(2),
-            tracing_enabled=True,
-            logs=sfn.LogOptions(
-                destination=log_group(self, "Logs", log_retention_days),
-                level=sfn.LogLevel.ALL,
-                include_execution_data=True,
-            ),
-        )
-        context.key.grant_encrypt_decrypt(role)
-        role.add_to_policy(
-            iam.PolicyStatement(
-                actions=["iam:PassRole"],
-                resources=[context.job_role.role_arn],
-                conditions={"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}},
-            )
+            log_retention_days=log_retention_days,
         )
         hours = context.settings.monitoring.every_hours
         events.Rule(

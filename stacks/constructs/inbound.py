@@ -33,6 +33,8 @@ class Inbound(Construct):
     Attributes
     ----------
     queue
+    source
+        What takes messages from the queue to the dispatcher; the pause switch.
     """
 
     def __init__(
@@ -90,11 +92,7 @@ class Inbound(Construct):
         )
         machine.grant_start_sync_execution(dispatcher.function)
         dead_letters.grant_send_messages(dispatcher.function)
-        dispatcher.function.add_event_source(
-            sources.SqsEventSource(
-                self.queue,
-                batch_size=batch,
-                max_concurrency=dispatchers,
-                report_batch_item_failures=True,
-            )
+        self.source = sources.SqsEventSource(
+            self.queue, batch_size=batch, max_concurrency=dispatchers, report_batch_item_failures=True
         )
+        dispatcher.function.add_event_source(self.source)

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import aws_cdk as cdk
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_stepfunctions as sfn
-from aws_cdk import aws_stepfunctions_tasks as tasks
 from constructs import Construct
 
-from stacks.constructs.log_group import log_group
+from stacks.constructs.standard_machine import machine_role, standard_machine
+from stacks.workflow import champion, pause
 from stacks.workflow.context import Context, expression
 from stacks.workflow.dataset import stage
 from stacks.workflow.deploy import deploy
 from stacks.workflow.evaluate import judge
 from stacks.workflow.lock import lock
-from stacks.workflow.outcome import failure, promoted, rejected
+from stacks.workflow.outcome import done, fail, failure, rejected
 from stacks.workflow.package import package
 from stacks.workflow.register import register
-from stacks.workflow.tasks import Tasks, seconds
+from stacks.workflow.rollback import rollback
+from stacks.workflow.tasks import Tasks
 from stacks.workflow.train import train
 
 
@@ -27,53 +27,30 @@ class TrainingWorkflow(Construct):
     Attributes
     ----------
     machine
-        The state machine; its input may say `{"start": "package"}` to reuse the champion's training.
+        The state machine. Its input may say `{"start": "package"}` to reuse the champion's training,
+        `{"start": "rollback", "package": ARN}` for a registered version, `pause` or `resume`; and `reason`.
     """
 
     def __init__(
         self, scope: Construct, construct_id: str, *, context: Context, log_retention_days: int
     ) -> None:
         super().__init__(scope, construct_id)
-        machines = context.arn("states", "stateMachine:*")
-        states = iam.ServicePrincipal(
-            "states.amazonaws.com",
-            conditions={
-                "StringEquals": {"aws:SourceAccount": cdk.Aws.ACCOUNT_ID},
-                "ArnLike": {"aws:SourceArn": machines},
-            },
-        )
-        role = iam.Role(self, "Role", assumed_by=states)
-        failed = failure(self, context)
-        make = Tasks(self, failed, role, context.prefix)
-        self.machine = sfn.StateMachine(
+        role, failed = machine_role(self, context), failure(self, context)
+        self.machine = standard_machine(
             self,
-            "Machine",
-            definition_body=sfn.DefinitionBody.from_chainable(_definition(make, context, failed)),
-            query_language=sfn.QueryLanguage.JSONATA,
+            context,
+            _definition(Tasks(self, failed, role, context.prefix), context, failed),
             role=role,
+            passes=(context.job_role, context.endpoint_role),
             timeout=cdk.Duration.hours(26),
-            tracing_enabled=True,
-            logs=sfn.LogOptions(
-                destination=log_group(self, "Logs", log_retention_days),
-                level=sfn.LogLevel.ALL,
-                include_execution_data=True,
-            ),
+            log_retention_days=log_retention_days,
         )
-        context.key.grant_encrypt_decrypt(role)
-        for passed in (context.job_role, context.endpoint_role):
-            role.add_to_policy(
-                iam.PolicyStatement(
-                    actions=["iam:PassRole"],
-                    resources=[passed.role_arn],
-                    conditions={"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}},
-                )
-            )
 
 
 def _definition(make: Tasks, context: Context, failed: sfn.IChainable) -> sfn.IChainable:
-    deploying = sfn.Chain.start(register(make, context)).next(
-        deploy(make, context, promoted(make, context), failed)
-    )
+    well = done(make, context)
+    rollout = deploy(make, context, well, failed)
+    deploying = register(make, context).next(rollout.configure)
     judging = judge(make, context, deploying, rejected(make, context))
     packaging = package(make, context).next(judging)
     full = stage(make, context).next(train(make, context)).next(packaging)
@@ -86,31 +63,49 @@ def _definition(make: Tasks, context: Context, failed: sfn.IChainable) -> sfn.IC
         },
     ).next(packaging)
     start = sfn.Choice.jsonata(make.scope, "WhereToStart")
-    start.when(
-        sfn.Condition.jsonata(expression("$start = 'package' and $champion.run != ''")), reuse
-    ).otherwise(full)
-    read = tasks.DynamoGetItem.jsonata(
-        make.scope,
-        "ReadChampion",
-        table=context.table,
-        key={"id": tasks.DynamoAttributeValue.from_string("champion")},
-        consistent_read=True,
-        assign={
-            "champion": {
-                name: expression(f"$exists($states.result.Item.{name}.S) ? $states.result.Item.{name}.S : ''")
-                for name in ("run", "evaluation_model", "dataset_version", "training_artifact")
-            }
-        },
-        task_timeout=seconds(30),
-    )
-    make.finish(read, "dynamodb")
-    begin = sfn.Pass.jsonata(
+    for condition, then in (
+        ("$start in ['pause', 'resume', 'rollback'] and $champion.run = ''", _no_champion(make, failed)),
+        ("$start = 'pause'", pause.pause(make, context, well)),
+        ("$start = 'resume'", pause.resume(make, rollout.look)),
+        ("$pausedAt != ''", _paused(make, context, failed)),
+        ("$start = 'rollback'", rollback(make, context, rollout)),
+        ("$start = 'package' and $champion.run != ''", reuse),
+    ):
+        start.when(sfn.Condition.jsonata(expression(condition)), then)
+    start.otherwise(full)
+    reading = champion.read(make, context).next(pause.read(make, context)).next(start)
+    return _begin(make, context).next(lock(make, context, reading))
+
+
+def _begin(make: Tasks, context: Context) -> sfn.Pass:
+    """Make the state that gives every variable that an ending reads a value."""
+    own = "$states.input.start in ['pause', 'resume', 'rollback'] ? $states.input.start : 'hand'"
+    return sfn.Pass.jsonata(
         make.scope,
         "Begin",
         assign={
             "run": expression("$substring($hash($states.context.Execution.Id, 'SHA-256'), 0, 12)"),
             "start": expression("$exists($states.input.start) ? $states.input.start : 'stage'"),
-            "package": "",
+            "reason": expression(f"$exists($states.input.reason) ? $states.input.reason : {own}"),
+            "package": expression("$exists($states.input.package) ? $states.input.package : ''"),
+            "trainingFingerprint": context.training_fingerprint,
+            "servingFingerprint": context.serving_fingerprint,
+            "version": "",
+            "evaluation": "",
+            "gate": {"accuracy": 0, "reason": ""},
+            "liveConfig": "",
+            "ringing": [],
         },
     )
-    return begin.next(lock(make, context, sfn.Chain.start(read).next(start)))
+
+
+def _no_champion(make: Tasks, failed: sfn.IChainable) -> sfn.IChainable:
+    cause = (
+        "'A ' & $start & ' needs a champion, and there is none: train a model first, with `scones train`.'"
+    )
+    return fail(make, "RefuseWithoutChampion", "NoChampionError", cause, failed)
+
+
+def _paused(make: Tasks, context: Context, failed: sfn.IChainable) -> sfn.IChainable:
+    cause = f"'The endpoint {context.prefix} is paused since ' & $pausedAt & ': run `scones resume` first.'"
+    return fail(make, "RefuseWhilePaused", "PausedError", cause, failed)

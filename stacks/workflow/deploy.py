@@ -2,25 +2,140 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
-import aws_cdk as cdk
 from aws_cdk import aws_stepfunctions as sfn
 from aws_cdk import aws_stepfunctions_tasks as tasks
 
-from stacks.workflow.context import RUN, Context, expression
+from stacks.workflow.champion import record
+from stacks.workflow.context import Context, expression
+from stacks.workflow.endpoint import delete, describe, find, pause
+from stacks.workflow.outcome import fail
+from stacks.workflow.pause import forget
 from stacks.workflow.register import endpoint_config
 from stacks.workflow.tasks import State, Tasks, seconds
+from stacks.workflow.undo import IN_WORDS, Undo, approve, undo
 
-POLL_SECONDS = 10
+
+@dataclass(frozen=True)
+class Rollout:
+    """
+    Where a rollout can be entered.
+
+    Parameters
+    ----------
+    configure
+        With a model that has no endpoint configuration yet.
+    guard
+        With one that has.
+    look
+        The same, without regard to ringing alarms.
+    """
+
+    configure: sfn.IChainable
+    guard: sfn.IChainable
+    look: sfn.IChainable
 
 
-def _fail(make: Tasks, name: str, error: str, cause: str, failed: sfn.IChainable) -> sfn.IChainable:
-    """Make a state that fails the run for a reason of our own, by the one failure path."""
-    state = sfn.Pass.jsonata(
-        make.scope, name, assign={"failure": {"Error": error, "Cause": expression(cause)}}
+def deploy(make: Tasks, context: Context, done: sfn.IChainable, failed: sfn.IChainable) -> Rollout:
+    """Create the endpoint or update it, wait, smoke-test, record; undo it all when something fails."""
+    undoing = undo(make, context, failed)
+    ringing = make.aws(
+        "ReadGuardAlarms",
+        "cloudwatch:describeAlarms",
+        {"AlarmNames": [alarm.alarm_name for alarm in context.alarms], "StateValue": "ALARM"},
+        # DescribeAlarms filters after authorising: no single alarm can be its resource.
+        resources=[context.arn("cloudwatch", "alarm:*")],
+        assign={"ringing": expression("[$states.result.MetricAlarms.AlarmName]")},
     )
-    return state.next(failed)
+    look = find(make, context, "FindEndpoint")
+    alarmed = sfn.Choice.jsonata(make.scope, "GuardAlarmRinging")
+    alarmed.when(
+        # Going back is what a ringing alarm asks for.
+        sfn.Condition.jsonata(expression("$count($ringing) > 0 and $start != 'rollback'")),
+        fail(
+            make,
+            "RefuseRollout",
+            "GuardAlarmError",
+            "'A guard alarm is ringing: ' & $join($ringing, ', ')",
+            undoing.reject,
+        ),
+    ).otherwise(look)
+    look.next(_create_or_update(make, context, look, _arrive(make, context, done, undoing)))
+    configure = endpoint_config(make, context).next(ringing)
+    ringing.next(alarmed)
+    return Rollout(configure, ringing, look)
+
+
+def _create_or_update(make: Tasks, context: Context, look: State, wait: sfn.IChainable) -> sfn.Choice:
+    both = [
+        context.arn("sagemaker", f"endpoint/{context.prefix}"),
+        context.arn("sagemaker", f"endpoint-config/{context.prefix}-*"),
+    ]
+    named = {"EndpointName": context.prefix, "EndpointConfigName": expression("$model")}
+    create = make.aws(
+        "CreateEndpoint", "sagemaker:createEndpoint", {**named, "Tags": context.tags}, resources=both
+    )
+    update = make.aws(
+        "UpdateEndpoint",
+        "sagemaker:updateEndpoint",
+        {**named, "DeploymentConfig": _deployment(context)},
+        resources=both,
+    )
+    # A ringing alarm would undo a rollback, which is to silence it.
+    at_once = make.aws("UpdateEndpointUnguarded", "sagemaker:updateEndpoint", named, resources=both)
+    remove = delete(make, context, "DeleteFailedEndpoint")
+    settle = pause(make, "WaitForEndpointToSettle")
+    choose = sfn.Choice.jsonata(make.scope, "CreateOrUpdate")
+
+    def status(value: str, more: str = "") -> sfn.Condition:
+        return sfn.Condition.jsonata(expression(f"$endpointStatus = '{value}'{more}"))
+
+    choose.when(status("None"), create)
+    choose.when(status("InService", " and $start = 'resume'"), wait)  # a resumption went so far before
+    choose.when(status("InService", " and $count($ringing) > 0"), at_once)
+    choose.when(status("InService"), update)
+    choose.when(status("Failed"), remove)
+    choose.otherwise(settle)
+    for state in (create, update, at_once):
+        state.next(wait)
+    remove.next(settle)
+    settle.next(look)
+    return choose
+
+
+def _arrive(make: Tasks, context: Context, done: sfn.IChainable, undoing: Undo) -> sfn.IChainable:
+    """Wait for the endpoint; smoke-test what it serves, and record it."""
+    # From here on the endpoint may serve the new model: what fails must put the champion back.
+    rolling = make.leading_to(undoing.start, caught=IN_WORDS)
+    wait = pause(make, "WaitForEndpoint")
+    ask = describe(rolling, context, "DescribeEndpoint")
+    resumed = sfn.Choice.jsonata(make.scope, "Resuming")
+    resumed.when(
+        sfn.Condition.jsonata(expression("$start = 'resume'")), forget(make, context).next(done)
+    ).otherwise(approve(rolling, context).next(record(rolling, context)).next(done))
+    arrived = sfn.Choice.jsonata(make.scope, "EndpointInService")
+    arrived.when(
+        sfn.Condition.jsonata(expression("$endpointStatus = 'InService' and $liveConfig = $model")),
+        _smoke(rolling, context).next(resumed),
+    )
+    arrived.when(
+        sfn.Condition.jsonata(
+            expression("$endpointStatus in ['InService', 'Failed', 'UpdateRollbackFailed']")
+        ),
+        fail(
+            make,
+            "RolloutFailed",
+            "RolloutError",
+            "'The endpoint kept or lost its model: ' & $endpointFailure",
+            undoing.start,
+        ),
+    )
+    arrived.otherwise(wait)
+    wait.next(ask)
+    ask.next(arrived)
+    return wait
 
 
 def _deployment(context: Context) -> dict[str, Any]:
@@ -42,115 +157,6 @@ def _deployment(context: Context) -> dict[str, Any]:
     }
 
 
-def deploy(make: Tasks, context: Context, done: sfn.IChainable, failed: sfn.IChainable) -> sfn.IChainable:
-    """Create the endpoint or update it, wait, smoke-test, record."""
-    endpoint = context.prefix
-    endpoint_arn = context.arn("sagemaker", f"endpoint/{endpoint}")
-    ringing = make.aws(
-        "ReadGuardAlarms",
-        "cloudwatch:describeAlarms",
-        {"AlarmNames": [alarm.alarm_name for alarm in context.alarms], "StateValue": "ALARM"},
-        # DescribeAlarms filters after authorising: no single alarm can be its resource.
-        resources=[context.arn("cloudwatch", "alarm:*")],
-        assign={"ringing": expression("[$states.result.MetricAlarms.AlarmName]")},
-    )
-    look = make.aws(
-        "FindEndpoint",
-        "sagemaker:listEndpoints",
-        {"NameContains": endpoint, "MaxResults": 100},
-        resources=["*"],  # ListEndpoints has no resource
-        assign={
-            "endpointStatus": expression(
-                f"$count($states.result.Endpoints[EndpointName = '{endpoint}']) = 0 ? 'None' : "
-                f"$states.result.Endpoints[EndpointName = '{endpoint}'].EndpointStatus"
-            )
-        },
-    )
-    create = make.aws(
-        "CreateEndpoint",
-        "sagemaker:createEndpoint",
-        {"EndpointName": endpoint, "EndpointConfigName": expression("$model"), "Tags": context.tags},
-        resources=[endpoint_arn, context.arn("sagemaker", f"endpoint-config/{context.prefix}-*")],
-    )
-    update = make.aws(
-        "UpdateEndpoint",
-        "sagemaker:updateEndpoint",
-        {
-            "EndpointName": endpoint,
-            "EndpointConfigName": expression("$model"),
-            "DeploymentConfig": _deployment(context),
-        },
-        resources=[endpoint_arn, context.arn("sagemaker", f"endpoint-config/{context.prefix}-*")],
-    )
-    remove = make.aws(
-        "DeleteFailedEndpoint",
-        "sagemaker:deleteEndpoint",
-        {"EndpointName": endpoint},
-        resources=[endpoint_arn],
-    )
-    settle = sfn.Wait.jsonata(
-        make.scope, "WaitForEndpointToSettle", time=sfn.WaitTime.duration(cdk.Duration.seconds(POLL_SECONDS))
-    )
-    wait = sfn.Wait.jsonata(
-        make.scope, "WaitForEndpoint", time=sfn.WaitTime.duration(cdk.Duration.seconds(POLL_SECONDS))
-    )
-    ask = make.aws(
-        "DescribeEndpoint",
-        "sagemaker:describeEndpoint",
-        {"EndpointName": endpoint},
-        resources=[endpoint_arn],
-        assign={
-            "endpointStatus": expression("$states.result.EndpointStatus"),
-            "liveConfig": expression("$states.result.EndpointConfigName"),
-            "endpointFailure": expression(
-                "$exists($states.result.FailureReason) ? $states.result.FailureReason : 'no reason was given'"
-            ),
-        },
-    )
-    choose = sfn.Choice.jsonata(make.scope, "CreateOrUpdate")
-
-    def status(value: str) -> sfn.Condition:
-        return sfn.Condition.jsonata(expression(f"$endpointStatus = '{value}'"))
-
-    choose.when(status("None"), sfn.Chain.start(create).next(wait))
-    choose.when(status("InService"), sfn.Chain.start(update).next(wait))
-    choose.when(status("Failed"), sfn.Chain.start(remove).next(settle))
-    choose.otherwise(settle)
-    settle.next(look)
-    alarmed = sfn.Choice.jsonata(make.scope, "GuardAlarmRinging")
-    alarmed.when(
-        sfn.Condition.jsonata(expression("$count($ringing) > 0")),
-        _fail(
-            make,
-            "RefuseRollout",
-            "GuardAlarmError",
-            "'A guard alarm is ringing: ' & $join($ringing, ', ')",
-            failed,
-        ),
-    ).otherwise(look)
-    sfn.Chain.start(look).next(choose)
-    arrived = sfn.Choice.jsonata(make.scope, "EndpointInService")
-    arrived.when(
-        sfn.Condition.jsonata(expression("$endpointStatus = 'InService' and $liveConfig = $model")),
-        sfn.Chain.start(_smoke(make, context)).next(_record(make, context)).next(done),
-    )
-    arrived.when(
-        sfn.Condition.jsonata(
-            expression("$endpointStatus in ['InService', 'Failed', 'UpdateRollbackFailed']")
-        ),
-        _fail(
-            make,
-            "RolloutFailed",
-            "RolloutError",
-            "'The endpoint kept or lost its model: ' & $endpointFailure",
-            failed,
-        ),
-    )
-    arrived.otherwise(wait)
-    sfn.Chain.start(wait).next(ask).next(arrived)
-    return sfn.Chain.start(endpoint_config(make, context)).next(ringing).next(alarmed)
-
-
 def _smoke(make: Tasks, context: Context) -> State:
     task = tasks.LambdaInvoke.jsonata(
         make.scope,
@@ -167,32 +173,3 @@ def _smoke(make: Tasks, context: Context) -> State:
         task_timeout=seconds(300),
     )
     return make.finish(task, "lambda")
-
-
-def _record(make: Tasks, context: Context) -> State:
-    def text(value: str) -> tasks.DynamoAttributeValue:
-        return tasks.DynamoAttributeValue.from_string(value)
-
-    task = tasks.DynamoPutItem.jsonata(
-        make.scope,
-        "RecordChampion",
-        table=context.table,
-        item={
-            "id": text("champion"),
-            "run": text(expression(RUN)),
-            "execution_arn": text(expression("$states.context.Execution.Id")),
-            "model_name": text(expression("$model")),
-            "evaluation_model": text(expression("$evaluationModel")),
-            "model_package_arn": text(expression("$package")),
-            "endpoint_config_name": text(expression("$model")),
-            "dataset_version": text(expression("$version")),
-            "training_artifact": text(expression("$trainingArtifact")),
-            "evaluation_uri": text(expression("$evaluation")),
-            "training_fingerprint": text(context.training_fingerprint),
-            "serving_fingerprint": text(context.serving_fingerprint),
-            "accuracy": tasks.DynamoAttributeValue.number_from_string(expression("$string($gate.accuracy)")),
-            "recorded_at": text(expression("$now()")),
-        },
-        task_timeout=seconds(30),
-    )
-    return make.finish(task, "dynamodb")

@@ -1,4 +1,4 @@
-"""How a run ends: promoted, rejected or failed, the lock given back each time."""
+"""How a run ends: well, rejected or failed; each time it is remembered why, and the lock given back."""
 
 from __future__ import annotations
 
@@ -13,11 +13,23 @@ from stacks.workflow.context import RUN, Context, expression
 from stacks.workflow.lock import release
 from stacks.workflow.tasks import RETRIED, State, Tasks, seconds
 
+CAUSE = "($exists($failure.Cause) ? $string($failure.Cause) : 'No cause was given.')"
+"""A time-out has none, and a missing field would fail in the first failure's place."""
 
-def _answer(status: str, reason: str) -> dict[str, Any]:
+
+def fail(make: Tasks, name: str, error: str, cause: str, failed: sfn.IChainable) -> sfn.IChainable:
+    """Make a state that fails the run for a reason of our own, by the one failure path."""
+    state = sfn.Pass.jsonata(
+        make.scope, name, assign={"failure": {"Error": error, "Cause": expression(cause)}}
+    )
+    return state.next(failed)
+
+
+def _answer(status: str) -> dict[str, Any]:
     return {
         "status": status,
-        "reason": expression(reason),
+        "reason": expression("$gate.reason"),
+        "started_by": expression("$reason"),
         "run": expression(RUN),
         "dataset_version": expression("$version"),
         "accuracy": expression("$gate.accuracy"),
@@ -31,9 +43,7 @@ def told(scope: Construct, topic: sns.ITopic, subject: str) -> sfn.Chain:
 
     The task catches too: whatever fails here must not hide the first failure.
     """
-    # A time-out has no cause, and a missing field would fail in the first failure's place.
-    cause = "($exists($failure.Cause) ? $string($failure.Cause) : 'No cause was given.')"
-    end = sfn.Fail.jsonata(scope, "Failed", error=expression("$failure.Error"), cause=expression(cause))
+    end = sfn.Fail.jsonata(scope, "Failed", error=expression("$failure.Error"), cause=expression(CAUSE))
     notify = tasks.SnsPublish.jsonata(
         scope,
         "NotifyFailure",
@@ -42,7 +52,7 @@ def told(scope: Construct, topic: sns.ITopic, subject: str) -> sfn.Chain:
         message=sfn.TaskInput.from_text(
             expression(
                 "'Execution ' & $states.context.Execution.Id & ' failed: ' & $failure.Error & ': ' & "
-                f"$substring({cause}, 0, 2000)"
+                f"$substring({CAUSE}, 0, 2000)"
             )
         ),
         task_timeout=seconds(30),
@@ -59,19 +69,50 @@ def _try(state: sfn.TaskStateBase, service: str, otherwise: sfn.IChainable) -> N
 
 
 def failure(scope: Construct, context: Context) -> sfn.IChainable:
-    """Make the training workflow's one failure path: give the lock back, tell people, fail."""
+    """Make the training workflow's one failure path: give the lock back, write it down, tell people, fail."""
     notify = told(scope, context.topic, f"Training of {context.prefix} failed")
     give_back = release(scope, context, "ReleaseLockAfterFailure")
-    _try(give_back, "dynamodb", notify)
-    return give_back.next(notify)
+    said = f"$failure.Error & ': ' & $substring({CAUSE}, 0, 2000)"
+    remember = _remember(scope, context, "RecordFailure", "failed", said)
+    _try(give_back, "dynamodb", remember)
+    _try(remember, "dynamodb", notify)
+    return give_back.next(remember).next(notify)
 
 
-def promoted(make: Tasks, context: Context) -> sfn.IChainable:
-    """End as promoted."""
+def done(make: Tasks, context: Context) -> sfn.IChainable:
+    """End well, as the variable `status` says: promoted, paused or resumed."""
+    remember = _remember(make.scope, context, "RecordRun", expression("$status"), "$gate.reason")
     give_back = release(make.scope, context, "ReleaseLock")
-    make.finish(give_back, "dynamodb")
-    end = sfn.Succeed.jsonata(make.scope, "Promoted", outputs=_answer("promoted", "$gate.reason"))
-    return give_back.next(end)
+    for state in (remember, give_back):
+        make.finish(state, "dynamodb")
+    end = sfn.Succeed.jsonata(make.scope, "Done", outputs=_answer(expression("$status")))
+    return remember.next(give_back).next(end)
+
+
+def _remember(
+    scope: Construct, context: Context, name: str, status: str, verdict: str
+) -> tasks.DynamoPutItem:
+    """Make a state that writes how a run ended into the history; `verdict` is JSONata."""
+    text = {
+        "id": expression(f"'run#' & $states.context.Execution.StartTime & '#' & {RUN}"),
+        "run": expression(RUN),
+        "status": status,
+        "reason": expression("$reason"),
+        "accuracy": expression("$gate.accuracy > 0 ? $string($gate.accuracy) : ''"),
+        "gate_reason": expression(verdict),
+        "dataset_version": expression("$version"),
+        "model_package_arn": expression("$package"),
+        "execution_arn": expression("$states.context.Execution.Id"),
+        "started_at": expression("$states.context.Execution.StartTime"),
+        "ended_at": expression("$now()"),
+    }
+    return tasks.DynamoPutItem.jsonata(
+        scope,
+        name,
+        table=context.table,
+        item={key: tasks.DynamoAttributeValue.from_string(value) for key, value in text.items()},
+        task_timeout=seconds(30),
+    )
 
 
 def rejected(make: Tasks, context: Context) -> sfn.IChainable:
@@ -89,9 +130,11 @@ def rejected(make: Tasks, context: Context) -> sfn.IChainable:
     )
     make.finish(notify, "sns")
     give_back = release(make.scope, context, "ReleaseLockAfterRejection")
-    make.finish(give_back, "dynamodb")
-    end = sfn.Succeed.jsonata(make.scope, "Rejected", outputs=_answer("rejected", "$gate.reason"))
-    return chain.next(notify).next(give_back).next(end)
+    remember = _remember(make.scope, context, "RecordRejection", "rejected", "$gate.reason")
+    for state in (remember, give_back):
+        make.finish(state, "dynamodb")
+    end = sfn.Succeed.jsonata(make.scope, "Rejected", outputs=_answer("rejected"))
+    return chain.next(notify).next(remember).next(give_back).next(end)
 
 
 def _delete(make: Tasks, context: Context, state: str, model: str) -> State:

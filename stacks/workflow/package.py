@@ -35,10 +35,15 @@ def package(make: Tasks, context: Context) -> sfn.Chain:
         task_timeout=seconds(300),
     )
     make.finish(build, "lambda")
+    return sfn.Chain.start(build).next(create_models(make, context, "Create"))
+
+
+def create_models(make: Tasks, context: Context, verb: str) -> sfn.Chain:
+    """Make the archive a model, and one on CPUs to evaluate where serving has GPUs."""
     name = f"'{context.prefix}-' & {RUN}"
     gpu = context.settings.serving.gpu
-    chain = sfn.Chain.start(build).next(
-        _create(make, context, "CreateModel", name, gpu=gpu, variables=("model", "evaluationModel"))
+    chain = sfn.Chain.start(
+        _create(make, context, f"{verb}Model", name, gpu=gpu, variables=("model", "evaluationModel"))
     )
     if gpu:
         # Transform jobs have no driver for the GPU image, so the same archive is evaluated in the CPU image.
@@ -46,7 +51,7 @@ def package(make: Tasks, context: Context) -> sfn.Chain:
             _create(
                 make,
                 context,
-                "CreateEvaluationModel",
+                f"{verb}EvaluationModel",
                 f"{name} & '-cpu'",
                 gpu=False,
                 variables=("evaluationModel",),

@@ -52,6 +52,8 @@ def register(make: Tasks, context: Context) -> State:
                 "accuracy": expression("$string($gate.accuracy)"),
                 "model_card": context.run_uri("evaluation/model_card.md"),
                 "training_artifact": expression("$trainingArtifact"),
+                "training_fingerprint": expression("$trainingFingerprint"),
+                "serving_fingerprint": expression("$servingFingerprint"),
             },
         },
         resources=[

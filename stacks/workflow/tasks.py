@@ -36,6 +36,7 @@ JOBS = {
     "HyperParameterTuningJob": ("hyper-parameter-tuning-job", "TuningJobs"),
 }
 """How a kind of job is written in an ARN, and in the name of the rule by which `.sync` hears of its end."""
+CAUGHT = {"failure": "{% $states.errorOutput %}"}
 STARTING_MINUTES = 15
 """What a job may take beyond its own limit: finding an instance, pulling the image, moving its files."""
 
@@ -58,10 +59,24 @@ class Tasks:
         The state machine's, for what `CustomState` cannot grant by itself.
     prefix
         What the names of jobs begin with.
+    caught
+        What a failure assigns on its way to that state.
     """
 
-    def __init__(self, scope: Construct, failure: sfn.IChainable, role: iam.IRole, prefix: str) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        failure: sfn.IChainable,
+        role: iam.IRole,
+        prefix: str,
+        caught: Mapping[str, Any] = CAUGHT,
+    ) -> None:
         self.scope, self._failure, self._role, self._prefix = scope, failure, role, prefix
+        self._caught = caught
+
+    def leading_to(self, failure: sfn.IChainable, caught: Mapping[str, Any] = CAUGHT) -> Tasks:
+        """Return what makes tasks whose failures lead to another state."""
+        return Tasks(self.scope, failure, self._role, self._prefix, caught)
 
     def finish(
         self, state: State, service: str, *, catch: Mapping[str, sfn.IChainable] | None = None
@@ -77,7 +92,7 @@ class Tasks:
         )
         for error, target in (catch or {}).items():
             state.add_catch(target, errors=[error])
-        state.add_catch(self._failure, errors=["States.ALL"], assign={"failure": "{% $states.errorOutput %}"})
+        state.add_catch(self._failure, errors=["States.ALL"], assign=dict(self._caught) or None)
         return state
 
     def grant(self, statement: iam.PolicyStatement) -> None:

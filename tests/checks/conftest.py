@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import functools
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -19,3 +22,18 @@ def synthesized(env: str) -> Assembly:
 def assemblies() -> list[Assembly]:
     """Every environment."""
     return [synthesized(env) for env in environments()]
+
+
+def planted(
+    assemblies: list[Assembly],
+    stack: str,
+    name: str,
+    edit: Callable[[dict[str, Any]], Any],
+    env: str = "prod",
+) -> Assembly:
+    """Return an environment of which one resource, by how its name begins, is edited."""
+    sound = next(each for each in assemblies if each.env == env)
+    whole = next(each for each in sound.templates if each.endswith(stack))
+    template = copy.deepcopy(dict(sound.templates[whole]))
+    edit(next(each for key, each in template["Resources"].items() if key.startswith(name)))
+    return Assembly(sound.env, sound.folder, {**sound.templates, whole: template})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stacks.checks import expressions
+from stacks.checks import dialect, expressions
 
 
 def _of_result(expression: str, resource: str = "arn:aws:states:::dynamodb:getItem") -> list[str]:
@@ -71,3 +71,58 @@ def test_a_field_that_an_assigned_object_lacks_is_named() -> None:
     assert said("$champion.model", {"model": "m"}) == []
     assert said("$champion.modle", {"model": "m"}) == ["B: $champion is assigned without modle"]
     assert said("$champion.modle", "{% $states.input %}") == []
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "$substring($hash($states.context.Execution.Id, 'SHA-256'), 0, 12)",
+        "($f := function($v) { $v & 'x' }; $map($states.input, $f))",
+        "$states.result.TagSet[$not(Key in ['a'])]",
+        "$states.input.names.$uppercase()",
+        "$states.input ~> $string()",
+        "$sort($states.input, function($l, $r) { $l.n > $r.n })",
+        "[1..3]^(<n)",
+    ],
+)
+def test_what_step_functions_has_is_left_alone(expression: str) -> None:
+    assert list(dialect.faults(expression)) == []
+
+
+@pytest.mark.parametrize(
+    ("expression", "said"),
+    [
+        ("$eval('1')", "no function $eval, but $parse"),
+        ("$parce($states.input)", "no function $parce"),
+        ("$substring()", "$substring is given 0 arguments, and takes 2 to 3"),
+        ("$uuid(1)", "$uuid is given 1 arguments, and takes 0"),
+        ("$hash($states.input, 'SHA256')", "no SHA256"),
+        ("$map($states.input, function($v) { $strin($v) })", "no function $strin"),
+        ("input.name", "input is read of nothing"),
+        ("$.name", "$ is nothing in Step Functions"),
+    ],
+)
+def test_what_step_functions_has_not_is_named(expression: str, said: str) -> None:
+    assert any(said in each for each in dialect.faults(expression))
+    assert any(said in each for each in _of_result(expression))
+
+
+@pytest.mark.parametrize(
+    ("condition", "sound"),
+    [
+        ("{% $states.input.wanted %}", True),
+        ("{% $states.input.n > 1 and $exists($states.input.m) %}", True),
+        ("{% $states.input.n ? true : false %}", True),
+        (True, True),
+        ("{% 'RUNNING' %}", False),
+        ("{% $count($states.input) %}", False),
+        ("{% $states.input.a & 'b' %}", False),
+        ("{% $states.input.n ? 'yes' : 'no' %}", False),
+        ("true", False),
+    ],
+)
+def test_a_condition_can_be_true_or_false(condition: object, sound: bool) -> None:
+    choice = {"Type": "Choice", "Choices": [{"Condition": condition, "Next": "B"}], "Default": "B"}
+    machine = {"StartAt": "A", "States": {"A": choice, "B": {"Type": "Succeed"}}}
+    said = [each for each in expressions.of_machine(machine) if "true" in each and "false" in each]
+    assert bool(said) is not sound

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from stacks import images
 from stacks.checks import regions as regions_check
 from stacks.checks.assemblies import Assembly
 from stacks.checks.demands import demands
-from stacks.regions import LACKING, OFFERED, REGISTRIES, supporting
+from stacks.regions import LACKING, OFFERED, REGISTRIES, WITHOUT_BUDGETS, supporting
 from stacks.settings import SettingsError
 
 ENVIRONMENTS = ("dev", "prod")
@@ -77,14 +78,7 @@ def test_nothing_is_found_when_templates_take_what_the_tables_allow(assemblies: 
     assert result.count == len(ENVIRONMENTS) * (len(REGISTRIES) + 1)
 
 
-def test_cloudformation_lacks_what_the_table_says_and_no_more(assemblies: list[Assembly]) -> None:
-    kinds = {
-        resource["Type"]
-        for assembly in assemblies
-        for template in assembly.templates.values()
-        for resource in template["Resources"].values()
-        if not resource["Type"].startswith("Custom::")
-    }
+def _lacking(kinds: Iterable[str]) -> dict[str, str]:
     lacking = {}
     for region in REGISTRIES:
         for kind in sorted(kinds):
@@ -92,7 +86,27 @@ def test_cloudformation_lacks_what_the_table_says_and_no_more(assemblies: list[A
                 PROVIDER_SCHEMA_MANAGER.get_resource_schema(region, kind)
             except ResourceNotFoundError:
                 lacking[region] = kind
-    assert lacking == LACKING
+    return lacking
+
+
+def test_cloudformation_lacks_what_the_table_says_and_no_more(assemblies: list[Assembly]) -> None:
+    kinds = {
+        resource["Type"]
+        for assembly in assemblies
+        for template in assembly.templates.values()
+        for resource in template["Resources"].values()
+        if not resource["Type"].startswith("Custom::") and "Condition" not in resource
+    }
+    assert _lacking(kinds) == LACKING
+
+
+def test_a_budget_is_left_out_where_cloudformation_has_none(assemblies: list[Assembly]) -> None:
+    kind = "AWS::Budgets::Budget"
+    assert [*_lacking([kind])] == [each for each in REGISTRIES if each in WITHOUT_BUDGETS]
+    found = [
+        name for assembly in assemblies for _, name, each in assembly.resources(kind) if each["Condition"]
+    ]
+    assert len(found) == 1
 
 
 @pytest.mark.parametrize(("env", "regions"), [("dev", 27), ("prod", 19)])

@@ -54,6 +54,43 @@ def test_a_function_can_raise_what_the_project_defines() -> None:
     assert list(tasks.of_task({**called, "Catch": [{"ErrorEquals": ["InvalidImagError"]}]})) != []
 
 
+@pytest.mark.parametrize(
+    ("resource", "errors", "said"),
+    [
+        ("dynamodb:putItem", ["DynamoDB.ConditionalCheckFailedException"], ""),
+        ("dynamodb:putItem", ["DynamoDb.ConditionalCheckFailedException"], "DynamoDb.Cond"),
+        ("aws-sdk:dynamodb:putItem", ["DynamoDb.ConditionalCheckFailedException"], ""),
+        ("aws-sdk:dynamodb:putItem", ["DynamoDB.ConditionalCheckFailedException"], "DynamoDB.Cond"),
+        ("dynamodb:putItem", ["DynamoDB.TableAlreadyExistsException"], "DynamoDB.TableAlready"),
+        ("dynamodb:getItem", ["DynamoDB.ConditionalCheckFailedException"], "at getItem"),
+        ("sns:publish", ["Sns.SnsException"], "Sns.SnsException"),
+        ("sqs:sendMessage", ["Sqs.SqsException"], "Sqs.SqsException"),
+        ("sqs:sendMessage", ["SQS.AmazonSQSException", "Sqs.SqsException"], ""),
+        ("sagemaker:createTrainingJob.sync", ["SageMaker.ResourceNotFoundException"], ""),
+        ("aws-sdk:sagemaker:createEndpoint", ["SageMaker.ResourceInUseException"], "ResourceInUse"),
+    ],
+)
+def test_errors_are_those_of_the_operation_as_it_is_called(
+    resource: str, errors: list[str], said: str
+) -> None:
+    task = {
+        **SOUND,
+        "Resource": f"arn:aws:states:::{resource}",
+        "Retry": [],
+        "Catch": [{"ErrorEquals": errors}],
+    }
+    found = [each for each in tasks.of_task(task) if "has no error" in each]
+    assert len(found) == bool(said)
+    assert all(said in each for each in found)
+
+
+@pytest.mark.parametrize("error", ["ValueError", "SettingsError", "Lambda.Timedout"])
+def test_a_functions_error_is_one_that_the_functions_define(error: str) -> None:
+    called = {**SOUND, "Resource": "arn:aws:lambda:us-east-1:123456789012:function:any", "Retry": []}
+    assert list(tasks.of_task({**called, "Catch": [{"ErrorEquals": [error]}]})) != []
+    assert list(tasks.of_task({**called, "Catch": [{"ErrorEquals": ["Sandbox.Timedout"]}]})) == []
+
+
 def test_a_task_without_a_time_out_is_named_unless_it_is_not_ours() -> None:
     endless = {key: value for key, value in SOUND.items() if key != "TimeoutSeconds"}
     assert list(tasks.of_task(endless)) == ["it has no TimeoutSeconds"]

@@ -5,7 +5,12 @@ from __future__ import annotations
 from stacks.images import GPU_INFERENCE_AMI
 from tests.infra.conftest import Synthesized, synthesize
 
-ENDING = {"ReleaseLockAfterFailure", "NotifyFailure"}
+ENDING = {"ReleaseLockAfterFailure", "RecordFailure", "NotifyFailure"}
+UNDOING = {
+    **dict.fromkeys(("DescribeEndpoint", "SmokeTest", "ApprovePackage", "RecordChampion"), "WhatToUndo"),
+    **dict.fromkeys(("RestoreChampion", "DescribeRestored", "DeleteFirstEndpoint"), "RejectPackage"),
+}
+"""Where a failure leads once the endpoint may serve the new model."""
 
 
 def test_every_task_has_a_timeout_retries_and_a_catch(synthesized: Synthesized) -> None:
@@ -23,7 +28,7 @@ def test_every_failure_leads_to_the_one_failure_path(synthesized: Synthesized) -
     for name, state in states.items():
         for catch in state.get("Catch", []):
             if catch["ErrorEquals"] == ["States.ALL"] and name not in ENDING:
-                assert catch["Next"] == "ReleaseLockAfterFailure", name
+                assert catch["Next"] == UNDOING.get(name, "ReleaseLockAfterFailure"), name
 
 
 def test_every_state_can_be_reached(synthesized: Synthesized) -> None:

@@ -7,6 +7,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -59,11 +60,18 @@ def until(found: Callable[[], T | None], seconds: float, what: str) -> T:
     pytest.fail(f"{what} did not come in {seconds:.0f} s")
 
 
+LAST = ("test_operations.py", "test_roles.py")
+"""One trains on what was reviewed before; the other destroys the shared deployment."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let the module that destroys the shared deployment run when the others are through with it."""
-    items.sort(
-        key=lambda item: item.path.parent == Path(__file__).parent and item.path.name == "test_roles.py"
-    )
+    """Let the modules that change the shared deployment run when the others are through with it."""
+
+    def position(item: pytest.Item) -> int:
+        ours = item.path.parent == Path(__file__).parent and item.path.name in LAST
+        return LAST.index(item.path.name) + 1 if ours else 0
+
+    items.sort(key=position)
 
 
 @dataclass(frozen=True)
@@ -124,19 +132,25 @@ def deploy(
     return {each["OutputKey"]: each["OutputValue"] for stack in stacks for each in stack.get("Outputs", [])}
 
 
-@pytest.fixture(scope="session")
-def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    """Start a local cloud, deploy the app with few drawings, and end it all."""
-    folder = tmp_path_factory.mktemp("cloud")
-    overlay = folder / "overlay.toml"
-    overlay.write_text(OVERLAY)
+@contextmanager
+def standing(folder: Path, overlay: str, *, time_scale: float) -> Iterator[Deployment]:
+    """Start a local cloud, deploy the app with an overlay, and end it all; bake times are scaled."""
+    path = folder / "overlay.toml"
+    path.write_text(overlay)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SFN_MOCK_CONFIG", str(folder / "mocks.json"))
-        patch.setenv("LOCALCLOUD_TIME_SCALE", "0.01")  # a canary is watched for minutes
+        patch.setenv("LOCALCLOUD_TIME_SCALE", str(time_scale))
         instance = Instance.start(folder / "instance", project=ROOT, owner_pid=os.getpid())
     try:
         bootstrap(instance, project=ROOT, output=folder / "bootstrap")
-        outputs = deploy(instance, overlay, folder / "assembly")
-        yield Deployment(instance, outputs, overlay, folder / "assembly", folder / "mocks.json")
+        outputs = deploy(instance, path, folder / "assembly")
+        yield Deployment(instance, outputs, path, folder / "assembly", folder / "mocks.json")
     finally:
         instance.stop()
+
+
+@pytest.fixture(scope="session")
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """The app with few drawings; a canary, which is watched for minutes, takes seconds."""
+    with standing(tmp_path_factory.mktemp("cloud"), OVERLAY, time_scale=0.01) as found:
+        yield found

@@ -58,7 +58,7 @@ def _model(arn: str) -> str:
     return f"{PREFIX}-{hashlib.sha256(arn.encode()).hexdigest()[:12]}"
 
 
-def _endpoint(status: str) -> Answer:
+def endpoint(status: str) -> Answer:
     return gives(Endpoints=[{"EndpointName": PREFIX, "EndpointStatus": status}])
 
 
@@ -83,6 +83,9 @@ def _usual_training(arn: str) -> Answers:
             "RecordChampion",
         ),
         *("ReleaseLock", "ReleaseLockAfterFailure", "NotifyFailure", "DeleteRejectedModel"),
+        *("ReadPaused", "RecordRun", "RecordFailure", "RecordRejection", "RejectPackage", "ApprovePackage"),
+        *("RestoreChampion", "DeleteFirstEndpoint", "DeleteResumedEndpoint", "UpdateEndpointUnguarded"),
+        *("RecreateModel", "RecreateEvaluationModel", "RecordPaused", "ForgetPause", "DeletePausedEndpoint"),
         "DeleteRejectedEvaluationModel",
         *("NotifyRejection", "ReleaseLockAfterRejection", "TransformChampion", "EvaluateAgainstChampion"),
         *("UpdateEndpoint", "DeleteFailedEndpoint", "ReadLock", "TakeOverLock"),
@@ -103,7 +106,30 @@ def _usual_training(arn: str) -> Answers:
             gives(**live, EndpointStatus="InService"),
         ],
         "DescribeHolder": [gives(Status="RUNNING")],
+        "DescribeRestored": [
+            gives(**OLD, EndpointStatus="Updating"),
+            gives(**OLD, EndpointStatus="InService"),
+        ],
+        "DescribePackage": [gives(**PACKAGE)],
+        "FindModel": [gives(Models=[{"ModelName": OLDER}, {"ModelName": f"{OLDER}-cpu"}])],
+        "FindEndpointConfig": [gives(EndpointConfigs=[{"EndpointConfigName": OLDER}])],
+        "FindEndpointToPause": [gives(Endpoints=[])],
     }
+
+
+OLD = {"EndpointName": PREFIX, "EndpointConfigName": f"{PREFIX}-aaaabbbbcccc"}
+OLDER = f"{PREFIX}-ddddeeeeffff"
+PACKAGE = {
+    "ModelPackageVersion": 1,
+    "InferenceSpecification": {"Containers": [{"ModelDataUrl": "s3://models/older.tar.gz"}]},
+    "ModelMetrics": {"ModelQuality": {"Statistics": {"S3Uri": "s3://models/evaluation.json"}}},
+    "CustomerMetadataProperties": {
+        "run": "ddddeeeeffff",
+        "dataset_version": "0123456789abcdef",
+        "accuracy": "0.96",
+        "training_artifact": "s3://models/older-training.tar.gz",
+    },
+}
 
 
 CHAMPION = {
@@ -111,6 +137,10 @@ CHAMPION = {
     "evaluation_model": {"S": f"{PREFIX}-aaaabbbbcccc-cpu"},
     "dataset_version": {"S": "0123456789abcdef"},
     "training_artifact": {"S": "s3://models/champion.tar.gz"},
+    "endpoint_config_name": {"S": f"{PREFIX}-aaaabbbbcccc"},
+    "model_package_arn": {"S": f"arn:aws:sagemaker:us-east-1:000000000000:model-package/{PREFIX}/2"},
+    "evaluation_uri": {"S": "s3://models/champion/evaluation.json"},
+    "accuracy": {"N": "0.97"},
 }
 HELD = [gives(Item={"execution_arn": {"S": "arn:aws:states:us-east-1:000000000000:execution:m:holder"}})]
 TAKEN = throws("DynamoDB.ConditionalCheckFailedException")
@@ -146,6 +176,8 @@ def usual(machine: str, arn: str) -> Answers:
     if machine == "waiter":
         done, ended = "framework-isComplete-task", "framework-onTimeout-task"
         return {done: [gives(IsComplete=True)], ended: [gives()]}
+    if machine == "analysis":
+        return _usual_analysis()
     nothing = ("Record", "WriteTags", "LogPrediction", "SendToReview")
     return {
         **{state: [gives()] for state in nothing},
@@ -155,24 +187,38 @@ def usual(machine: str, arn: str) -> Answers:
     }
 
 
+def _usual_analysis() -> Answers:
+    nothing = (
+        *("ReadState", "ReadRetraining", "Analyse", "PublishMetrics", "CommitState", "TakeCooldown"),
+        *("StartRetraining", "NotifyFailure"),
+    )
+    return {**{state: [gives()] for state in nothing}, "ReadAnalysis": [_found(wanted=False)]}
+
+
+def _found(*, wanted: bool) -> Answer:
+    metric = {"MetricName": "NewReviews", "Value": 0, "Dimensions": []}
+    retrain = {"wanted": wanted, "trigger": "drift", "reason": "2 of the last 3 judged windows say drift."}
+    return gives(Body=json.dumps({"windows": [], "metrics": [metric], "retrain": retrain}))
+
+
 def _held(*holder: Answer, **more: list[Answer]) -> Callable[[str], Answers]:
     return lambda arn: {"Lock": [TAKEN, gives()], "ReadLock": HELD, "DescribeHolder": [*holder], **more}
 
 
-_ROLLED_BACK = gives(EndpointName=PREFIX, EndpointConfigName="old", EndpointStatus="InService")
+ROLLED_BACK = gives(**OLD, EndpointStatus="InService")
 SCENARIOS = (
     Scenario("first", "training", "SUCCEEDED"),
     Scenario(
         "update",
         "training",
         "SUCCEEDED",
-        lambda arn: {"ReadChampion": [gives(Item=CHAMPION)], "FindEndpoint": [_endpoint("InService")]},
+        lambda arn: {"ReadChampion": [gives(Item=CHAMPION)], "FindEndpoint": [endpoint("InService")]},
     ),
     Scenario(
         "package",
         "training",
         "SUCCEEDED",
-        lambda arn: {"ReadChampion": [gives(Item=CHAMPION)], "FindEndpoint": [_endpoint("InService")]},
+        lambda arn: {"ReadChampion": [gives(Item=CHAMPION)], "FindEndpoint": [endpoint("InService")]},
         {"start": "package"},
     ),
     Scenario("rejected", "training", "SUCCEEDED", lambda arn: {"ReadGate": [_gate(accepted=False)]}),
@@ -181,7 +227,7 @@ SCENARIOS = (
         "training",
         "SUCCEEDED",
         lambda arn: {
-            "FindEndpoint": [_endpoint("Updating"), _endpoint("Failed"), gives(Endpoints=[])],
+            "FindEndpoint": [endpoint("Updating"), endpoint("Failed"), gives(Endpoints=[])],
         },
     ),
     Scenario(
@@ -190,7 +236,7 @@ SCENARIOS = (
         "GuardAlarmError",
         lambda arn: {"ReadGuardAlarms": [gives(MetricAlarms=[{"AlarmName": "errors"}])]},
     ),
-    Scenario("rolled-back", "training", "RolloutError", lambda arn: {"DescribeEndpoint": [_ROLLED_BACK]}),
+    Scenario("rolled-back", "training", "RolloutError", lambda arn: {"DescribeEndpoint": [ROLLED_BACK]}),
     Scenario(
         "job-fails", "training", "States.TaskFailed", lambda arn: {"Train": [throws("States.TaskFailed")]}
     ),
@@ -226,6 +272,21 @@ SCENARIOS = (
         IMAGE,
     ),
     Scenario("replayed", "classification", "SUCCEEDED", lambda arn: {"Record": [TAKEN]}, IMAGE),
+    Scenario("quiet", "analysis", "SUCCEEDED"),
+    Scenario("drifting", "analysis", "SUCCEEDED", lambda arn: {"ReadAnalysis": [_found(wanted=True)]}),
+    Scenario(
+        "cooling",
+        "analysis",
+        "SUCCEEDED",
+        lambda arn: {"ReadAnalysis": [_found(wanted=True)], "TakeCooldown": [TAKEN]},
+    ),
+    Scenario("superseded", "analysis", "SUCCEEDED", lambda arn: {"CommitState": [TAKEN]}),
+    Scenario(
+        "analysis-fails",
+        "analysis",
+        "States.TaskFailed",
+        lambda arn: {"Analyse": [throws("States.TaskFailed")]},
+    ),
     Scenario("complete", "waiter", "SUCCEEDED"),
     Scenario(
         "never-complete",

@@ -19,10 +19,12 @@ import pytest
 
 from tests.integration.workflow.conftest import ROOT, Deployment, until
 from tests.integration.workflow.machines import ANY, Machine, Path, deployed, history, retried
+from tests.integration.workflow.rollouts import ROLLOUTS
 from tests.integration.workflow.scenarios import SCENARIOS, Answers, Scenario, throws, usual
 
 pytestmark = pytest.mark.timeout(600)
 REPORT = ROOT / "build" / "paths.md"
+ALL = (*SCENARIOS, *ROLLOUTS)
 RUN_SECONDS = 60.0
 UNCAUGHT = "States.Timeout"
 """An error that any task may meet and none retries."""
@@ -97,6 +99,8 @@ def _machines(client: Any) -> Iterator[Machine]:
         found = deployed(client, "", machine["stateMachineArn"])
         if "framework-isComplete-task" in found.states:
             yield replace(found, label="waiter")
+        elif "Analyse" in found.states:
+            yield replace(found, label="analysis")
         else:
             yield replace(found, label="classification" if found.express else "training")
 
@@ -137,7 +141,7 @@ def cloud(deployment: Deployment) -> Cloud:
 @pytest.fixture(scope="module")
 def runs(cloud: Cloud) -> list[Run]:
     """Run every scenario, then every fault in the first scenario that reaches the task."""
-    made = cloud.run(SCENARIOS)
+    made = cloud.run(ALL)
     provoked: list[Scenario] = []
     done: dict[str, set[str]] = defaultdict(set)
     for run in made:
@@ -198,6 +202,12 @@ MOCKED_OPERATIONS = {
     "FindEndpoint": ("sagemaker", "ListEndpoints"),
     "DescribeEndpoint": ("sagemaker", "DescribeEndpoint"),
     "DescribeHolder": ("stepfunctions", "DescribeExecution"),
+    "DescribeRestored": ("sagemaker", "DescribeEndpoint"),
+    "DescribePackage": ("sagemaker", "DescribeModelPackage"),
+    "FindModel": ("sagemaker", "ListModels"),
+    "FindEndpointConfig": ("sagemaker", "ListEndpointConfigs"),
+    "FindEndpointToPause": ("sagemaker", "ListEndpoints"),
+    "ReadPaused": ("dynamodb", "GetItem"),
     "ReadGate": ("s3", "GetObject"),
     "ReadTags": ("s3", "GetObjectTagging"),
     "ReadRecorded": ("dynamodb", "GetItem"),
@@ -207,7 +217,7 @@ MOCKED_OPERATIONS = {
 
 def test_mocked_answers_have_the_members_that_the_services_have() -> None:
     session = botocore.session.get_session()
-    for scenario in SCENARIOS:
+    for scenario in ALL:
         answers = {**usual(scenario.machine, "arn"), **scenario.answers("arn")}
         for state, (service, operation) in MOCKED_OPERATIONS.items():
             shape = session.get_service_model(service).operation_model(operation).output_shape

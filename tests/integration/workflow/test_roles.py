@@ -18,12 +18,11 @@ import pytest
 from localcloud.cdk import run_cdk
 from localcloud.instance import ACCOUNT, Instance
 from stacks.checks.roles import USED, role_name
-from tests.integration.workflow.conftest import ENV, PREFIX, ROOT, Deployment, until
+from tests.integration.workflow.conftest import ENV, ROOT, Deployment, until
 from tests.integration.workflow.scenarios import throws
 
 pytestmark = pytest.mark.timeout(600)
 REPORT = ROOT / "build" / "roles.md"
-DEAD = "arn:aws:states:us-east-1:000000000000:execution:gone:gone"
 UNUSED = {
     ("PredictionLogRole", "logs:CreateLogStream"): "Firehose logs a delivery that failed, and none did.",
     ("ResultsPublishRole", "sqs:SendMessage"): "Lambda's own, for records that failed to the end: none did.",
@@ -133,41 +132,6 @@ def ended(deployment: Deployment, case: str = "") -> dict[str, Any]:
         return None if shown["status"] == "RUNNING" else shown
 
     return until(found, 300, "the end of the run")
-
-
-def learnt_from(deployment: Deployment) -> tuple[dict[str, Any], list[str]]:
-    """Return the manifest of the champion's dataset, and the pictures that people classified."""
-    state, bucket = deployment.outputs["StateTableName"], deployment.outputs["DatasetsBucketName"]
-    s3 = deployment.client("s3")
-    champion = deployment.client("dynamodb").get_item(TableName=state, Key={"id": {"S": "champion"}})["Item"]
-    key = f"vehicles/{champion['dataset_version']['S']}/manifest.json"
-    listed = s3.list_objects_v2(Bucket=bucket, Prefix="vehicles/reviewed/").get("Contents", [])
-    pictures = [each["Key"] for each in listed if not each["Key"].endswith("/_")]
-    return json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read()), pictures
-
-
-def hold(deployment: Deployment, table: str) -> None:
-    """Leave a lock behind as a run does that was killed with its machine."""
-    item = {"id": {"S": "lock"}, "execution_arn": {"S": DEAD}, "acquired_at": {"S": "2026-01-01"}}
-    deployment.client("dynamodb").put_item(TableName=table, Item=item)
-
-
-def test_a_second_run_takes_a_dead_lock_over_and_updates_the_endpoint(deployment: Deployment) -> None:
-    sagemaker = deployment.client("sagemaker")
-    before = sagemaker.describe_endpoint(EndpointName=PREFIX)
-    tables = deployment.client("dynamodb").list_tables()["TableNames"]
-    (table,) = [each for each in tables if "training" in each]
-    hold(deployment, table)
-    run = ended(deployment)
-    assert run["status"] == "SUCCEEDED", (run.get("error"), run.get("cause"))
-    after = sagemaker.describe_endpoint(EndpointName=PREFIX)
-    assert after["EndpointStatus"] == "InService"
-    assert after["EndpointConfigName"] != before["EndpointConfigName"]
-    left = deployment.client("dynamodb").get_item(TableName=table, Key={"id": {"S": "lock"}})
-    assert "Item" not in left
-    manifest, reviewed = learnt_from(deployment)
-    # What people answered in the tests before this one, if those ran.
-    assert manifest["reviewed"] == len(reviewed)
 
 
 def test_a_run_that_fails_tells_the_topic_in_its_role(deployment: Deployment) -> None:

@@ -28,6 +28,7 @@ OUTPUTS = {
     "scones-dev-vehicles-classification": {
         "ResultsTableName": "results",
         "InboundQueueUrl": "http://queue/inbound",
+        "InboundSourceId": "source",
         "ReviewQueueUrl": "http://queue/review",
         "DeadLetterQueueUrl": "http://queue/dead",
     },
@@ -40,6 +41,16 @@ def refused(code: str, operation: str) -> ClientError:
 
 class LogGroupMissingError(Exception):
     """What the client's ResourceNotFoundException is here."""
+
+
+@dataclass(frozen=True)
+class FakePages:
+    """A paginator of one page."""
+
+    page: dict[str, Any]
+
+    def paginate(self, **_: Any) -> list[dict[str, Any]]:
+        return [self.page]
 
 
 @dataclass
@@ -55,6 +66,8 @@ class FakeCloud:
     streams: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     items: dict[str, dict[str, Any]] = field(default_factory=dict)
     endpoint: dict[str, Any] | None = None
+    source: str = "Enabled"
+    invocations: float = 0.0
     _looks: dict[str, int] = field(default_factory=dict)
     _versions: Any = field(default_factory=itertools.count)
 
@@ -88,6 +101,37 @@ class FakeCloud:
         if self.endpoint is None:
             raise refused("ValidationException", "DescribeEndpoint")
         return {"EndpointName": EndpointName, **self.endpoint}
+
+    def get_event_source_mapping(self, **_: Any) -> dict[str, Any]:
+        return {"State": self.source}
+
+    def update_event_source_mapping(self, *, UUID: str, Enabled: bool) -> None:  # noqa: N803
+        self.source = "Enabled" if Enabled else "Disabled"
+
+    def get_paginator(self, operation: str) -> Any:
+        job = {"ProcessingJobName": "scones-dev-vehicles-stage-abc-0"}
+        pages: dict[str, dict[str, Any]] = {
+            "scan": {"Items": list(self.items.values())},
+            "list_endpoints": {
+                "Endpoints": [{"EndpointName": "scones-dev-vehicles"}] if self.endpoint else []
+            },
+            "list_training_jobs": {"TrainingJobSummaries": []},
+            "list_processing_jobs": {"ProcessingJobSummaries": [job] if self.endpoint else []},
+            "list_transform_jobs": {"TransformJobSummaries": []},
+        }
+        return FakePages(pages[operation])
+
+    def describe_endpoint_config(self, **_: Any) -> dict[str, Any]:
+        variant = {"VariantName": "all", "InstanceType": "ml.g5.xlarge", "InitialInstanceCount": 2}
+        return {"ProductionVariants": [variant]}
+
+    def describe_processing_job(self, **_: Any) -> dict[str, Any]:
+        return {
+            "ProcessingResources": {"ClusterConfig": {"InstanceType": "ml.m5.xlarge", "InstanceCount": 1}}
+        }
+
+    def get_metric_statistics(self, **_: Any) -> dict[str, Any]:
+        return {"Datapoints": [{"Sum": self.invocations}]}
 
     def get_queue_attributes(self, **_: Any) -> dict[str, Any]:
         return {

@@ -101,5 +101,5 @@ def test_steps_and_end_are_told_when_a_training_is_followed(monkeypatch: pytest.
         history=[entered(1, "Stage"), exited(2, "Stage")],
     )
     said: list[str] = []
-    assert follow(cloud.target(), start(cloud.target()), said.append).status == "promoted"
+    assert follow(cloud.target(), start(cloud.target(), {"reason": "hand"}), said.append).status == "promoted"
     assert said == ["step Stage", "done Stage"]

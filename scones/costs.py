@@ -1,0 +1,118 @@
+"""What runs now and what it costs, by the price table of this project."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from lambda_src.naming import search_prefix
+from scones.target import Target
+from stacks import prices
+
+DAY = timedelta(days=1)
+RESOURCES = {
+    "Training": ("ResourceConfig",),
+    "Processing": ("ProcessingResources", "ClusterConfig"),
+    "Transform": ("TransformResources",),
+}
+"""Where the description of a job says what it runs on."""
+
+
+def cost(target: Target) -> dict[str, Any]:
+    """Return what runs with its price per hour, and the price of 1,000 images over the last day."""
+    endpoint = list(_endpoint(target))
+    running = [*endpoint, *_jobs(target)]
+    known = [each["dollars_per_hour"] for each in running if each["dollars_per_hour"] is not None]
+    return {
+        "running": running,
+        "dollars_per_hour": round(sum(known), 4),
+        "unpriced": sorted({e["instance_type"] for e in running if e["dollars_per_hour"] is None}),
+        "invocations_last_day": (count := sum(_invocations(target, each["variant"]) for each in endpoint)),
+        "thousand_images": _per_thousand(endpoint, count),
+        "region": prices.REGION,
+        "as_of": prices.AS_OF,
+        "source": prices.SOURCE,
+    }
+
+
+def _row(what: str, instance_type: str, count: int) -> dict[str, Any]:
+    price = prices.HOURLY.get(instance_type)
+    return {
+        "what": what,
+        "instance_type": instance_type,
+        "count": count,
+        "dollars_per_hour": None if price is None else round(price * count, 4),
+    }
+
+
+def _endpoint(target: Target) -> Iterator[dict[str, Any]]:
+    sagemaker = target.clients("sagemaker")
+    pages = sagemaker.get_paginator("list_endpoints").paginate(NameContains=target.prefix)
+    names = [each["EndpointName"] for page in pages for each in page["Endpoints"]]
+    if target.prefix not in names:
+        return
+    shown = sagemaker.describe_endpoint(EndpointName=target.prefix)
+    config = sagemaker.describe_endpoint_config(EndpointConfigName=shown["EndpointConfigName"])
+    counts = {each["VariantName"]: each for each in shown.get("ProductionVariants", [])}
+    for variant in config["ProductionVariants"]:
+        now = counts.get(variant["VariantName"], {}).get("CurrentInstanceCount")
+        yield {
+            **_row("endpoint", variant["InstanceType"], now or variant["InitialInstanceCount"]),
+            "variant": variant["VariantName"],
+            "since": shown["CreationTime"].isoformat(),
+        }
+
+
+def _jobs(target: Target) -> Iterator[dict[str, Any]]:
+    """Yield the jobs of this classifier that run now."""
+    sagemaker = target.clients("sagemaker")
+    own = f"{target.prefix}-"
+    for kind, begins in (
+        ("Training", own),
+        ("Training", search_prefix(target.prefix)),
+        ("Processing", own),
+        ("Transform", own),
+    ):
+        word, key = kind.lower(), f"{kind}JobName"
+        pages = sagemaker.get_paginator(f"list_{word}_jobs").paginate(
+            NameContains=begins, StatusEquals="InProgress"
+        )
+        for name in [each[key] for page in pages for each in page[f"{kind}JobSummaries"]]:
+            if not name.startswith(begins):
+                continue
+            given = getattr(sagemaker, f"describe_{word}_job")(**{key: name})
+            for part in RESOURCES[kind]:
+                given = given[part]
+            yield _row(f"{word} job {name}", given["InstanceType"], given["InstanceCount"])
+
+
+def _invocations(target: Target, variant: str) -> int:
+    now = datetime.now(UTC)
+    found = target.clients("cloudwatch").get_metric_statistics(
+        Namespace="AWS/SageMaker",
+        MetricName="Invocations",
+        Dimensions=[
+            {"Name": "EndpointName", "Value": target.prefix},
+            {"Name": "VariantName", "Value": variant},
+        ],
+        StartTime=now - DAY,
+        EndTime=now,
+        Period=3600,
+        Statistics=["Sum"],
+    )
+    return int(sum(each["Sum"] for each in found["Datapoints"]))
+
+
+def _per_thousand(endpoint: list[dict[str, Any]], invocations: int) -> str:
+    """Say what 1,000 images cost: the endpoint's hours of the last day, shared by what it was asked."""
+    if not endpoint:
+        return "The endpoint does not run."
+    if not invocations:
+        return "No image was sent to the endpoint in the last 24 hours."
+    if any(each["dollars_per_hour"] is None for each in endpoint):
+        return f"No price is known; {invocations} invocations in the last 24 hours."
+    since = min(datetime.fromisoformat(each["since"]) for each in endpoint)
+    hours = min(DAY, datetime.now(UTC) - since).total_seconds() / 3600
+    dollars = hours * sum(each["dollars_per_hour"] for each in endpoint) / invocations * 1000
+    return f"${dollars:.2f}, by {invocations} invocations in the last {hours:.1f} hours"

@@ -1,0 +1,107 @@
+"""The registered versions of the model, and the way back to one of them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from scones.errors import VersionError
+from scones.runs import Say, run
+from scones.state import item
+from scones.target import Target, output
+from scones.workflow import End
+
+
+@dataclass(frozen=True)
+class Version:
+    """
+    A version in the registry.
+
+    Parameters
+    ----------
+    status
+        `Approved`, or `Rejected` when its rollout failed, for the reason in `why`.
+    live
+        Whether it is the champion.
+    """
+
+    version: int
+    arn: str
+    run: str
+    accuracy: str
+    dataset_version: str
+    status: str
+    why: str
+    registered: str
+    live: bool
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what JSON says of it."""
+        return asdict(self)
+
+
+def versions(target: Target) -> list[Version]:
+    """Return every registered version, the latest first."""
+    sagemaker = target.clients("sagemaker")
+    champion = item(target, "champion").get("model_package_arn")
+    group = output(target.outputs(target.stacks[1]), "ModelPackageGroupName")
+    pages = sagemaker.get_paginator("list_model_packages").paginate(ModelPackageGroupName=group)
+    found = []
+    for arn in [each["ModelPackageArn"] for page in pages for each in page["ModelPackageSummaryList"]]:
+        shown = sagemaker.describe_model_package(ModelPackageName=arn)
+        said = shown.get("CustomerMetadataProperties", {})
+        found.append(
+            Version(
+                shown["ModelPackageVersion"],
+                arn,
+                said.get("run", ""),
+                said.get("accuracy", ""),
+                said.get("dataset_version", ""),
+                shown["ModelApprovalStatus"],
+                shown.get("ApprovalDescription", ""),
+                str(shown["CreationTime"])[:19],
+                arn == champion,
+            )
+        )
+    return sorted(found, key=lambda each: each.version, reverse=True)
+
+
+def choose(found: list[Version], wanted: int | None) -> Version:
+    """Return the version that is asked for, or the last good one before the champion.
+
+    Raises
+    ------
+    VersionError
+        When there is no such version, or it is the champion already.
+    """
+    champion = next((each for each in found if each.live), None)
+    if champion is None:
+        raise VersionError("There is no champion to go back from: train a model first, with `scones train`.")
+    if wanted is None:
+        earlier = [each for each in found if each.version < champion.version and each.status != "Rejected"]
+        if not earlier:
+            raise VersionError(
+                f"There is no good version before the champion, version {champion.version}: "
+                "`scones rollback --list` shows them all."
+            )
+        return earlier[0]
+    if wanted == champion.version:
+        raise VersionError(f"Version {wanted} is the champion already: there is nothing to roll back.")
+    chosen = next((each for each in found if each.version == wanted), None)
+    if chosen is None:
+        raise VersionError(
+            f"There is no version {wanted}: `scones rollback --list` shows those that are registered."
+        )
+    return chosen
+
+
+def rollback(target: Target, wanted: int | None, say: Say) -> End:
+    """Put a registered version behind the endpoint, by one update of it.
+
+    Raises
+    ------
+    VersionError, TrainingError
+    """
+    version = choose(versions(target), wanted)
+    say(f"Rolling back to version {version.version}, of run {version.run}.")
+    return run(target, {"start": "rollback", "package": version.arn, "reason": "rollback"}, say)

@@ -1,0 +1,93 @@
+"""Faults in state machines that nothing but AWS would notice: what each service, and each language, takes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from stacks.checks.changes import Change, always, at, misspelt
+from stacks.checks.services import OPTIMIZED_ERRORS, SDK_ERRORS, integration
+
+Made = Iterator[tuple[str, str, Change]]
+
+
+def of_task(name: str, state: dict[str, Any]) -> Made:
+    """Yield faults in a Task that calls a service."""
+    yield from _of_errors(name, state)
+    yield from _of_durations(name, state)
+    yield from _of_attributes(name, state)
+
+
+def _of_errors(name: str, state: dict[str, Any]) -> Made:
+    called = integration(state["Resource"])
+    own, other = SDK_ERRORS.get(called.service, ""), OPTIMIZED_ERRORS.get(called.service, ("", ""))[0]
+    if called.through_sdk:
+        own, other = other, own
+    for field in ("Retry", "Catch"):
+        for number, rule in enumerate(state.get(field, [])):
+            path = [field, number, "ErrorEquals", 0]
+            service, _, error = rule["ErrorEquals"][0].partition(".")
+            if error and service == other != own and own:
+                named = always(f"{own}.{error}")
+                yield "an error of the other integration", f"{name} {field} {error}", at(path, named)
+            if error and service != "States":
+                elsewhere = always(f"{service}.TableAlreadyExistsException")
+                yield "an error of another operation", f"{name} {field} {error}", at(path, elsewhere)
+
+
+def _of_durations(name: str, state: dict[str, Any]) -> Made:
+    arguments = state.get("Arguments", {})
+    stops = arguments.get("StoppingCondition", {}) if isinstance(arguments, dict) else {}
+    for what, seconds in stops.items():
+        longer = at(["TimeoutSeconds"], always(seconds))
+        yield "a Task that waits too short for its job", f"{name} {what}", longer
+        shorter = at(["Arguments", "StoppingCondition", what], always(state["TimeoutSeconds"] + 1))
+        yield "a job that takes longer than its Task waits", f"{name} {what}", shorter
+    if ":states:::" not in state["Resource"] and "TimeoutSeconds" in state:
+        for seconds in (10, state["TimeoutSeconds"] * 10):
+            other = at(["TimeoutSeconds"], always(seconds))
+            yield "a Task that waits otherwise than its function takes", f"{name} {seconds}", other
+
+
+def of_expression(where: str, path: list[Any], value: str) -> Made:
+    """Yield what parses, and Step Functions has not."""
+    for called in sorted(set(re.findall(r"\$([a-z]\w*)\(", value))):
+        wrong = value.replace(f"${called}(", f"${misspelt(called)}(")
+        yield "a function of JSONata misspelt", f"{where} ${called}", at(path, always(wrong))
+    yield "a function that Step Functions left out", where, at(path, always("{% $eval('1') %}"))
+    yield "a function of JSONata without arguments", where, at(path, always("{% $substring() %}"))
+    if "'SHA-256'" in value:
+        yield "a hash that there is not", where, at(path, always(value.replace("'SHA-256'", "'SHA256'")))
+
+
+def of_choice(name: str, number: int) -> Made:
+    """Yield conditions that are neither true nor false."""
+    for condition in ("{% 'RUNNING' %}", "true", "{% $count([1]) %}", "{% 'a' & 'b' %}"):
+        change = at(["Choices", number, "Condition"], always(condition))
+        yield "a condition that is neither true nor false", f"{name} {number} {condition}", change
+
+
+def of_argument(where: str, path: list[Any], value: Any) -> Made:
+    """Yield values of an argument that are right in form, and that the service refuses when a run gives them."""
+    key = str(path[-1])
+    if isinstance(value, str) and value.startswith("{% '") and key.endswith("JobName"):
+        yield "a name with a character that no name has", where, at(path, always(value.replace("'", "'_", 1)))
+    if isinstance(value, int) and not isinstance(value, bool):
+        yield "a number as a text, by an expression", where, at(path, always("{% $string(1) %}"))
+    if isinstance(value, str) and key.endswith(("Name", "Arn", "Uri", "Url", "Expression")):
+        number = at(path, always("{% $count($states.input) %}"))
+        yield "a text as a number, by an expression", where, number
+
+
+def _of_attributes(name: str, state: dict[str, Any]) -> Made:
+    arguments = state.get("Arguments", {})
+    for outer in ("Item", "Key", "ExpressionAttributeValues") if isinstance(arguments, dict) else ():
+        for key, value in arguments.get(outer, {}).items() if "dynamodb" in state["Resource"] else ():
+            path, where = ["Arguments", outer, key], f"{name} {outer} {key}"
+            yield "an attribute without its type", where, at(path, always(*value.values()))
+            yield "an attribute of two types", where, at(path, always({"S": "a", "N": "1"}))
+            if str(value.get("N", "")).startswith("{% $string("):
+                bare = value["N"].replace("$string(", "(", 1)
+                yield "an attribute's number that is one", where, at(path, always({"N": bare}))
+                yield "an attribute's number that is none", where, at(path, always({"N": "{% $now() %}"}))

@@ -1,0 +1,65 @@
+"""The champion: the model that the endpoint serves, as the state table has it."""
+
+from __future__ import annotations
+
+from aws_cdk import aws_stepfunctions_tasks as tasks
+
+from stacks.workflow.context import RUN, Context, expression
+from stacks.workflow.tasks import State, Tasks, seconds
+
+READ = (
+    *("run", "model_name", "evaluation_model", "model_package_arn", "endpoint_config_name"),
+    *("dataset_version", "training_artifact", "evaluation_uri"),
+)
+
+
+def read(make: Tasks, context: Context) -> State:
+    """Make a state that reads the champion; every field is empty when there is none."""
+    item = "$states.result.Item"
+    task = tasks.DynamoGetItem.jsonata(
+        make.scope,
+        "ReadChampion",
+        table=context.table,
+        key={"id": tasks.DynamoAttributeValue.from_string("champion")},
+        consistent_read=True,
+        assign={
+            "champion": {
+                **{name: expression(f"$exists({item}.{name}.S) ? {item}.{name}.S : ''") for name in READ},
+                "accuracy": expression(f"$exists({item}.accuracy.N) ? $number({item}.accuracy.N) : 0"),
+            }
+        },
+        task_timeout=seconds(30),
+    )
+    return make.finish(task, "dynamodb")
+
+
+def record(make: Tasks, context: Context) -> State:
+    """Make a state that records what the endpoint serves now as the champion, and why."""
+    text = {
+        "id": "champion",
+        "run": expression(RUN),
+        "execution_arn": expression("$states.context.Execution.Id"),
+        "reason": expression("$reason"),
+        "model_name": expression("$model"),
+        "evaluation_model": expression("$evaluationModel"),
+        "model_package_arn": expression("$package"),
+        "endpoint_config_name": expression("$model"),
+        "dataset_version": expression("$version"),
+        "training_artifact": expression("$trainingArtifact"),
+        "evaluation_uri": expression("$evaluation"),
+        "training_fingerprint": expression("$trainingFingerprint"),
+        "serving_fingerprint": expression("$servingFingerprint"),
+        "recorded_at": expression("$now()"),
+    }
+    task = tasks.DynamoPutItem.jsonata(
+        make.scope,
+        "RecordChampion",
+        table=context.table,
+        item={
+            **{name: tasks.DynamoAttributeValue.from_string(value) for name, value in text.items()},
+            "accuracy": tasks.DynamoAttributeValue.number_from_string(expression("$string($gate.accuracy)")),
+        },
+        assign={"status": "promoted"},
+        task_timeout=seconds(30),
+    )
+    return make.finish(task, "dynamodb")

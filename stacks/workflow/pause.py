@@ -1,0 +1,101 @@
+"""Switch the endpoint off, and on again with the same model; while it is off, nothing trains."""
+
+from __future__ import annotations
+
+from aws_cdk import aws_stepfunctions as sfn
+from aws_cdk import aws_stepfunctions_tasks as tasks
+
+from stacks.workflow import endpoint
+from stacks.workflow.context import Context, expression
+from stacks.workflow.tasks import State, Tasks, seconds
+
+KEY = {"id": tasks.DynamoAttributeValue.from_string("paused")}
+
+
+def read(make: Tasks, context: Context) -> State:
+    """Make a state that asks whether the endpoint is paused: `pausedAt` is empty when it is not."""
+    at = "$states.result.Item.paused_at.S"
+    task = tasks.DynamoGetItem.jsonata(
+        make.scope,
+        "ReadPaused",
+        table=context.table,
+        key=KEY,
+        consistent_read=True,
+        assign={"pausedAt": expression(f"$exists({at}) ? {at} : ''")},
+        task_timeout=seconds(30),
+    )
+    return make.finish(task, "dynamodb")
+
+
+def pause(make: Tasks, context: Context, done: sfn.IChainable) -> sfn.IChainable:
+    """Delete the endpoint, wait until it is gone, and record that it is meant to be."""
+    find = endpoint.find(make, context, "FindEndpointToPause")
+    remove = endpoint.delete(make, context, "DeletePausedEndpoint")
+    wait = endpoint.pause(make, "WaitForEndpointToGo")
+    record = tasks.DynamoPutItem.jsonata(
+        make.scope,
+        "RecordPaused",
+        table=context.table,
+        item={
+            **KEY,
+            "paused_at": tasks.DynamoAttributeValue.from_string(expression("$now()")),
+            "execution_arn": tasks.DynamoAttributeValue.from_string(
+                expression("$states.context.Execution.Id")
+            ),
+        },
+        assign={
+            "status": "paused",
+            "gate": {"accuracy": 0, "reason": "The endpoint is deleted; images wait in the queue."},
+        },
+        task_timeout=seconds(30),
+    )
+    make.finish(record, "dynamodb")
+    gone = sfn.Choice.jsonata(make.scope, "EndpointGone")
+    gone.when(sfn.Condition.jsonata(expression("$endpointStatus = 'None'")), record.next(done))
+    gone.when(
+        # Others change still, and cannot be deleted meanwhile.
+        sfn.Condition.jsonata(
+            expression("$endpointStatus in ['InService', 'Failed', 'OutOfService', 'UpdateRollbackFailed']")
+        ),
+        remove,
+    )
+    gone.otherwise(wait)
+    remove.next(wait)
+    wait.next(find)
+    find.next(gone)
+    return find
+
+
+def resume(make: Tasks, look: sfn.IChainable) -> sfn.IChainable:
+    """Make the champion the model that is rolled out, with the configuration and the evaluation it has."""
+    take = sfn.Pass.jsonata(
+        make.scope,
+        "TakeChampion",
+        assign={
+            "run": expression("$champion.run"),
+            "version": expression("$champion.dataset_version"),
+            "model": expression("$champion.endpoint_config_name"),
+            "package": expression("$champion.model_package_arn"),
+            "evaluation": expression("$champion.evaluation_uri"),
+            "evaluationModel": expression("$champion.evaluation_model"),
+            "trainingArtifact": expression("$champion.training_artifact"),
+            "gate": {
+                "accuracy": expression("$champion.accuracy"),
+                "reason": "The champion serves again.",
+            },
+        },
+    )
+    return take.next(look)
+
+
+def forget(make: Tasks, context: Context) -> State:
+    """Make a state that ends the pause."""
+    task = tasks.DynamoDeleteItem.jsonata(
+        make.scope,
+        "ForgetPause",
+        table=context.table,
+        key=KEY,
+        assign={"status": "resumed"},
+        task_timeout=seconds(30),
+    )
+    return make.finish(task, "dynamodb")

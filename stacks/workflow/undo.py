@@ -1,0 +1,127 @@
+"""What a rollout that failed leaves: the champion behind the endpoint, and the reason in the registry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aws_cdk import aws_stepfunctions as sfn
+
+from stacks.workflow.context import Context, expression
+from stacks.workflow.endpoint import delete, describe, pause
+from stacks.workflow.outcome import CAUSE
+from stacks.workflow.tasks import State, Tasks
+
+_SAID = "$states.errorOutput.Cause"
+IN_WORDS = {
+    "failure": {
+        "Error": expression("$states.errorOutput.Error"),
+        "Cause": expression(
+            f"$exists({_SAID}) = false ? 'No cause was given.' : "
+            f"$substring({_SAID}, 0, 1) = '{{' and $contains({_SAID}, '\"errorMessage\"') ? "
+            f"$parse({_SAID}).errorMessage : {_SAID}"
+        ),
+    }
+}
+"""What a failure assigns, with a function's own sentence where it is a function's."""
+DESCRIPTION_LIMIT = 1000
+"""Characters: SageMaker takes 1,024 in `ApprovalDescription`."""
+
+
+@dataclass(frozen=True)
+class Undo:
+    """
+    Where a failed rollout goes.
+
+    Parameters
+    ----------
+    start
+        When the endpoint may serve the new model.
+    reject
+        When it cannot.
+    """
+
+    start: sfn.IChainable
+    reject: sfn.IChainable
+
+
+def undo(make: Tasks, context: Context, failed: sfn.IChainable) -> Undo:
+    """Put the champion back, or remove the endpoint where there was none; then mark the version, and fail.
+
+    The first failure stays the run's: what fails here is added to its cause.
+    """
+    reject = _reject(make.leading_to(failed, caught={}), context)
+    reject.next(failed)
+    undoing = make.leading_to(reject, caught=_added("$states.errorOutput.Error"))
+    restore = undoing.aws(
+        "RestoreChampion",
+        "sagemaker:updateEndpoint",
+        # At once and unguarded: what serves now has failed, and its alarms may ring.
+        {
+            "EndpointName": context.prefix,
+            "EndpointConfigName": expression("$champion.endpoint_config_name"),
+        },
+        resources=[
+            context.arn("sagemaker", f"endpoint/{context.prefix}"),
+            context.arn("sagemaker", f"endpoint-config/{context.prefix}-*"),
+        ],
+    )
+    wait, ask = pause(make, "WaitForChampion"), describe(undoing, context, "DescribeRestored")
+    back = sfn.Choice.jsonata(make.scope, "ChampionBack")
+    back.when(
+        sfn.Condition.jsonata(
+            expression("$endpointStatus in ['Updating', 'SystemUpdating', 'RollingBack', 'Creating']")
+        ),
+        wait,
+    )
+    serves = "$liveConfig = $champion.endpoint_config_name"
+    back.when(sfn.Condition.jsonata(expression(f"$endpointStatus = 'InService' and {serves}")), reject)
+    lost = sfn.Pass.jsonata(make.scope, "ChampionLost", assign=_added("$endpointFailure"))
+    back.otherwise(lost.next(reject))
+    restore.next(wait)
+    wait.next(ask)
+    ask.next(back)
+    start = sfn.Choice.jsonata(make.scope, "WhatToUndo")
+    start.when(
+        # The version of a resumption is the champion, which is not to be rejected; it stays paused.
+        sfn.Condition.jsonata(expression("$start = 'resume'")),
+        delete(make.leading_to(failed, caught={}), context, "DeleteResumedEndpoint").next(failed),
+    )
+    start.when(
+        sfn.Condition.jsonata(expression("$champion.run = ''")),
+        delete(undoing, context, "DeleteFirstEndpoint").next(reject),
+    )
+    start.when(sfn.Condition.jsonata(expression(serves)), reject)  # SageMaker itself went back
+    start.otherwise(restore)
+    return Undo(start, reject)
+
+
+def _added(why: str) -> dict[str, object]:
+    more = f"{CAUSE} & ' The endpoint could not be put back: ' & {why}"
+    return {"failure": {"Error": expression("$failure.Error"), "Cause": expression(more)}}
+
+
+def approve(make: Tasks, context: Context) -> State:
+    """Make a state that says in the registry that a version serves, whatever was said of it before."""
+    said = "'The champion since ' & $now() & ': ' & $reason"
+    return _judge(make, context, "ApprovePackage", "Approved", said)
+
+
+def _reject(make: Tasks, context: Context) -> State:
+    """Make a state that says in the registry why a version is not to be used."""
+    return _judge(make, context, "RejectPackage", "Rejected", f"$failure.Error & ': ' & {CAUSE}")
+
+
+def _judge(make: Tasks, context: Context, name: str, status: str, said: str) -> State:
+    return make.aws(
+        name,
+        "sagemaker:updateModelPackage",
+        {
+            "ModelPackageArn": expression("$package"),
+            "ModelApprovalStatus": status,
+            # SageMaker takes one line.
+            "ApprovalDescription": expression(
+                f"$substring($replace({said}, /\\s+/, ' '), 0, {DESCRIPTION_LIMIT})"
+            ),
+        },
+        resources=[context.arn("sagemaker", f"model-package/{context.group_name}/*")],
+    )

@@ -1,0 +1,106 @@
+"""Drift leads, with no hand on it, to a new dataset, a challenger, a canary and a champion that is better.
+
+All of it is real: jobs, endpoint, alarms. The test does what the world does: it sends pictures, answers what people are
+asked, and lets an hour pass by starting what the schedule starts.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from localcloud.cdk import run_cdk
+from scones import cli, state, target
+from tests.integration.workflow.conftest import OVERLAY, ROOT, Deployment, standing, until
+from tests.integration.workflow.traffic import Labelled, analysed, at_dusk, classify, drawings, ringing
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
+WINDOW = 60
+ENV = "prod"
+REPORT = ROOT / "build" / "loop.json"
+
+
+@pytest.fixture
+def cloud(tmp_path: Path) -> Iterator[Deployment]:
+    """A deployment of its own: what it learns would surprise the other tests."""
+    overlay = OVERLAY.replace("window_images = 40", f"window_images = {WINDOW}")
+    # A canary is watched for minutes.
+    with standing(tmp_path, overlay, time_scale=0.01) as found:
+        yield found
+
+
+def answer(folder: Path, decisions: Sequence[dict[str, str]], pictures: Sequence[Labelled]) -> None:
+    """Say of each picture what it shows, as a person does with `scones review`."""
+    said = [
+        json.dumps({"object": decision["object"], "class": label})
+        for decision, (label, _) in zip(decisions, pictures, strict=True)
+    ]
+    path = folder / "answers.jsonl"
+    path.write_text("\n".join(said))
+    asked = CliRunner().invoke(cli.app, ["review", "--local", "--answers", str(path), "--as", "kim"])
+    assert asked.exit_code == 0, asked.output
+
+
+def right(decisions: Sequence[dict[str, str]], pictures: Sequence[Labelled]) -> float:
+    """Return the share of decisions whose class is what the picture shows."""
+    return sum(
+        decision["class"] == label for decision, (label, _) in zip(decisions, pictures, strict=True)
+    ) / len(pictures)
+
+
+def ended(cloud: Deployment) -> dict[str, Any]:
+    """Wait for the end of the training that the analysis started."""
+    client = cloud.client("stepfunctions")
+
+    def found() -> dict[str, Any] | None:
+        machine = cloud.outputs["TrainingStateMachineArn"]
+        listed = client.list_executions(stateMachineArn=machine)["executions"]
+        own = [each for each in listed if each["name"].startswith("retrain-") and each["status"] != "RUNNING"]
+        return dict(client.describe_execution(executionArn=own[0]["executionArn"])) if own else None
+
+    return until(found, 600, "the end of the training")
+
+
+def test_drift_leads_to_a_better_champion_with_no_hand_on_it(
+    cloud: Deployment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = target.of_instance(cloud.instance, name="scones", env=ENV, classifier="vehicles")
+    monkeypatch.setattr(target, "choose", lambda **_: own)
+    before = state.item(own, "champion")
+    accuracies = []
+    for hour in range(2):
+        pictures = [at_dusk(each) for each in drawings(201 + hour, WINDOW)]
+        decisions = classify(cloud, f"hour-{hour}", pictures)
+        accuracies.append(right(decisions, pictures))
+        answer(tmp_path, decisions, pictures)
+        said = analysed(cloud)
+        assert said["windows"][0]["verdict"] == "drift", said
+        assert {"InputDrift", "any"} <= ringing(cloud)
+    assert said["retraining"] == "started", said
+
+    run = ended(cloud)
+    assert run["status"] == "SUCCEEDED", (run.get("error"), run.get("cause"))
+    output = json.loads(run["output"])
+    assert (output["status"], output["started_by"]) == ("promoted", "drift"), output
+    after = state.item(own, "champion")
+    assert after["run"] != before["run"]
+    assert after["dataset_version"] != before["dataset_version"]
+    newest = state.history(own)[0]
+    assert (newest["reason"], newest["status"]) == ("drift", "promoted")
+
+    pictures = [at_dusk(each) for each in drawings(203, 2 * WINDOW)]
+    decisions = classify(cloud, "afterwards", pictures)
+    assert {each["model_version"] for each in decisions} == {after["run"]}
+    learnt = right(decisions, pictures)
+    REPORT.parent.mkdir(exist_ok=True)
+    REPORT.write_text(json.dumps({"right at dusk": {"before": accuracies, "after": learnt}}) + "\n")
+    assert learnt > max(accuracies) + 0.05
+
+    arguments = ["destroy", "--all", "--force", "-c", f"env={ENV}", "-c", f"settings={cloud.overlay}"]
+    run_cdk(cloud.instance, arguments, project=ROOT, output=tmp_path / "destroy")
+    assert cloud.instance.denials() == []

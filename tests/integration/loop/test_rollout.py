@@ -1,0 +1,132 @@
+"""A version that fails, or is slow, behind a canary: the alarm brings the champion back while requests go on."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import tarfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from botocore.exceptions import ClientError
+
+from scones import state, versions
+from scones.errors import TrainingError
+from scones.target import Target, of_instance
+from tests.integration.workflow.conftest import OVERLAY, PREFIX, Deployment, standing, until
+from tests.integration.workflow.pictures import USABLE
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
+HEALTHY = "        with self._admission.batch(1), self._admission.image():\n"
+"""The line of the serving application before which a version falls ill."""
+ILLNESSES = {
+    "fails": '        raise RuntimeError("ill")\n',
+    "is slow": "        await asyncio.sleep(3)\n",
+}
+CANARY = 0.5
+"""One of two instances."""
+PAUSE_SECONDS = 0.25
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """A deployment whose canary is watched for half of its minutes: an alarm looks at two of them."""
+    with standing(tmp_path_factory.mktemp("cloud"), OVERLAY, time_scale=0.5) as found:
+        yield found
+
+
+def ill(cloud: Deployment, champion: versions.Version, illness: str) -> str:
+    """Register the champion's package with another application in it, and return its ARN."""
+    sagemaker, s3 = cloud.client("sagemaker"), cloud.client("s3")
+    package = sagemaker.describe_model_package(ModelPackageName=champion.arn)
+    (container,) = package["InferenceSpecification"]["Containers"]
+    bucket, _, key = container["ModelDataUrl"].removeprefix("s3://").partition("/")
+    healthy = io.BytesIO(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
+    made, run = io.BytesIO(), hashlib.sha256(illness.encode()).hexdigest()[:12]
+    with tarfile.open(fileobj=healthy) as old, tarfile.open(fileobj=made, mode="w:gz") as new:
+        for entry in old:
+            content = old.extractfile(entry).read()  # type: ignore[union-attr]
+            if entry.name == "code/serving/app.py":
+                text = content.decode()
+                assert text.count(HEALTHY) == 1
+                content = text.replace(HEALTHY, ILLNESSES[illness] + HEALTHY).encode()
+                entry.size = len(content)
+            new.addfile(entry, io.BytesIO(content))
+    place = key.replace(champion.run, run)
+    s3.put_object(Bucket=bucket, Key=place, Body=made.getvalue())
+    specification = {
+        **package["InferenceSpecification"],
+        "Containers": [
+            {
+                **{name: container[name] for name in ("Image", "Environment")},
+                "ModelDataUrl": f"s3://{bucket}/{place}",
+            }
+        ],
+    }
+    answer = sagemaker.create_model_package(
+        ModelPackageGroupName=PREFIX,
+        ModelApprovalStatus="Approved",
+        InferenceSpecification=specification,
+        ModelMetrics=package["ModelMetrics"],
+        CustomerMetadataProperties={**package["CustomerMetadataProperties"], "run": run},
+    )
+    return str(answer["ModelPackageArn"])
+
+
+@contextmanager
+def load(cloud: Deployment) -> Iterator[list[tuple[float, bool]]]:
+    """Ask the endpoint all the while, and note when each request was sent and whether it was answered."""
+    runtime, stop, found = cloud.client("sagemaker-runtime"), threading.Event(), []
+
+    def ask() -> None:
+        while not stop.is_set():
+            sent = time.monotonic()
+            try:
+                runtime.invoke_endpoint(
+                    EndpointName=PREFIX, Body=USABLE["plain.png"], ContentType="application/octet-stream"
+                )
+                found.append((sent, True))
+            except ClientError:
+                found.append((sent, False))
+            stop.wait(PAUSE_SECONDS)
+
+    askers = [threading.Thread(target=ask, daemon=True) for _ in range(2)]
+    for each in askers:
+        each.start()
+    try:
+        yield found
+    finally:
+        stop.set()
+        for each in askers:
+            each.join(30)
+
+
+@pytest.mark.parametrize("illness", ILLNESSES)
+def test_the_alarm_brings_the_champion_back_while_a_load_runs(cloud: Deployment, illness: str) -> None:
+    target: Target = of_instance(cloud.instance, name="scones", env="prod", classifier="vehicles")
+    champion = next(each for each in versions.versions(target) if each.live)
+    before = cloud.client("sagemaker").describe_endpoint(EndpointName=PREFIX)["EndpointConfigName"]
+    arn = ill(cloud, champion, illness)
+    (sick,) = [each for each in versions.versions(target) if each.arn == arn]
+    with load(cloud) as asked:
+        with pytest.raises(TrainingError, match="rolled back"):
+            versions.rollback(target, sick.version, lambda _: None)
+        back = time.monotonic()
+        until(lambda: True if sum(sent > back for sent, _ in asked) >= 20 else None, 60, "20 answers")
+    assert all(well for sent, well in asked if sent > back)
+    failed = [sent for sent, well in asked if not well]
+    if illness == "is slow":
+        assert failed == []
+    else:
+        during = [sent for sent, _ in asked if failed[0] <= sent <= failed[-1]]
+        # Which of two instances a request meets is chance; twice its deviation is allowed.
+        assert len(failed) <= CANARY * len(during) + len(during) ** 0.5
+    shown = cloud.client("sagemaker").describe_endpoint(EndpointName=PREFIX)
+    assert (shown["EndpointStatus"], shown["EndpointConfigName"]) == ("InService", before)
+    (rejected,) = [each for each in versions.versions(target) if each.arn == arn]
+    assert rejected.status == "Rejected"
+    assert "rolled back" in rejected.why
+    assert state.item(target, "champion")["run"] == champion.run

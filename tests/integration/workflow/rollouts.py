@@ -1,0 +1,89 @@
+"""Rollouts that fail, rollbacks, pauses and resumptions: what services answer in runs that are provoked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tests.integration.workflow.conftest import PREFIX
+from tests.integration.workflow.scenarios import (
+    CHAMPION,
+    OLD,
+    OLDER,
+    ROLLED_BACK,
+    Answer,
+    Answers,
+    Scenario,
+    endpoint,
+    gives,
+    throws,
+)
+
+_BACK = {"start": "rollback", "package": f"arn:aws:sagemaker:us-east-1:000000000000:model-package/{PREFIX}/1"}
+_REFUSED = throws("SmokeTestError", '{"errorMessage": "The endpoint says\\n motorcycle.", "errorType": "E"}')
+_RINGING = [gives(MetricAlarms=[{"AlarmName": "errors"}])]
+
+
+def _champion(**more: list[Answer]) -> Callable[[str], Answers]:
+    """With a champion in service."""
+    usual: Answers = {"ReadChampion": [gives(Item=CHAMPION)], "FindEndpoint": [endpoint("InService")]}
+    return lambda arn: {**usual, **more}
+
+
+def _back(**more: list[Answer]) -> Callable[[str], Answers]:
+    """With a champion in service, and an older version that arrives."""
+    live = gives(EndpointName=PREFIX, EndpointConfigName=OLDER, EndpointStatus="InService")
+    return _champion(DescribeEndpoint=[live], **more)
+
+
+def _paused(**more: list[Answer]) -> Callable[[str], Answers]:
+    paused = [gives(Item={"paused_at": {"S": "2026-01-01T00:00:00Z"}})]
+    return _champion(
+        **{
+            "ReadPaused": paused,
+            "FindEndpoint": [gives(Endpoints=[])],
+            "DescribeEndpoint": [ROLLED_BACK],
+            **more,
+        }
+    )
+
+
+ROLLOUTS = (
+    Scenario("smoke-first", "training", "SmokeTestError", lambda arn: {"SmokeTest": [_REFUSED]}),
+    Scenario("smoke", "training", "SmokeTestError", _champion(SmokeTest=[_REFUSED])),
+    Scenario(
+        "champion-lost",
+        "training",
+        "SmokeTestError",
+        _champion(SmokeTest=[_REFUSED], DescribeRestored=[gives(**OLD, EndpointStatus="Failed")]),
+    ),
+    Scenario("went-back", "training", "RolloutError", _champion(DescribeEndpoint=[ROLLED_BACK])),
+    Scenario("rollback", "training", "SUCCEEDED", _back(), _BACK),
+    Scenario(
+        "rollback-anew",
+        "training",
+        "SUCCEEDED",
+        _back(FindModel=[gives(Models=[])], FindEndpointConfig=[gives(EndpointConfigs=[])]),
+        _BACK,
+    ),
+    Scenario("rollback-ringing", "training", "SUCCEEDED", _back(ReadGuardAlarms=_RINGING), _BACK),
+    Scenario(
+        "pause",
+        "training",
+        "SUCCEEDED",
+        _champion(FindEndpointToPause=[endpoint("Updating"), endpoint("InService"), gives(Endpoints=[])]),
+        {"start": "pause"},
+    ),
+    Scenario("pause-never-trained", "training", "NoChampionError", start={"start": "pause"}),
+    Scenario("paused", "training", "PausedError", _paused()),
+    Scenario("resume", "training", "SUCCEEDED", _paused(), {"start": "resume"}),
+    Scenario(
+        "resume-again",
+        "training",
+        "SUCCEEDED",
+        _paused(FindEndpoint=[endpoint("InService")]),
+        {"start": "resume"},
+    ),
+    Scenario(
+        "resume-fails", "training", "SmokeTestError", _paused(SmokeTest=[_REFUSED]), {"start": "resume"}
+    ),
+)

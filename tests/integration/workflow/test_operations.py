@@ -1,0 +1,141 @@
+"""What an operator does with a live endpoint: train anew, go back, survive a bad version, pause and resume."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from scones import pausing, state, versions
+from scones.errors import TrainingError
+from scones.runs import run
+from scones.target import Target, of_instance
+from tests.integration.workflow.conftest import ENV, PREFIX, Deployment, until
+from tests.integration.workflow.pictures import USABLE
+from tests.integration.workflow.scenarios import throws
+
+pytestmark = pytest.mark.timeout(600)
+DEAD = "arn:aws:states:us-east-1:000000000000:execution:gone:gone"
+Answers = Mapping[str, Mapping[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def target(deployment: Deployment) -> Target:
+    """The deployment as the command line sees it."""
+    return of_instance(deployment.instance, name="scones", env=ENV, classifier="vehicles")
+
+
+def ask(deployment: Deployment) -> dict[str, Any]:
+    """Return what the endpoint says of each picture, without what is another's at each call."""
+    runtime = deployment.client("sagemaker-runtime")
+    answers = {}
+    for key, content in USABLE.items():
+        answer = runtime.invoke_endpoint(
+            EndpointName=PREFIX, Body=content, ContentType="application/octet-stream"
+        )
+        said = json.loads(answer["Body"].read())
+        answers[key] = {k: v for k, v in said.items() if k not in ("inference_id", "milliseconds")}
+    return answers
+
+
+@pytest.fixture(scope="module")
+def first(deployment: Deployment) -> dict[str, Any]:
+    """The answers of the deployment's own model, before anything else is trained."""
+    return ask(deployment)
+
+
+def live(deployment: Deployment) -> str:
+    """Return the endpoint configuration in service."""
+    shown = deployment.client("sagemaker").describe_endpoint(EndpointName=PREFIX)
+    assert shown["EndpointStatus"] == "InService"
+    config: str = shown["EndpointConfigName"]
+    return config
+
+
+def learnt_from(deployment: Deployment, target: Target) -> tuple[int, int]:
+    """Return how many reviewed pictures the champion's dataset has, and how many people classified."""
+    s3, bucket = deployment.client("s3"), deployment.outputs["DatasetsBucketName"]
+    key = f"vehicles/{state.item(target, 'champion')['dataset_version']}/manifest.json"
+    listed = s3.list_objects_v2(Bucket=bucket, Prefix="vehicles/reviewed/").get("Contents", [])
+    manifest = json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
+    return manifest["reviewed"], len([each for each in listed if not each["Key"].endswith("/_")])
+
+
+def test_a_second_run_takes_a_dead_lock_over_and_updates_the_endpoint(
+    deployment: Deployment, target: Target, first: dict[str, Any]
+) -> None:
+    before, table = live(deployment), state.table(target)
+    item = {"id": {"S": "lock"}, "execution_arn": {"S": DEAD}, "acquired_at": {"S": "2026-01-01"}}
+    deployment.client("dynamodb").put_item(TableName=table, Item=item)
+    assert run(target, {"reason": "drift"}, print).status == "promoted"
+    assert live(deployment) != before
+    assert state.item(target, "lock") == {}
+    assert [each["reason"] for each in state.history(target)] == ["drift", "deploy"]
+    # What people answered in the tests before this one, if those ran.
+    learnt, answered = learnt_from(deployment, target)
+    assert learnt == answered
+
+
+def test_a_version_that_fails_its_smoke_test_leaves_the_champion_and_its_reason(
+    deployment: Deployment, target: Target
+) -> None:
+    champion, before = live(deployment), ask(deployment)
+    (older,) = [each for each in versions.versions(target) if not each.live]
+    machine = deployment.outputs["TrainingStateMachineArn"]
+    # Only the smoke test is mocked: the updates of the endpoint and what the registry says are real.
+    deployment.mocks.write_text(
+        json.dumps(
+            {
+                "StateMachines": {machine.rpartition(":")[2]: {"TestCases": {"bad": {"SmokeTest": "bad"}}}},
+                "MockedResponses": {"bad": {"0": throws("SmokeTestError", '{"errorMessage": "It lies."}')}},
+            }
+        )
+    )
+    states = deployment.client("stepfunctions")
+    execution = states.start_execution(
+        stateMachineArn=f"{machine}#bad", input=json.dumps({"start": "rollback", "package": older.arn})
+    )["executionArn"]
+
+    def ended() -> dict[str, Any] | None:
+        found: dict[str, Any] = states.describe_execution(executionArn=execution)
+        return None if found["status"] == "RUNNING" else found
+
+    found = until(ended, 200, "the end of the rollback")
+    assert (found["status"], found["error"]) == ("FAILED", "SmokeTestError"), found
+    assert (live(deployment), ask(deployment)) == (champion, before)
+    (rejected,) = [each for each in versions.versions(target) if not each.live]
+    assert (rejected.status, rejected.why) == ("Rejected", "SmokeTestError: It lies.")
+    assert state.history(target)[0]["status"] == "failed"
+
+
+def test_a_rollback_restores_the_earlier_answers(
+    deployment: Deployment, target: Target, first: dict[str, Any]
+) -> None:
+    (older,) = [each for each in versions.versions(target) if not each.live]
+    newer = ask(deployment)
+    assert versions.rollback(target, older.version, print).status == "promoted"
+    assert ask(deployment) == first
+    assert newer != first
+    champion = state.item(target, "champion")
+    assert (champion["run"], champion["reason"]) == (older.run, "rollback")
+    assert [each.status for each in versions.versions(target) if each.live] == ["Approved"]
+
+
+def test_a_paused_endpoint_loses_nothing(deployment: Deployment, target: Target) -> None:
+    before = ask(deployment)
+    assert pausing.pause(target, print).startswith("paused")
+    assert pausing.pause(target, print) == "The endpoint is paused already."
+    assert deployment.client("sagemaker").list_endpoints()["Endpoints"] == []
+    sent = {f"paused-{number}.png": USABLE["plain.png"] for number in range(12)}
+    stored = {key: deployment.upload(key, content) for key, content in sent.items()}
+    with pytest.raises(TrainingError, match=r"is paused since .* run `scones resume` first"):
+        run(target, {}, print)
+    assert [deployment.record(key, version) for key, version in stored.items()] == [None] * len(stored)
+    assert pausing.resume(target, print).startswith("resumed")
+    assert pausing.resume(target, print) == "The endpoint is not paused."
+    assert {deployment.outcome(key, version)["class"] for key, version in stored.items()} <= {
+        *("bicycle", "motorcycle"),
+    }
+    assert ask(deployment) == before

@@ -1,0 +1,148 @@
+"""Rollback, pause, resume, history and cost, as the command line does them."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from scones import cli, costs, pausing, target, versions
+from scones.errors import TrainingError, VersionError
+from scones.versions import Version, choose
+from scones.workflow import End
+from tests.unit.scones.fakes import FakeCloud
+
+runner = CliRunner()
+
+
+def version(number: int, *, status: str = "Approved", live: bool = False) -> Version:
+    return Version(number, f"arn:{number}", f"run{number}", "0.9", "data", status, "", "2026-01-01", live)
+
+
+FOUND = [version(4), version(3, live=True), version(2, status="Rejected"), version(1)]
+
+
+@pytest.fixture
+def cloud(monkeypatch: pytest.MonkeyPatch) -> FakeCloud:
+    fake = FakeCloud()
+    monkeypatch.setattr(target, "choose", lambda **_: fake.target())
+    monkeypatch.setattr(pausing, "POLL_SECONDS", 0.0)
+    monkeypatch.setattr(pausing, "SETTLING_SECONDS", 0.05)
+    return fake
+
+
+def test_the_last_good_version_before_the_champion_is_chosen_when_none_is_named() -> None:
+    assert choose(FOUND, None).version == 1
+    assert choose(FOUND, 2).version == 2
+    assert choose(FOUND, 4).version == 4
+
+
+@pytest.mark.parametrize(
+    ("found", "wanted", "said"),
+    [
+        (FOUND, 3, "is the champion already"),
+        (FOUND, 9, "no version 9"),
+        ([version(1)], None, "no champion to go back from"),
+        ([version(1, live=True)], None, "no good version before"),
+    ],
+)
+def test_it_says_why_when_there_is_nothing_to_go_back_to(
+    found: list[Version], wanted: int | None, said: str
+) -> None:
+    with pytest.raises(VersionError, match=said):
+        choose(found, wanted)
+
+
+def test_the_versions_are_listed_and_nothing_is_started_when_asked_to(
+    cloud: FakeCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(versions, "versions", lambda _: FOUND)
+    shown = runner.invoke(cli.app, ["rollback", "--list", "--json"])
+    assert [each["version"] for each in json.loads(shown.stdout)] == [4, 3, 2, 1]
+    assert len(runner.invoke(cli.app, ["rollback", "--list"]).stdout.splitlines()) == 4
+
+
+class Workflow:
+    """Stands for the training workflow, and remembers what it was asked."""
+
+    def __init__(self, cloud: FakeCloud, *, fails: bool = False) -> None:
+        self.cloud, self.fails, self.asked = cloud, fails, list[str]()
+
+    def __call__(self, _: Any, request: dict[str, str], say: Any) -> End:
+        self.asked.append(request["start"])
+        if self.fails:
+            raise TrainingError("Another run is under way.")
+        if request["start"] == "pause":
+            self.cloud.items["paused"] = {"paused_at": {"S": "now"}}
+            self.cloud.endpoint = None
+        else:
+            self.cloud.items.pop("paused", None)
+            self.cloud.endpoint = {"EndpointStatus": "InService"}
+        return End("done", "", {}, 1.0)
+
+
+@pytest.fixture
+def workflow(cloud: FakeCloud, monkeypatch: pytest.MonkeyPatch) -> Workflow:
+    made = Workflow(cloud)
+    cloud.endpoint = {"EndpointStatus": "InService"}
+    monkeypatch.setattr(pausing, "run", made)
+    return made
+
+
+def test_pause_and_resume_act_once_when_called_twice(cloud: FakeCloud, workflow: Workflow) -> None:
+    where = cloud.target()
+    assert "not paused" in pausing.resume(where, print)
+    assert pausing.pause(where, print).startswith("done")
+    assert "already" in pausing.pause(where, print)
+    assert cloud.source == "Disabled"
+    assert pausing.resume(where, print).startswith("done")
+    assert "not paused" in pausing.resume(where, print)
+    assert cloud.source == "Enabled"
+    assert workflow.asked == ["pause", "resume"]
+
+
+def test_images_are_taken_again_when_nothing_could_be_paused(cloud: FakeCloud, workflow: Workflow) -> None:
+    workflow.fails = True
+    with pytest.raises(TrainingError):
+        pausing.pause(cloud.target(), print)
+    assert cloud.source == "Enabled"
+
+
+def test_an_interrupted_command_is_finished_by_another(cloud: FakeCloud, workflow: Workflow) -> None:
+    where = cloud.target()
+    cloud.source = "Disabled"  # a pause got so far
+    assert pausing.pause(where, print).startswith("done")
+    del cloud.items["paused"]  # a resumption got so far
+    cloud.endpoint = {"EndpointStatus": "InService"}
+    assert "serves already" in pausing.resume(where, print)
+    assert cloud.source == "Enabled"
+
+
+def test_the_cost_is_of_what_runs_and_of_the_images_of_the_last_day(cloud: FakeCloud) -> None:
+    found = costs.cost(cloud.target())
+    assert found["running"] == []
+    assert found["thousand_images"] == "The endpoint does not run."
+    cloud.endpoint = {
+        "EndpointStatus": "InService",
+        "EndpointConfigName": "config",
+        "CreationTime": datetime.now(UTC) - timedelta(hours=10),
+    }
+    assert costs.cost(cloud.target())["thousand_images"].startswith("No image was sent")
+    cloud.invocations = 1000.0
+    found = costs.cost(cloud.target())
+    assert found["dollars_per_hour"] == pytest.approx(2 * 1.408 + 0.23)
+    assert found["thousand_images"].startswith("$28.16, by 1000 invocations in the last 10.0 hours")
+    shown = runner.invoke(cli.app, ["cost"])
+    assert "2 x ml.g5.xlarge" in shown.stdout
+    assert json.loads(runner.invoke(cli.app, ["cost", "--json"]).stdout)["unpriced"] == []
+
+
+def test_the_history_shows_the_latest_run_first(cloud: FakeCloud) -> None:
+    for day, status in (("01", "promoted"), ("02", "failed")):
+        key = f"run#2026-01-{day}#abc"
+        cloud.items[key] = {"id": {"S": key}, "status": {"S": status}, "reason": {"S": "drift"}}
+    rows = json.loads(runner.invoke(cli.app, ["history", "--json"]).stdout)
+    assert [each["status"] for each in rows] == ["failed", "promoted"]
