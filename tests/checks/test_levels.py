@@ -116,3 +116,15 @@ def test_deployment_gets_as_far_as_the_account_at_the_level_that_ci_sets_up(tmp_
     assert (made.folder / "build" / "smoke.png").is_file()
     assert "credentials" in done.stdout, done.stdout
     assert "Traceback" not in done.stdout
+
+
+def test_no_step_finds_the_credentials_of_whoever_tests(tmp_path: Path) -> None:
+    folder = tmp_path / ".aws"
+    folder.mkdir()
+    (folder / "credentials").write_text("[default]\naws_access_key_id = A\naws_secret_access_key = B\n")
+    made = levels.clone(tmp_path / "cli", "cli")
+    asked = "import boto3; print(boto3.Session().get_credentials())"
+    done = made.run(f'"$PYTHON" -c "{asked}"')
+    assert done.stdout == "None\n"
+    done = made.run(f'HOME={tmp_path} "$PYTHON" -c "{asked}"')
+    assert done.stdout == "None\n"

@@ -157,3 +157,11 @@ def test_differences_are_told_without_an_account(tmp_path: Path) -> None:
     assert "There were no differences" in told["scones-dev-data"]
     assert "removed" in told["scones-dev-old"]
     assert "[+] AWS::StepFunctions::StateMachine" in told["scones-dev-vehicles-classification"]
+
+
+def test_every_test_runs_somewhere_with_the_history_that_an_upgrade_begins_in() -> None:
+    jobs = [content for _, _, content in _jobs() if "make test-full" in str(content.get("steps"))]
+    assert jobs
+    for content in jobs:
+        (checkout,) = [each for each in content["steps"] if "actions/checkout" in each.get("uses", "")]
+        assert checkout["with"]["fetch-depth"] == "0"

@@ -38,9 +38,18 @@ STATEFUL = (
 ENDPOINT = "scones-dev-vehicles"
 
 
-def _git(*arguments: str) -> bytes:
-    done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, check=False)
+def _git(*arguments: str, folder: Path = ROOT) -> bytes:
+    done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, check=False)
     return done.stdout if done.returncode == 0 else b""
+
+
+def unreachable(folder: Path = ROOT) -> str:
+    """Say why earlier commits are not to be had; empty when they are."""
+    shallow = _git("rev-parse", "--is-shallow-repository", folder=folder).decode().strip()
+    return {
+        "": "this folder is no clone",
+        "true": "this clone is shallow (`git fetch --unshallow --tags` gets the rest)",
+    }.get(shallow, "")
 
 
 @pytest.fixture
@@ -48,8 +57,9 @@ def before(tmp_path: Path) -> Path:
     """The app as the last release had it, or the baseline, beside this one's Node modules."""
     release = _git("describe", "--tags", "--abbrev=0", "HEAD^").decode().strip() or BASELINE
     archive = _git("archive", "--format=tar", release)
-    if not archive:
-        pytest.skip(f"the history of this clone does not reach {release}: fetch all of it")
+    if not archive and (why := unreachable()):
+        pytest.skip(f"{why}, so that {release}, from which to upgrade, is not here")
+    assert archive, f"{release} is not in this history, which is whole: name another baseline"
     folder = tmp_path / "before"
     with tarfile.open(fileobj=BytesIO(archive)) as contents:
         extract(contents, folder)

@@ -146,22 +146,40 @@ def test_a_run_that_fails_tells_the_topic_in_its_role(deployment: Deployment) ->
     assert (run["status"], run["error"]) == ("FAILED", "SageMaker.ResourceLimitExceededException")
 
 
-def test_nothing_is_denied_and_each_permission_is_used_or_reasoned(
-    deployment: Deployment, request: pytest.FixtureRequest
-) -> None:
+@pytest.fixture(scope="module")
+def destroyed(deployment: Deployment) -> dict[str, tuple[str, str]]:
+    """Destroy the app, in its roles too, and return what it was made of."""
     made = resources(deployment)
-    known = {physical: name for physical, (kind, name) in made.items() if kind == "AWS::IAM::Role"}
     arguments = ["destroy", "--all", "--force", "-c", f"env={ENV}", "-c", f"settings={deployment.overlay}"]
     run_cdk(deployment.instance, arguments, project=ROOT, output=deployment.assembly.parent / "destroy")
+    return made
+
+
+@pytest.fixture
+def _everything_ran(request: pytest.FixtureRequest) -> None:
+    folder = request.path.parent
+    ran = {item.path.name for item in request.session.items if item.path.parent == folder}
+    if left := {path.name for path in folder.glob("test_*.py")} - ran:
+        pytest.skip(
+            f"who uses what shows only after all tests of this folder: run {', '.join(sorted(left))} too"
+        )
+
+
+@pytest.mark.usefixtures("destroyed")
+def test_nothing_is_denied(deployment: Deployment) -> None:
     assert deployment.instance.denials() == []
 
+
+@pytest.mark.usefixtures("_everything_ran")
+def test_each_role_acts_and_each_permission_is_used_or_reasoned(
+    deployment: Deployment, destroyed: dict[str, tuple[str, str]]
+) -> None:
+    made = destroyed
+    known = {physical: name for physical, (kind, name) in made.items() if kind == "AWS::IAM::Role"}
     found = statements(deployment.instance, known)
     REPORT.parent.mkdir(exist_ok=True)
     REPORT.write_text(report(found), encoding="utf-8")
     assert set(known.values()) - {each.role for each in found} == set()
-    alone = {item.path for item in request.session.items if item.path.parent == request.path.parent}
-    if {path.name for path in request.path.parent.glob("test_*.py")} - {path.name for path in alone}:
-        pytest.skip("what is unused shows only after all tests of this folder, which were not all run")
     assert [f"{each.role}: {each.actions}" for each in found if not each.used and not each.reason] == []
     unused = [each for each in found if not each.used]
     recorded = used(deployment.instance, known, made)
