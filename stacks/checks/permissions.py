@@ -12,7 +12,7 @@ from stacks.checks.demands import REFERENCE
 from stacks.checks.rendering import machines, render
 from stacks.checks.result import Result
 
-PREFIXES = {"sfn": "states"}
+PREFIXES = {"sfn": "states", "applicationautoscaling": "application-autoscaling"}
 """Services whose actions bear another name in IAM than in the SDK."""
 ALIASES = {
     ("s3", "GetObject", "VersionId"): "GetObjectVersion",

@@ -42,7 +42,10 @@ MANAGED = {
 }
 """What AWS's managed policies allow, of those that CDK's own functions come with:
 https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AWSLambdaBasicExecutionRole.html."""
-HOLDING = ("", "iam:PassedToService", "cloudwatch:namespace", "kms:GrantIsForAWSResource")
+HOLDING = (
+    *("", "iam:PassedToService", "iam:AWSServiceName", "cloudwatch:namespace", "kms:GrantIsForAWSResource"),
+    *("application-autoscaling:service-namespace", "application-autoscaling:scalable-dimension"),
+)
 """Conditions that hold when the app asks, and none; any other is taken not to."""
 PASSED = "sagemaker.amazonaws.com"
 """To whom the state machines pass roles on."""

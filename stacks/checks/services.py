@@ -16,7 +16,7 @@ from botocore.model import OperationModel, ServiceModel
 
 from stacks.checks.assemblies import ROOT
 
-NAMES = {"sfn": "stepfunctions"}
+NAMES = {"sfn": "stepfunctions", "applicationautoscaling": "application-autoscaling"}
 """Services that botocore names otherwise than Step Functions does."""
 PLAIN, TOKEN, SYNC = "", "waitForTaskToken", "sync"
 OPTIMIZED: dict[str, dict[str, tuple[str, ...]]] = {
@@ -53,6 +53,7 @@ PREFIXES = {
     "firehose": ("Firehose",),
     "sfn": ("Sfn",),
     "cloudwatch": ("CloudWatch",),
+    "applicationautoscaling": ("ApplicationAutoScaling",),
     "lambda": ("Lambda",),
 }
 """How the names of a service's errors begin, optimized or through the SDK."""
@@ -65,6 +66,7 @@ BASES = {
     "firehose": ("FirehoseException",),
     "sfn": ("SfnException",),
     "cloudwatch": ("CloudWatchException",),
+    "applicationautoscaling": ("ApplicationAutoScalingException",),
     "lambda": ("AWSLambdaException", "Unknown"),
 }
 """A service's general exceptions, which its model does not name."""

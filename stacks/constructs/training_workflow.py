@@ -8,7 +8,7 @@ from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from stacks.constructs.log_group import log_group
-from stacks.workflow import champion, pause
+from stacks.workflow import champion, pause, scaling
 from stacks.workflow.context import Context, expression
 from stacks.workflow.dataset import stage
 from stacks.workflow.deploy import deploy
@@ -120,6 +120,7 @@ def _begin(make: Tasks, context: Context) -> sfn.Pass:
             "gate": {"accuracy": 0, "reason": ""},
             "liveConfig": "",
             "ringing": [],
+            **scaling.begin(context),
         },
     )
 

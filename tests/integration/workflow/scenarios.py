@@ -89,6 +89,8 @@ def _usual_training(arn: str) -> Answers:
         "DeleteRejectedEvaluationModel",
         *("NotifyRejection", "ReleaseLockAfterRejection", "TransformChampion", "EvaluateAgainstChampion"),
         *("UpdateEndpoint", "DeleteFailedEndpoint", "ReadLock", "TakeOverLock"),
+        *("StopScaling", "StopScalingToPause", "RegisterScaling", "TrackConcurrency"),
+        *("ScheduleNight", "ScheduleDay"),
     )
     live = {"EndpointName": PREFIX, "EndpointConfigName": _model(arn)}
     package = f"arn:aws:sagemaker:us-east-1:000000000000:model-package/{PREFIX}/1"
@@ -208,6 +210,7 @@ def _held(*holder: Answer, **more: list[Answer]) -> Callable[[str], Answers]:
 _BACK = {"start": "rollback", "package": f"arn:aws:sagemaker:us-east-1:000000000000:model-package/{PREFIX}/1"}
 _ROLLED_BACK = gives(**_OLD, EndpointStatus="InService")
 _REFUSED = throws("SmokeTestError", '{"errorMessage": "The endpoint says\\n motorcycle.", "errorType": "E"}')
+_UNKNOWN = throws("ApplicationAutoScaling.ObjectNotFoundException")
 _RINGING = [gives(MetricAlarms=[{"AlarmName": "errors"}])]
 
 
@@ -238,6 +241,14 @@ def _paused(**more: list[Answer]) -> Callable[[str], Answers]:
 ROLLOUTS = (
     Scenario("smoke-first", "training", "SmokeTestError", lambda arn: {"SmokeTest": [_REFUSED]}),
     Scenario("smoke", "training", "SmokeTestError", _champion(SmokeTest=[_REFUSED])),
+    Scenario("unscaled", "training", "SUCCEEDED", lambda arn: {"StopScaling": [_UNKNOWN]}),
+    Scenario(
+        "pause-unscaled",
+        "training",
+        "SUCCEEDED",
+        _champion(StopScalingToPause=[_UNKNOWN]),
+        {"start": "pause"},
+    ),
     Scenario(
         "champion-lost",
         "training",
