@@ -53,7 +53,7 @@ def deploy(make: Tasks, context: Context, done: sfn.IChainable, failed: sfn.ICha
     )
     changing = make.leading_to(scaling.again)
     look = find(changing, context, "FindEndpoint")
-    unscaled = off(make, context, "StopScaling", look)
+    unscaled = off(changing, context, "StopScaling", look)
     alarmed = sfn.Choice.jsonata(make.scope, "GuardAlarmRinging")
     alarmed.when(
         # Going back is what a ringing alarm asks for.

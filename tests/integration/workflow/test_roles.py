@@ -154,6 +154,8 @@ def test_nothing_is_denied_and_each_permission_is_used_or_reasoned(
     arguments = ["destroy", "--all", "--force", "-c", f"env={ENV}", "-c", f"settings={deployment.overlay}"]
     run_cdk(deployment.instance, arguments, project=ROOT, output=deployment.assembly.parent / "destroy")
     assert deployment.instance.denials() == []
+    scaled = deployment.client("application-autoscaling")
+    assert scaled.describe_scalable_targets(ServiceNamespace="sagemaker")["ScalableTargets"] == []
 
     found = statements(deployment.instance, known)
     REPORT.parent.mkdir(exist_ok=True)
