@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 
 DIGITS = 10
+VARIANT = "AllTraffic"
+"""The endpoint's one variant."""
 
 
 def search_prefix(prefix: str) -> str:

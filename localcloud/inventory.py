@@ -110,9 +110,14 @@ def _within(clients: dict[str, Any]) -> Iterator[str]:
 
 
 def _told(instance: Instance, clients: dict[str, Any]) -> Iterator[str]:
-    """Name what watches others: alarms over alarms, and budgets, which belong to an account."""
+    """Name what watches others: alarms over alarms, scaling, and budgets, which belong to an account."""
     for page in _pages(clients["cloudwatch"], "describe_alarms", AlarmTypes=["CompositeAlarm"]):
         yield from (f"cloudwatch:composite-alarm/{entry['AlarmName']}" for entry in page["CompositeAlarms"])
+    scaled = instance.client("application-autoscaling")
+    for page in _pages(scaled, "describe_scalable_targets", ServiceNamespace="sagemaker"):
+        yield from (
+            f"application-autoscaling:target/{entry['ResourceId']}" for entry in page["ScalableTargets"]
+        )
     for page in _pages(instance.client("budgets"), "describe_budgets", AccountId=ACCOUNT):
         yield from (f"budgets:budget/{entry['BudgetName']}" for entry in page.get("Budgets", []))
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-from localcloud import access, mends, sagemaker
+from localcloud import access, autoscaling, mends, sagemaker
 from localcloud.processes import MARKER, end_all
 
 
@@ -41,6 +41,7 @@ def main() -> None:
     access.apply()
     mends.apply()
     sagemaker.register()
+    autoscaling.register()
     stop = threading.Event()
     if owner := os.environ.get("LOCALCLOUD_OWNER"):
         threading.Thread(target=_watch, args=(int(owner), stop), daemon=True).start()

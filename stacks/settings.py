@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from stacks.data_sources import ARGUMENT_LIMIT, Data, Strict
 from stacks.instances import Use, gpus, has_gpu, has_own_chips, known
+from stacks.scaling_settings import ScalingSettings
 from training.errors import HyperparameterError
 from training.hyperparameters import Hyperparameters
 
@@ -169,11 +170,29 @@ class TrainingSettings(_Instances):
 
 
 class ServingSettings(_Instances):
-    """What the endpoint runs on."""
+    """What the endpoint runs on, and whether it scales: without `scaling` it has `instance_count` instances."""
 
     use = "serving"
     instance_count: int = Field(ge=1, le=20)
     bake_minutes: int = Field(ge=0, le=60)
+    scaling: ScalingSettings | None = None
+
+    @model_validator(mode="after")
+    def _scales_around(self) -> Self:
+        scaling = self.scaling
+        if scaling is None:
+            return self
+        if not scaling.minimum_instances <= self.instance_count <= scaling.maximum_instances:
+            raise ValueError(
+                f"instance_count = {self.instance_count}, with which an endpoint begins, is not between "
+                f"scaling.minimum_instances and scaling.maximum_instances: {scaling.minimum_instances} and "
+                f"{scaling.maximum_instances}"
+            )
+        if self.instance_count >= 2 and scaling.least < 2:
+            raise ValueError(
+                "a canary takes one instance of two or more: let scaling leave 2, at night as well"
+            )
+        return self
 
 
 class GateSettings(Strict):

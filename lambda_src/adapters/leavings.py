@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from lambda_src.adapters.clients import client
 from lambda_src.adapters.faults import code, passing_faults
 from lambda_src.errors import CleanupError
-from lambda_src.naming import search_prefix
+from lambda_src.naming import VARIANT, search_prefix
 from lambda_src.observability import logger
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Leavings:
         What tags must not contradict: a name alone might be another deployment's.
     group_name
         The model package group.
-    sagemaker, logs
+    sagemaker, logs, scaling
         boto3 clients; they are made when they are left out.
     """
 
@@ -68,6 +68,7 @@ class Leavings:
     group_name: str
     sagemaker: SageMakerClient | None = None
     logs: CloudWatchLogsClient | None = None
+    scaling: Any = None  # boto3's types for it are no dependency of the project
 
     def _client(self) -> Any:
         # Untyped, because the operations of six kinds are called by composed names.
@@ -117,8 +118,25 @@ class Leavings:
         entries = self._ours(ENDPOINT)
         for entry in entries:
             if entry["EndpointStatus"] not in UNSETTLED:
+                self._stop_scaling(entry["EndpointName"])
                 self._remove("delete_endpoint", "EndpointName", entry["EndpointName"])
         return [f"endpoint {entry['EndpointName']} ({entry['EndpointStatus']})" for entry in entries]
+
+    def _stop_scaling(self, endpoint: str) -> None:
+        """Take an endpoint's scaling away, policy and schedule included, which would outlive it."""
+        target = f"endpoint/{endpoint}/variant/{VARIANT}"
+        with passing_faults():
+            try:
+                (self.scaling or client("application-autoscaling")).deregister_scalable_target(
+                    ServiceNamespace="sagemaker",
+                    ResourceId=target,
+                    ScalableDimension="sagemaker:variant:DesiredInstanceCount",
+                )
+            except ClientError as error:
+                if code(error).startswith("AccessDenied"):
+                    raise CleanupError(f"{target} cannot be removed: {error}.") from error
+                if code(error) != "ObjectNotFoundException":
+                    raise
 
     def delete_configurations(self) -> list[str]:
         """Delete endpoint configurations."""

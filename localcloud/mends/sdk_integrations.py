@@ -16,7 +16,12 @@ from botocore.model import ListShape, MapShape, ServiceModel, Shape, StructureSh
 
 from localcloud import access
 
-CLIENT_NAMES = {"sfn": "stepfunctions", "cloudwatchlogs": "logs", "eventbridge": "events"}
+CLIENT_NAMES = {
+    "sfn": "stepfunctions",
+    "cloudwatchlogs": "logs",
+    "eventbridge": "events",
+    "applicationautoscaling": "application-autoscaling",
+}
 """Step Functions' service names that differ from botocore's."""
 ERROR_PREFIXES = {
     "dynamodb": "DynamoDb",
@@ -30,6 +35,7 @@ ERROR_PREFIXES = {
     "cloudwatchlogs": "CloudWatchLogs",
     "eventbridge": "EventBridge",
     "firehose": "Firehose",
+    "applicationautoscaling": "ApplicationAutoScaling",
 }
 
 

@@ -9,6 +9,7 @@ import time
 from typing import Any
 
 from localcloud.access import AccessDeniedError
+from localcloud.autoscaling import targets
 from localcloud.containers import ray_serve
 from localcloud.sagemaker import jobs, rules
 from localcloud.sagemaker.errors import JobFailedError, ValidationError
@@ -37,21 +38,45 @@ def _delete_config(request: dict[str, Any]) -> None:
 def _create(request: dict[str, Any]) -> dict[str, Any]:
     config = STORE.get(CONFIG, request[CONFIG.key])
     record = STORE.add(ENDPOINT, request, EndpointStatus="Creating", ProductionVariants=variants(config))
-    _in_thread(record, config, {})
+    _in_thread(record, config, {}, variants(config))
     return {ENDPOINT.arn: record.arn}
 
 
 def _update(request: dict[str, Any]) -> dict[str, Any]:
     record, config = STORE.get(ENDPOINT, request[ENDPOINT.key]), STORE.get(CONFIG, request[CONFIG.key])
     deployment = request.get("DeploymentConfig") or {}
-    rules.deployment(deployment, min(each["CurrentInstanceCount"] for each in variants(config)))
+    keep = request.get("RetainAllVariantProperties", False)
+    wanted = variants(config, record.shown["ProductionVariants"] if keep else ())
+    rules.deployment(deployment, min(each["CurrentInstanceCount"] for each in wanted))
+    _scales_still(record, config)
     with record.lock:
         if record.shown["EndpointStatus"] not in ("InService", "Failed"):
             raise ValidationError(f'Cannot update in-progress endpoint "{record.arn}".')
         record.update(EndpointStatus="Updating", LastDeploymentConfig=deployment or None)
         record.shown.pop("FailureReason", None)
-    _in_thread(record, config, deployment)
+    _in_thread(record, config, deployment, wanted)
     return {ENDPOINT.arn: record.arn}
+
+
+def _scales_still(record: Record, config: Record) -> None:
+    """Refuse an update that changes the instance type of a variant which is a scalable target.
+
+    https://docs.aws.amazon.com/sagemaker/latest/dg/endpoint-scaling-update.html
+    """
+    scaled = targets.of_endpoint(record.name)
+    if not scaled:
+        return
+    before = STORE.get(CONFIG, record.shown[CONFIG.key])
+    old, new = (
+        {each["VariantName"]: each.get("InstanceType") for each in some.shown["ProductionVariants"]}
+        for some in (before, config)
+    )
+    for variant in scaled:
+        if old.get(variant) != new.get(variant):
+            raise ValidationError(
+                f"The variant {variant} of {record.arn} is registered with Application Auto Scaling: deregister "
+                "it before its instance type is changed."
+            )
 
 
 def _delete(request: dict[str, Any]) -> None:
@@ -72,10 +97,12 @@ def end(record: Record) -> None:
     STORE.remove(record)
 
 
-def _in_thread(record: Record, config: Record, deployment: dict[str, Any]) -> None:
+def _in_thread(
+    record: Record, config: Record, deployment: dict[str, Any], wanted: list[dict[str, Any]]
+) -> None:
     def deploying() -> None:
         try:
-            deploy(record, config, deployment)
+            deploy(record, config, deployment, wanted)
             record.update(EndpointStatus="InService")
         except (JobFailedError, jobs.JobStoppedError, ValidationError, AccessDeniedError) as error:
             _fail(record, str(error))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 import shutil
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,8 +61,9 @@ class Fleet:
             member.stop()
 
 
-def variants(config: Record) -> list[dict[str, Any]]:
-    """Describe a configuration's variants as a serving endpoint does."""
+def variants(config: Record, kept: Sequence[dict[str, Any]] = ()) -> list[dict[str, Any]]:
+    """Describe a configuration's variants as a serving endpoint does; those in `kept` stay as they are."""
+    known = {each["VariantName"]: each for each in kept}
     return [
         {
             "VariantName": variant["VariantName"],
@@ -69,6 +71,7 @@ def variants(config: Record) -> list[dict[str, Any]]:
             "DesiredWeight": variant.get("InitialVariantWeight", 1.0),
             "CurrentInstanceCount": variant.get("InitialInstanceCount", 1),
             "DesiredInstanceCount": variant.get("InitialInstanceCount", 1),
+            **known.get(variant["VariantName"], {}),
         }
         for variant in config.shown["ProductionVariants"]
     ]

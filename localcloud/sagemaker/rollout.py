@@ -9,7 +9,7 @@ from typing import Any
 
 from localcloud.access import client
 from localcloud.sagemaker.errors import JobFailedError
-from localcloud.sagemaker.fleets import Fleet, launch, variants
+from localcloud.sagemaker.fleets import Fleet, launch
 from localcloud.sagemaker.store import Record, now
 
 TIME_SCALE = float(os.environ.get("LOCALCLOUD_TIME_SCALE", "1"))
@@ -17,15 +17,19 @@ TIME_SCALE = float(os.environ.get("LOCALCLOUD_TIME_SCALE", "1"))
 WATCH_SECONDS = 1.0
 
 
-def deploy(record: Record, config: Record, deployment: Mapping[str, Any]) -> None:
+def deploy(
+    record: Record, config: Record, deployment: Mapping[str, Any], wanted: list[dict[str, Any]]
+) -> None:
     """Start the new fleet, move the traffic by the policy, watch the alarms, then end the old fleet.
+
+    `wanted` describes the variants as they will be.
 
     Raises
     ------
     JobFailedError
         When the new fleet cannot start or an alarm rang; the old fleet has all the traffic then.
     """
-    pending = {"EndpointConfigName": config.name, "ProductionVariants": variants(config), "StartTime": now()}
+    pending = {"EndpointConfigName": config.name, "ProductionVariants": wanted, "StartTime": now()}
     record.update(PendingDeploymentSummary=pending)
     try:
         green = launch(record, config)
@@ -44,7 +48,7 @@ def deploy(record: Record, config: Record, deployment: Mapping[str, Any]) -> Non
             blue.stop()
     finally:
         record.shown.pop("PendingDeploymentSummary", None)
-    record.update(EndpointConfigName=config.name, ProductionVariants=variants(config))
+    record.update(EndpointConfigName=config.name, ProductionVariants=wanted)
 
 
 def _shift(record: Record, blue: Fleet, green: Fleet, deployment: Mapping[str, Any]) -> None:

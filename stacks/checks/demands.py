@@ -50,10 +50,14 @@ def demands(assembly: Assembly) -> list[Demand]:
     total: dict[tuple[str, str], int] = {}
     for machine in machines(assembly, REFERENCE):
         most: dict[tuple[str, str], int] = {}
+        scaled = 0
         for _, action, given in machine.calls():
             for each in _of(action, given):
                 key = (each.use, each.instance_type)
                 most[key] = max(most.get(key, 0), each.count)
+            scaled = max(scaled, int(given.get("MaxCapacity", 0)))
+        # One machine has one endpoint, and what it scales is that one.
+        most |= {key: max(count, scaled) for key, count in most.items() if key[0] == "endpoint"}
         for key, count in most.items():
             total[key] = total.get(key, 0) + count
     return sorted(Demand(*key, count) for key, count in total.items())

@@ -60,9 +60,15 @@ REASONS: tuple[Reason, ...] = (
         "Searches and their jobs are named at run time; the hash of the deployment's prefix is not.",
     ),
     (
-        rf"{IAM5}\[Resource::arn:.*:cloudwatch:.*:alarm:\*\]",
+        rf"{IAM5}\[Resource::arn:.*:cloudwatch:.*:alarm:(TargetTracking-endpoint/{OWN}/variant/)?\*\]",
         r".*-training/Workflow/Role/.*",
-        "DescribeAlarms filters after authorising, so that no single alarm can be its resource.",
+        "DescribeAlarms filters after authorising, so that no single alarm can be its resource; the alarms of scaling "
+        "are named by the service, after the endpoint.",
+    ),
+    (
+        rf"{IAM5}\[Resource::arn:.*:application-autoscaling:.*:scalable-target/\*\]",
+        r".*-training/(Workflow|TrainOnDeploy/IsComplete)/Role/.*",
+        "Scalable targets have random ids; conditions confine it to variants of SageMaker's endpoints.",
     ),
     (
         rf"{IAM5}\[Resource::arn:.*:states:.*:execution:.*\*\]",

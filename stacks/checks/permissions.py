@@ -12,7 +12,7 @@ from stacks.checks.demands import REFERENCE
 from stacks.checks.rendering import machines, render
 from stacks.checks.result import Result
 
-PREFIXES = {"sfn": "states"}
+PREFIXES = {"sfn": "states", "applicationautoscaling": "application-autoscaling"}
 """Services whose actions bear another name in IAM than in the SDK."""
 ALIASES = {
     ("s3", "GetObject", "VersionId"): "GetObjectVersion",
@@ -88,6 +88,9 @@ def needs(task: Mapping[str, Any]) -> Iterator[Need]:
     holds = (
         {"StringEquals": {"cloudwatch:namespace": given.get("Namespace")}} if "MetricData" in given else {}
     )
+    if service == "applicationautoscaling":
+        keys = {"service-namespace": "ServiceNamespace", "scalable-dimension": "ScalableDimension"}
+        holds = {"StringEquals": {f"{prefix}:{key}": given.get(member) for key, member in keys.items()}}
     yield Need(f"{prefix}:{name}", target, holds)
     if service == "sagemaker":
         yield from _needs_of_sagemaker(name, given, pattern)

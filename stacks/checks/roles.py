@@ -42,7 +42,10 @@ MANAGED = {
 }
 """What AWS's managed policies allow, of those that CDK's own functions come with:
 https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AWSLambdaBasicExecutionRole.html."""
-HOLDING = ("", "iam:PassedToService", "cloudwatch:namespace", "kms:GrantIsForAWSResource")
+HOLDING = (
+    *("", "iam:PassedToService", "iam:AWSServiceName", "cloudwatch:namespace", "kms:GrantIsForAWSResource"),
+    *("application-autoscaling:service-namespace", "application-autoscaling:scalable-dimension"),
+)
 """Conditions that hold when the app asks, and none; any other is taken not to."""
 PASSED = "sagemaker.amazonaws.com"
 """To whom the state machines pass roles on."""
@@ -67,6 +70,13 @@ WITHOUT_RESOURCE = {
 SEARCH = "createHyperParameterTuningJob"
 TRAINING = (("sagemaker:CreateTrainingJob", "training-job/"), ("sagemaker:AddTags", "training-job/"))
 """What a machine that searches leaves to SageMaker, and the deployment whose use was recorded does itself."""
+SCALING = (
+    *("application-autoscaling:RegisterScalableTarget", "application-autoscaling:PutScalingPolicy"),
+    *("application-autoscaling:PutScheduledAction", "iam:CreateServiceLinkedRole"),
+    *("cloudwatch:PutMetricAlarm", "cloudwatch:DeleteAlarms"),
+    *("sagemaker:UpdateEndpointWeightsAndCapacities", "sagemaker:DescribeEndpointConfig"),
+)
+"""What the deployment whose use was recorded does, for its settings ask for scaling, and another may not."""
 
 
 def check(assemblies: Sequence[Assembly]) -> Result:
@@ -75,9 +85,8 @@ def check(assemblies: Sequence[Assembly]) -> Result:
     count = 0
     used = recorded()
     for assembly in assemblies:
-        searches = any(
-            action == SEARCH for each in machines(assembly, REFERENCE) for _, action, _ in each.calls()
-        )
+        calls = {action for each in machines(assembly, REFERENCE) for _, action, _ in each.calls()}
+        searches, scales = SEARCH in calls, "registerScalableTarget" in calls
         findings += _untrusted(assembly)
         for stack, name, role in assembly.resources("AWS::IAM::Role"):
             count += 1
@@ -92,7 +101,9 @@ def check(assemblies: Sequence[Assembly]) -> Result:
                 f"{stack} {name}: it used {action} on {mark or 'no resource'}, and does not allow it"
                 for action, marks in used.get(role_name(name), {}).items()
                 for mark in marks
-                if not _allows(own, action, mark) and not (searches and (action, mark) in TRAINING)
+                if not _allows(own, action, mark)
+                and not (searches and (action, mark) in TRAINING)
+                and (scales or action not in SCALING)
             ]
     return Result("roles", "trust, actions used when run, no wildcards", count, tuple(findings))
 

@@ -14,7 +14,7 @@ from botocore.model import OperationModel, ServiceModel
 
 from lambda_src import errors as own
 
-NAMES = {"sfn": "stepfunctions"}
+NAMES = {"sfn": "stepfunctions", "applicationautoscaling": "application-autoscaling"}
 """Services that botocore names otherwise than Step Functions does."""
 PLAIN, TOKEN, SYNC = "", "waitForTaskToken", "sync"
 OPTIMIZED: dict[str, dict[str, tuple[str, ...]]] = {
@@ -61,6 +61,7 @@ SDK_ERRORS = {
     "sfn": "Sfn",
     "cloudwatch": "CloudWatch",
     "lambda": "Lambda",
+    "applicationautoscaling": "ApplicationAutoScaling",
 }
 """The prefix through the SDK, whose general exception begins with it:
 https://docs.aws.amazon.com/step-functions/latest/dg/supported-services-awssdk.html"""

@@ -8,7 +8,8 @@ from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
-VARIANT = "AllTraffic"
+from lambda_src.naming import VARIANT
+
 LATENCY_MILLISECONDS = 2000
 
 

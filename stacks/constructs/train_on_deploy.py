@@ -17,6 +17,7 @@ from stacks.constructs.log_group import log_group
 from stacks.constructs.owned_function import OwnedFunction
 from stacks.constructs.provider_waiter import observe_waiter
 from stacks.workflow.context import Context
+from stacks.workflow.scaling import allowed
 
 JOBS = ("training-job", "processing-job", "transform-job")
 
@@ -136,6 +137,7 @@ def _cleaning(context: Context) -> list[iam.PolicyStatement]:
             ],
         ),
         on(["DeleteModelPackage"], f"model-package/{context.group_name}/*"),
+        allowed(context, "DeregisterScalableTarget"),
         # A search that the settings have no longer may run still.
         on(
             ["StopTrainingJob", "StopProcessingJob", "StopTransformJob", "StopHyperParameterTuningJob"],

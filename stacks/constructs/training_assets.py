@@ -51,7 +51,7 @@ class TrainingAssets(Construct):
         self.serving_fingerprint = _fingerprint(
             assets.digest(serving),
             images.RAY[settings.serving.gpu],
-            settings.serving.model_dump(mode="json"),
+            settings.serving.model_dump(mode="json", exclude_none=True),
             settings.gate.minimum_accuracy,
         )
 

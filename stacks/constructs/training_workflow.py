@@ -7,7 +7,7 @@ from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from stacks.constructs.standard_machine import machine_role, standard_machine
-from stacks.workflow import champion, pause
+from stacks.workflow import champion, pause, scaling
 from stacks.workflow.context import Context, expression
 from stacks.workflow.dataset import stage
 from stacks.workflow.deploy import deploy
@@ -95,6 +95,7 @@ def _begin(make: Tasks, context: Context) -> sfn.Pass:
             "gate": {"accuracy": 0, "reason": ""},
             "liveConfig": "",
             "ringing": [],
+            **scaling.begin(context),
         },
     )
 

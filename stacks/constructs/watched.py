@@ -10,7 +10,7 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_stepfunctions as sfn
 
-from stacks.constructs.guard_alarms import VARIANT
+from lambda_src.naming import VARIANT
 from stacks.workflow.analysis import NAMESPACE
 
 

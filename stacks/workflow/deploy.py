@@ -10,10 +10,11 @@ from aws_cdk import aws_stepfunctions_tasks as tasks
 
 from stacks.workflow.champion import record
 from stacks.workflow.context import Context, expression
-from stacks.workflow.endpoint import delete, describe, find, pause
+from stacks.workflow.endpoint import delete, describe, find, keep_instances, pause
 from stacks.workflow.outcome import fail
 from stacks.workflow.pause import forget
 from stacks.workflow.register import endpoint_config
+from stacks.workflow.scaling import off, scale
 from stacks.workflow.tasks import State, Tasks, seconds
 from stacks.workflow.undo import IN_WORDS, Undo, approve, undo
 
@@ -40,7 +41,8 @@ class Rollout:
 
 def deploy(make: Tasks, context: Context, done: sfn.IChainable, failed: sfn.IChainable) -> Rollout:
     """Create the endpoint or update it, wait, smoke-test, record; undo it all when something fails."""
-    undoing = undo(make, context, failed)
+    scaling = scale(make, context, done, failed)
+    undoing = undo(make, context, scaling.again)
     ringing = make.aws(
         "ReadGuardAlarms",
         "cloudwatch:describeAlarms",
@@ -49,7 +51,9 @@ def deploy(make: Tasks, context: Context, done: sfn.IChainable, failed: sfn.ICha
         resources=[context.arn("cloudwatch", "alarm:*")],
         assign={"ringing": expression("[$states.result.MetricAlarms.AlarmName]")},
     )
-    look = find(make, context, "FindEndpoint")
+    changing = make.leading_to(scaling.again)
+    look = find(changing, context, "FindEndpoint")
+    unscaled = off(changing, context, "StopScaling", look)
     alarmed = sfn.Choice.jsonata(make.scope, "GuardAlarmRinging")
     alarmed.when(
         # Going back is what a ringing alarm asks for.
@@ -61,11 +65,11 @@ def deploy(make: Tasks, context: Context, done: sfn.IChainable, failed: sfn.ICha
             "'A guard alarm is ringing: ' & $join($ringing, ', ')",
             undoing.reject,
         ),
-    ).otherwise(look)
-    look.next(_create_or_update(make, context, look, _arrive(make, context, done, undoing)))
+    ).otherwise(unscaled)
+    look.next(_create_or_update(changing, context, look, _arrive(make, context, scaling.on, undoing)))
     configure = endpoint_config(make, context).next(ringing)
     ringing.next(alarmed)
-    return Rollout(configure, ringing, look)
+    return Rollout(configure, ringing, unscaled)
 
 
 def _create_or_update(make: Tasks, context: Context, look: State, wait: sfn.IChainable) -> sfn.Choice:
@@ -77,14 +81,15 @@ def _create_or_update(make: Tasks, context: Context, look: State, wait: sfn.ICha
     create = make.aws(
         "CreateEndpoint", "sagemaker:createEndpoint", {**named, "Tags": context.tags}, resources=both
     )
+    kept = {**named, **keep_instances(context)}
     update = make.aws(
         "UpdateEndpoint",
         "sagemaker:updateEndpoint",
-        {**named, "DeploymentConfig": _deployment(context)},
+        {**kept, "DeploymentConfig": _deployment(context)},
         resources=both,
     )
     # A ringing alarm would undo a rollback, which is to silence it.
-    at_once = make.aws("UpdateEndpointUnguarded", "sagemaker:updateEndpoint", named, resources=both)
+    at_once = make.aws("UpdateEndpointUnguarded", "sagemaker:updateEndpoint", kept, resources=both)
     remove = delete(make, context, "DeleteFailedEndpoint")
     settle = pause(make, "WaitForEndpointToSettle")
     choose = sfn.Choice.jsonata(make.scope, "CreateOrUpdate")

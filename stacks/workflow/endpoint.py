@@ -50,6 +50,11 @@ def delete(make: Tasks, context: Context, name: str) -> State:
     )
 
 
+def keep_instances(context: Context) -> dict[str, bool]:
+    """Return what keeps the instances that scaling has come to: an update would go back to the first count."""
+    return {"RetainAllVariantProperties": True} if context.settings.serving.scaling else {}
+
+
 def pause(make: Tasks, name: str) -> sfn.Wait:
     """Make a state that waits before the endpoint is looked at again."""
     return sfn.Wait.jsonata(make.scope, name, time=sfn.WaitTime.duration(cdk.Duration.seconds(POLL_SECONDS)))

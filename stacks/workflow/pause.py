@@ -7,6 +7,7 @@ from aws_cdk import aws_stepfunctions_tasks as tasks
 
 from stacks.workflow import endpoint
 from stacks.workflow.context import Context, expression
+from stacks.workflow.scaling import off
 from stacks.workflow.tasks import State, Tasks, seconds
 
 KEY = {"id": tasks.DynamoAttributeValue.from_string("paused")}
@@ -63,7 +64,7 @@ def pause(make: Tasks, context: Context, done: sfn.IChainable) -> sfn.IChainable
     remove.next(wait)
     wait.next(find)
     find.next(gone)
-    return find
+    return off(make, context, "StopScalingToPause", find) if context.settings.serving.scaling else find
 
 
 def resume(make: Tasks, look: sfn.IChainable) -> sfn.IChainable:

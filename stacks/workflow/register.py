@@ -6,8 +6,8 @@ from typing import Any
 
 from aws_cdk import aws_iam as iam
 
+from lambda_src.naming import VARIANT
 from stacks import images
-from stacks.constructs.guard_alarms import VARIANT
 from stacks.workflow.context import RUN, Context, expression
 from stacks.workflow.package import SERVING_VARIABLES
 from stacks.workflow.tasks import State, Tasks

@@ -20,6 +20,10 @@ RETRIED = {
     "firehose": ["Firehose.FirehoseException", "Firehose.ServiceUnavailableException"],
     "sfn": ["Sfn.SfnException"],
     "cloudwatch": ["CloudWatch.CloudWatchException"],
+    "applicationautoscaling": [
+        f"ApplicationAutoScaling.{name}Exception"
+        for name in ("ApplicationAutoScaling", "ConcurrentUpdate", "InternalService")
+    ],
     "lambda": [
         "Lambda.ServiceException",
         "Lambda.AWSLambdaException",
@@ -79,11 +83,16 @@ class Tasks:
         return Tasks(self.scope, failure, self._role, self._prefix, caught)
 
     def finish(
-        self, state: State, service: str, *, catch: Mapping[str, sfn.IChainable] | None = None
+        self,
+        state: State,
+        service: str,
+        *,
+        catch: Mapping[str, sfn.IChainable] | None = None,
+        retried: Sequence[str] = (),
     ) -> State:
         """Give a task its retries and its catches; `catch` maps errors to states of their own."""
         state.add_retry(
-            errors=RETRIED[service],
+            errors=[*RETRIED[service], *retried],
             interval=cdk.Duration.seconds(2),
             backoff_rate=2,
             max_attempts=4,

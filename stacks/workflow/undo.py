@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from aws_cdk import aws_stepfunctions as sfn
 
 from stacks.workflow.context import Context, expression
-from stacks.workflow.endpoint import delete, describe, pause
+from stacks.workflow.endpoint import delete, describe, keep_instances, pause
 from stacks.workflow.outcome import CAUSE
 from stacks.workflow.tasks import State, Tasks
 
@@ -59,6 +59,7 @@ def undo(make: Tasks, context: Context, failed: sfn.IChainable) -> Undo:
         {
             "EndpointName": context.prefix,
             "EndpointConfigName": expression("$champion.endpoint_config_name"),
+            **keep_instances(context),
         },
         resources=[
             context.arn("sagemaker", f"endpoint/{context.prefix}"),

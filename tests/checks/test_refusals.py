@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -57,9 +58,8 @@ def test_a_value_that_is_refused_is_found(
 
 def test_a_state_machine_that_logs_waits_for_its_roles_policies(assemblies: list[Assembly]) -> None:
     for kept in ([], ["WorkflowRole98C7DC98"]):
-        broken = planted(
-            assemblies, "training", "WorkflowMachine", lambda each, kept=kept: each.update(DependsOn=kept)
-        )
+        waits = {"DependsOn": kept}
+        broken = planted(assemblies, "training", "WorkflowMachine", partial(dict.update, **waits))
         assert any(
             "does not wait for WorkflowRoleDefaultPolicy" in each
             for each in refusals.check([broken]).findings

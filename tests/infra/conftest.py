@@ -84,6 +84,15 @@ instance_count = 2
 [classifier.vehicles.training.hyperparameters]
 epochs = 5
 learning_rate = 0.001
+[classifier.vehicles.serving]
+instance_count = 3
+[classifier.vehicles.serving.scaling]
+minimum_instances = 3
+maximum_instances = 6
+target_concurrency = 4
+scale_out_cooldown_seconds = 120
+scale_in_cooldown_seconds = 900
+night = {start = "22:30", end = "06:05", minimum_instances = 2, timezone = "Europe/Berlin"}
 [classifier.vehicles.limits]
 concurrency = 40
 [classifier.vehicles.review]

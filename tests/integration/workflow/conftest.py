@@ -35,6 +35,13 @@ epochs = 3
 patience = 0
 folds = 2
 image_size = 64
+[classifier.vehicles.serving]
+instance_count = 3
+[classifier.vehicles.serving.scaling]
+minimum_instances = 3
+maximum_instances = 4
+target_concurrency = 4
+night = {start = "22:00", end = "06:00", minimum_instances = 2, timezone = "Europe/Berlin"}
 [classifier.vehicles.gate]
 minimum_accuracy = 0.6
 [classifier.vehicles.limits]

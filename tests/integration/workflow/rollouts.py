@@ -20,6 +20,7 @@ from tests.integration.workflow.scenarios import (
 
 _BACK = {"start": "rollback", "package": f"arn:aws:sagemaker:us-east-1:000000000000:model-package/{PREFIX}/1"}
 _REFUSED = throws("SmokeTestError", '{"errorMessage": "The endpoint says\\n motorcycle.", "errorType": "E"}')
+_UNKNOWN = throws("ApplicationAutoScaling.ObjectNotFoundException")
 _RINGING = [gives(MetricAlarms=[{"AlarmName": "errors"}])]
 
 
@@ -50,6 +51,14 @@ def _paused(**more: list[Answer]) -> Callable[[str], Answers]:
 ROLLOUTS = (
     Scenario("smoke-first", "training", "SmokeTestError", lambda arn: {"SmokeTest": [_REFUSED]}),
     Scenario("smoke", "training", "SmokeTestError", _champion(SmokeTest=[_REFUSED])),
+    Scenario("unscaled", "training", "SUCCEEDED", lambda arn: {"StopScaling": [_UNKNOWN]}),
+    Scenario(
+        "pause-unscaled",
+        "training",
+        "SUCCEEDED",
+        _champion(StopScalingToPause=[_UNKNOWN]),
+        {"start": "pause"},
+    ),
     Scenario(
         "champion-lost",
         "training",

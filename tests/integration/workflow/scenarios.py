@@ -89,6 +89,8 @@ def _usual_training(arn: str) -> Answers:
         "DeleteRejectedEvaluationModel",
         *("NotifyRejection", "ReleaseLockAfterRejection", "TransformChampion", "EvaluateAgainstChampion"),
         *("UpdateEndpoint", "DeleteFailedEndpoint", "ReadLock", "TakeOverLock"),
+        *("StopScaling", "StopScalingToPause", "RegisterScaling", "TrackConcurrency"),
+        *("ScheduleNight", "ScheduleDay"),
     )
     live = {"EndpointName": PREFIX, "EndpointConfigName": _model(arn)}
     package = f"arn:aws:sagemaker:us-east-1:000000000000:model-package/{PREFIX}/1"

@@ -54,6 +54,29 @@ def live(deployment: Deployment) -> str:
     return config
 
 
+def scaling(deployment: Deployment) -> dict[str, Any]:
+    """Return the endpoint's scaling: bounds, policies' targets, and the least instances by scheduled action."""
+    client = deployment.client("application-autoscaling")
+    targets = client.describe_scalable_targets(ServiceNamespace="sagemaker")["ScalableTargets"]
+    policies = client.describe_scaling_policies(ServiceNamespace="sagemaker")["ScalingPolicies"]
+    actions = client.describe_scheduled_actions(ServiceNamespace="sagemaker")["ScheduledActions"]
+    return {
+        "targets": [(each["ResourceId"], each["MinCapacity"], each["MaxCapacity"]) for each in targets],
+        "policies": [each["TargetTrackingScalingPolicyConfiguration"]["TargetValue"] for each in policies],
+        "actions": {
+            each["ScheduledActionName"]: each["ScalableTargetAction"]["MinCapacity"] for each in actions
+        },
+    }
+
+
+SCALED = {
+    "targets": [(f"endpoint/{PREFIX}/variant/AllTraffic", 3, 4)],
+    "policies": [4.0],
+    "actions": {"night": 2, "day": 3},
+}
+UNSCALED: dict[str, Any] = {"targets": [], "policies": [], "actions": {}}
+
+
 def learnt_from(deployment: Deployment, target: Target) -> tuple[int, int]:
     """Return how many reviewed pictures the champion's dataset has, and how many people classified."""
     s3, bucket = deployment.client("s3"), deployment.outputs["DatasetsBucketName"]
@@ -66,11 +89,13 @@ def learnt_from(deployment: Deployment, target: Target) -> tuple[int, int]:
 def test_a_second_run_takes_a_dead_lock_over_and_updates_the_endpoint(
     deployment: Deployment, target: Target, first: dict[str, Any]
 ) -> None:
+    assert scaling(deployment) == SCALED
     before, table = live(deployment), state.table(target)
     item = {"id": {"S": "lock"}, "execution_arn": {"S": DEAD}, "acquired_at": {"S": "2026-01-01"}}
     deployment.client("dynamodb").put_item(TableName=table, Item=item)
     assert run(target, {"reason": "drift"}, print).status == "promoted"
     assert live(deployment) != before
+    assert scaling(deployment) == SCALED
     assert state.item(target, "lock") == {}
     assert [each["reason"] for each in state.history(target)] == ["drift", "deploy"]
     # What people answered in the tests before this one, if those ran.
@@ -105,6 +130,7 @@ def test_a_version_that_fails_its_smoke_test_leaves_the_champion_and_its_reason(
     found = until(ended, 200, "the end of the rollback")
     assert (found["status"], found["error"]) == ("FAILED", "SmokeTestError"), found
     assert (live(deployment), ask(deployment)) == (champion, before)
+    assert scaling(deployment) == SCALED
     (rejected,) = [each for each in versions.versions(target) if not each.live]
     assert (rejected.status, rejected.why) == ("Rejected", "SmokeTestError: It lies.")
     assert state.history(target)[0]["status"] == "failed"
@@ -128,6 +154,7 @@ def test_a_paused_endpoint_loses_nothing(deployment: Deployment, target: Target)
     assert pausing.pause(target, print).startswith("paused")
     assert pausing.pause(target, print) == "The endpoint is paused already."
     assert deployment.client("sagemaker").list_endpoints()["Endpoints"] == []
+    assert scaling(deployment) == UNSCALED
     sent = {f"paused-{number}.png": USABLE["plain.png"] for number in range(12)}
     stored = {key: deployment.upload(key, content) for key, content in sent.items()}
     with pytest.raises(TrainingError, match=r"is paused since .* run `scones resume` first"):
@@ -135,6 +162,7 @@ def test_a_paused_endpoint_loses_nothing(deployment: Deployment, target: Target)
     assert [deployment.record(key, version) for key, version in stored.items()] == [None] * len(stored)
     assert pausing.resume(target, print).startswith("resumed")
     assert pausing.resume(target, print) == "The endpoint is not paused."
+    assert scaling(deployment) == SCALED
     assert {deployment.outcome(key, version)["class"] for key, version in stored.items()} <= {
         *("bicycle", "motorcycle"),
     }

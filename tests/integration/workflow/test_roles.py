@@ -168,6 +168,8 @@ def _everything_ran(request: pytest.FixtureRequest) -> None:
 @pytest.mark.usefixtures("destroyed")
 def test_nothing_is_denied(deployment: Deployment) -> None:
     assert deployment.instance.denials() == []
+    scaled = deployment.client("application-autoscaling")
+    assert scaled.describe_scalable_targets(ServiceNamespace="sagemaker")["ScalableTargets"] == []
 
 
 @pytest.mark.usefixtures("_everything_ran")

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from lambda_src.adapters.leavings import Leavings
 from lambda_src.adapters.training import Training
@@ -39,10 +40,10 @@ COUNTS = {
 class Cloud:
     """Awaits the calls of a sweep, in its order."""
 
-    def __init__(self, sagemaker: Stubber, states: Stubber, logs: Stubber) -> None:
-        self.sagemaker, self.states, self.logs = sagemaker, states, logs
+    def __init__(self, sagemaker: Stubber, states: Stubber, logs: Stubber, scaling: Stubber) -> None:
+        self.sagemaker, self.states, self.logs, self.scaling = sagemaker, states, logs, scaling
         self.training = Training(MACHINE, "state", states.client)
-        self.leavings = Leavings(PREFIX, TAGS, PREFIX, sagemaker.client, logs.client)
+        self.leavings = Leavings(PREFIX, TAGS, PREFIX, sagemaker.client, logs.client, scaling.client)
 
     def executions(self, *running: str) -> None:
         listed = [
@@ -110,6 +111,14 @@ class Cloud:
     def deleted(self, kind: str, name: str) -> None:
         self.sagemaker.add_response(f"delete_{kind}", {}, {f"{TITLES[kind]}Name": name})
 
+    def unscaled(self) -> None:
+        target = {
+            "ServiceNamespace": "sagemaker",
+            "ResourceId": f"endpoint/{PREFIX}/variant/AllTraffic",
+            "ScalableDimension": "sagemaker:variant:DesiredInstanceCount",
+        }
+        self.scaling.add_response("deregister_scalable_target", {}, target)
+
     def packages(self, *arns: str) -> None:
         listed = [
             {"ModelPackageArn": each, "CreationTime": NOW, "ModelPackageStatus": "Completed"} for each in arns
@@ -141,7 +150,7 @@ def arn(kind: str, name: str) -> str:
 
 @pytest.fixture
 def cloud(stub: Any) -> Cloud:
-    return Cloud(stub("sagemaker"), stub("stepfunctions"), stub("logs"))
+    return Cloud(stub("sagemaker"), stub("stepfunctions"), stub("logs"), stub("application-autoscaling"))
 
 
 def test_cleanup_is_done_when_two_listings_are_empty(cloud: Cloud) -> None:
@@ -177,8 +186,35 @@ def test_endpoint_is_deleted_and_the_rest_waits_when_it_has_settled(cloud: Cloud
     cloud.jobs()
     cloud.listed("endpoint", PREFIX, EndpointStatus=status)
     cloud.tags(arn("endpoint", PREFIX))
+    cloud.unscaled()
     cloud.deleted("endpoint", PREFIX)
     assert not cloud.clean()
+
+
+def test_an_endpoint_that_was_never_scaled_is_deleted_too(cloud: Cloud) -> None:
+    cloud.listed("endpoint", PREFIX, EndpointStatus="InService")
+    cloud.tags(arn("endpoint", PREFIX))
+    cloud.scaling.add_client_error("deregister_scalable_target", "ObjectNotFoundException", "none")
+    cloud.deleted("endpoint", PREFIX)
+    assert cloud.leavings.delete_endpoints() == [f"endpoint {PREFIX} (InService)"]
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "raised"),
+    [
+        (400, "AccessDeniedException", CleanupError),
+        (500, "ConcurrentUpdateException", ServiceBusyError),
+        (400, "ValidationException", ClientError),
+    ],
+)
+def test_an_endpoint_stays_when_its_scaling_cannot_be_taken_away(
+    cloud: Cloud, status: int, code: str, raised: type[Exception]
+) -> None:
+    cloud.listed("endpoint", PREFIX, EndpointStatus="InService")
+    cloud.tags(arn("endpoint", PREFIX))
+    cloud.scaling.add_client_error("deregister_scalable_target", code, "no", http_status_code=status)
+    with pytest.raises(raised):
+        cloud.leavings.delete_endpoints()
 
 
 @pytest.mark.parametrize("status", ["Creating", "Updating", "RollingBack", "SystemUpdating", "Deleting"])

@@ -9,6 +9,7 @@ import pytest
 
 from localcloud.sagemaker import rollout
 from localcloud.sagemaker.errors import JobFailedError
+from localcloud.sagemaker.fleets import variants
 from localcloud.sagemaker.rollout import steps
 from localcloud.sagemaker.store import KINDS, Record, Store
 
@@ -98,7 +99,7 @@ def test_the_new_fleet_has_all_traffic_when_no_alarm_rings(
     alarms: FakeAlarms, serving: tuple[Record, Record, FakeFleet]
 ) -> None:
     endpoint, config, blue = serving
-    rollout.deploy(endpoint, config, DEPLOYMENT)
+    rollout.deploy(endpoint, config, DEPLOYMENT, variants(config))
     assert [share for _, share in alarms.seen] == [0.5, 1.0]
     assert endpoint.private["fleet"].config == "two"
     assert blue.stopped
@@ -119,7 +120,7 @@ def test_the_old_fleet_keeps_all_traffic_when_the_watch_fails(
     endpoint, config, blue = serving
     alarms.ringing, alarms.fault = ringing, fault
     with pytest.raises(raised):
-        rollout.deploy(endpoint, config, DEPLOYMENT)
+        rollout.deploy(endpoint, config, DEPLOYMENT, variants(config))
     green, share = alarms.seen[0]
     assert (share, green.stopped, blue.stopped) == (0.5, True, False)
     assert endpoint.private == {"fleet": blue}

@@ -187,3 +187,50 @@ def test_more_classes_are_a_matter_of_settings(tmp_path: Path) -> None:
     chosen = load(ENVIRONMENTS, "dev", overlay=overlay).classifier["vehicles"]
     assert chosen.classes == ("bicycle", "motorcycle", "pickup_truck", "bus")
     assert chosen.data.kind == "cifar100"
+
+
+SCALING = """
+[classifier.vehicles.serving]
+instance_count = {count}
+[classifier.vehicles.serving.scaling]
+minimum_instances = {least}
+maximum_instances = {most}
+target_concurrency = 4
+"""
+NIGHT = 'night = {{start = "{start}", end = "{end}", minimum_instances = {least}, timezone = "{zone}"}}'
+
+
+def _scaling(count: int, least: int, most: int, night: str = "") -> str:
+    return SCALING.format(count=count, least=least, most=most) + night
+
+
+def _night(least: int, start: str = "22:00", end: str = "06:00", zone: str = "Europe/Berlin") -> str:
+    return NIGHT.format(start=start, end=end, least=least, zone=zone)
+
+
+@pytest.mark.parametrize("overlay", [_scaling(1, 1, 4), _scaling(2, 2, 4), _scaling(3, 3, 4, _night(2))])
+def test_scaling_is_possible(tmp_path: Path, overlay: str) -> None:
+    _load(tmp_path, overlay)
+
+
+@pytest.mark.parametrize(
+    ("overlay", "message"),
+    [
+        (_scaling(1, 2, 4), "instance_count = 1, with which an endpoint begins, is not between"),
+        (_scaling(5, 2, 4), "instance_count = 5, with which an endpoint begins, is not between"),
+        (_scaling(2, 1, 4), "let scaling leave 2, at night as well"),
+        (_scaling(3, 3, 4, _night(1)), "let scaling leave 2, at night as well"),
+        (_scaling(2, 2, 2), "from 2 to 2 instances there is nothing to scale"),
+        (_scaling(3, 3, 4, _night(3)), "no fewer than the day's 3"),
+        (_scaling(3, 3, 4, _night(2, end="22:00")), "a night from 22:00 to 22:00 never ends"),
+        (_scaling(3, 3, 4, _night(2, start="24:00")), "serving.scaling.night.start in {path}: '24:00' will"),
+        (_scaling(3, 3, 4, _night(2, zone="Mars/Olympus")), "'Mars/Olympus' is no time zone"),
+        (_scaling(2, 2, 4).replace("= 4\n", "= 0\n"), "classifier.vehicles.serving.scaling"),
+    ],
+)
+def test_synth_stops_with_a_sentence_when_scaling_is_impossible(
+    tmp_path: Path, overlay: str, message: str
+) -> None:
+    with pytest.raises(SettingsError) as caught:
+        _load(tmp_path, overlay)
+    assert message.format(path=tmp_path / "overlay.toml") in str(caught.value)
