@@ -11,6 +11,7 @@ from stacks.checks import (
     arguments,
     between,
     connections,
+    containers,
     durations,
     expressions,
     functions,
@@ -51,6 +52,7 @@ CHECKS: tuple[Check, ...] = (
     functions.check,
     connections.check,
     refusals.check,
+    containers.check,
     regions.check,
 )
 

@@ -72,6 +72,30 @@ def of_choice(name: str, number: int) -> Made:
 def of_argument(where: str, path: list[Any], value: Any) -> Made:
     """Yield values of an argument that are right in form, and that the service refuses when a run gives them."""
     key = str(path[-1])
+    if isinstance(value, str) and ".dkr.ecr." in value:
+        for old, new in (
+            ("-v1", "-v11"),
+            ("cu133", "cu13"),
+            ("/pytorch:", "/pytorch-training:"),
+            ("/ray:", "/rays:"),
+        ):
+            if old in value:
+                yield (
+                    "an image that there is not",
+                    f"{where} {new}",
+                    at(path, always(value.replace(old, new))),
+                )
+        for old, new in (
+            ("-cuda-", "-cpu-"),
+            ("-cpu-v", "-cuda-v"),
+            ("-cu133-", "-cpu-"),
+            ("-cpu-am", "-cu133-am"),
+        ):
+            if old in value and key != "Image":
+                other = at(path, always(value.replace(old, new)))
+                yield "an image for other processors", f"{where} {new}", other
+    if key == "InferenceAmiVersion":
+        yield "an image for other processors", where, at(path, always("al2-ami-sagemaker-inference-gpu-2"))
     if isinstance(value, str) and value.startswith("{% '") and key.endswith("JobName"):
         yield "a name with a character that no name has", where, at(path, always(value.replace("'", "'_", 1)))
     if isinstance(value, int) and not isinstance(value, bool):

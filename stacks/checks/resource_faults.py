@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -27,6 +28,11 @@ def of_policies(template: Mapping[str, Any]) -> Made:
 
 def _of_statement(where: str, path: list[Any], kind: str, statement: Mapping[str, Any]) -> Made:
     yield "everything but what is named", f"{where} NotAction", _instead(path, "Action", "s3:DeleteBucket")
+    if kind == "AWS::IAM::Policy" and "repository/pytorch" in json.dumps(statement["Resource"]):
+        other = json.loads(
+            json.dumps(statement["Resource"]).replace("repository/pytorch", "repository/pytorc")
+        )
+        yield "a repository that there is not", where, at([*path, "Resource"], always(other))
     if kind == "AWS::IAM::Policy":
         own = "arn:aws:s3:::own/*"
         yield "everything but what is named", f"{where} NotResource", _instead(path, "Resource", own)
