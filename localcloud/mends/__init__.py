@@ -7,6 +7,7 @@ right by itself, the mend's file goes.
 from localcloud.mends import (
     alarm_evaluation,
     bucket_properties,
+    condition_functions,
     deleted_functions,
     event_versions,
     execution_timeouts,
@@ -17,6 +18,7 @@ from localcloud.mends import (
     metric_namespace,
     missing_types,
     mocked_runs,
+    query_language,
     role_permissions,
     sdk_integrations,
     succeed_output,
@@ -27,6 +29,7 @@ from localcloud.mends import (
 MENDS = (
     alarm_evaluation,
     bucket_properties,
+    condition_functions,
     deleted_functions,
     event_versions,
     execution_timeouts,
@@ -37,6 +40,7 @@ MENDS = (
     metric_namespace,
     missing_types,
     mocked_runs,
+    query_language,
     role_permissions,
     sdk_integrations,
     succeed_output,

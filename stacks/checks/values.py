@@ -181,4 +181,7 @@ def prepared(text: str) -> jsonata.Jsonata:
     expression.register_lambda("parse", json.loads)
     expression.register_lambda("random", lambda *seed: random.Random(*seed).random())  # noqa: S311  # no secret
     expression.register_lambda("range", lambda first, last, step: [*range(first, last + 1, step)])
+    expression.register_lambda(
+        "partition", lambda all_, size: [all_[n : n + size] for n in range(0, len(all_), size)]
+    )
     return expression

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import time
 
+import pytest
+from botocore.exceptions import ClientError
+
 from localcloud.instance import Instance
 from localcloud.inventory import inventory
 from localcloud.processes import MARKER, belonging
@@ -155,6 +158,42 @@ def test_succeed_output_is_the_executions(cloud: Instance) -> None:
     states = {"Done": {"Type": "Succeed", "Output": {"doubled": "{% $states.input.number * 2 %}"}}}
     ended = execute(cloud, "succeeding", states, {"number": 21})
     assert json.loads(ended["output"]) == {"doubled": 42}
+
+
+def test_query_language_has_no_eval(cloud: Instance) -> None:
+    ended = execute(
+        cloud, "evaluating", {"Only": {"Type": "Pass", "Output": "{% $eval('1') %}", "End": True}}
+    )
+    assert (ended["status"], ended["error"]) == ("FAILED", "States.QueryEvaluationError")
+
+
+def test_query_language_has_conditions_that_are_true_or_false(cloud: Instance) -> None:
+    def ended(name: str, condition: object) -> tuple[str, str]:
+        choice = {"Type": "Choice", "Choices": [{"Condition": condition, "Next": "Yes"}], "Default": "No"}
+        states = {"Only": choice, "Yes": {"Type": "Succeed"}, "No": {"Type": "Fail", "Error": "No"}}
+        answer = execute(cloud, name, states)
+        return answer["status"], answer.get("error", "")
+
+    assert ended("saying-yes", "{% 1 = 1 %}") == ("SUCCEEDED", "")
+    assert ended("saying-no", "{% 1 = 2 %}") == ("FAILED", "No")
+    assert ended("saying-neither", "{% 'RUNNING' %}") == ("FAILED", "States.QueryEvaluationError")
+    assert ended("saying-text", "true") == ("FAILED", "States.QueryEvaluationError")
+
+
+def test_condition_functions_are_dynamodbs(cloud: Instance) -> None:
+    client = cloud.client("dynamodb")
+    client.create_table(
+        TableName="scones",
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    item = {"id": {"S": "plain"}}
+    client.put_item(TableName="scones", Item=item, ConditionExpression="attribute_not_exists(id)")
+    with pytest.raises(ClientError, match="ConditionalCheckFailedException"):
+        client.put_item(TableName="scones", Item=item, ConditionExpression="attribute_not_exists(id)")
+    with pytest.raises(ClientError, match=r"ValidationException.*function: attribute_not_exist"):
+        client.put_item(TableName="scones", Item=item, ConditionExpression="attribute_not_exist(id)")
 
 
 def test_execution_timeouts_end_what_takes_too_long_and_it_stays_so(cloud: Instance) -> None:

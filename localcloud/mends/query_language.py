@@ -1,0 +1,37 @@
+"""Step Functions has no `$eval`, and fails at a Condition that is neither true nor false; ministack 1.5.33 takes both.
+
+https://docs.aws.amazon.com/step-functions/latest/dg/transforming-data.html says it of `$eval`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+REFUSED = "States.QueryEvaluationError"
+
+
+def apply() -> None:
+    """Refuse `$eval` wherever functions are registered, and look at what a Condition gives."""
+    from ministack.services import stepfunctions  # noqa: PLC0415
+
+    register = stepfunctions._register_sfn_jsonata_functions
+
+    def registering(expression: Any) -> None:
+        register(expression)
+        expression.register_lambda("eval", _refuse)
+
+    def evaluating(rule: dict[str, Any], data: Any, ctx: Any) -> bool:
+        condition = rule.get("Condition")
+        if isinstance(condition, str) and condition.startswith("{%") and condition.endswith("%}"):
+            condition = stepfunctions._evaluate_jsonata(condition[2:-2].strip(), data, ctx)
+        if not isinstance(condition, bool):
+            cause = f"The Condition {rule.get('Condition')!r} gives {condition!r}, which is neither true nor false."
+            raise stepfunctions._ExecutionError(REFUSED, cause)
+        return condition
+
+    stepfunctions._register_sfn_jsonata_functions = registering
+    stepfunctions._evaluate_jsonata_choice_rule = evaluating
+
+
+def _refuse(*_: object) -> None:
+    raise ValueError("Attempted to invoke $eval, which Step Functions has not: use $parse.")
