@@ -16,11 +16,13 @@ from typer.testing import CliRunner
 
 from localcloud.cdk import run_cdk
 from scones import cli, state, target
-from tests.integration.workflow.conftest import OVERLAY, ROOT, Deployment, standing, until
+from tests.integration.workflow.conftest import OVERLAY, PREFIX, ROOT, Deployment, standing, until
 from tests.integration.workflow.traffic import Labelled, analysed, at_dusk, classify, drawings, ringing
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 WINDOW = 60
+UNSEEN = 200
+"""Pictures at dusk that nobody reviews, asked of both champions."""
 ENV = "prod"
 REPORT = ROOT / "build" / "loop.json"
 
@@ -29,6 +31,7 @@ REPORT = ROOT / "build" / "loop.json"
 def cloud(tmp_path: Path) -> Iterator[Deployment]:
     """A deployment of its own: what it learns would surprise the other tests."""
     overlay = OVERLAY.replace("window_images = 40", f"window_images = {WINDOW}")
+    overlay = overlay.replace("epochs = 3", "epochs = 6")  # enough to learn what is new
     # A canary is watched for minutes.
     with standing(tmp_path, overlay, time_scale=0.01) as found:
         yield found
@@ -46,11 +49,15 @@ def answer(folder: Path, decisions: Sequence[dict[str, str]], pictures: Sequence
     assert asked.exit_code == 0, asked.output
 
 
-def right(decisions: Sequence[dict[str, str]], pictures: Sequence[Labelled]) -> float:
-    """Return the share of decisions whose class is what the picture shows."""
-    return sum(
-        decision["class"] == label for decision, (label, _) in zip(decisions, pictures, strict=True)
-    ) / len(pictures)
+def right(cloud: Deployment, pictures: Sequence[Labelled]) -> float:
+    """Ask the endpoint itself, which leaves no trace in the log, and return the share that it answers rightly."""
+    runtime, found = cloud.client("sagemaker-runtime"), 0
+    for label, content in pictures:
+        answer = runtime.invoke_endpoint(
+            EndpointName=PREFIX, Body=content, ContentType="application/octet-stream"
+        )
+        found += json.loads(answer["Body"].read())["class"] == label
+    return found / len(pictures)
 
 
 def ended(cloud: Deployment) -> dict[str, Any]:
@@ -72,11 +79,11 @@ def test_drift_leads_to_a_better_champion_with_no_hand_on_it(
     own = target.of_instance(cloud.instance, name="scones", env=ENV, classifier="vehicles")
     monkeypatch.setattr(target, "choose", lambda **_: own)
     before = state.item(own, "champion")
-    accuracies = []
+    unseen = [at_dusk(each) for each in drawings(303, UNSEEN)]
+    ignorant = right(cloud, unseen)
     for hour in range(2):
         pictures = [at_dusk(each) for each in drawings(201 + hour, WINDOW)]
         decisions = classify(cloud, f"hour-{hour}", pictures)
-        accuracies.append(right(decisions, pictures))
         answer(tmp_path, decisions, pictures)
         said = analysed(cloud)
         assert said["windows"][0]["verdict"] == "drift", said
@@ -93,13 +100,10 @@ def test_drift_leads_to_a_better_champion_with_no_hand_on_it(
     newest = state.history(own)[0]
     assert (newest["reason"], newest["status"]) == ("drift", "promoted")
 
-    pictures = [at_dusk(each) for each in drawings(203, 2 * WINDOW)]
-    decisions = classify(cloud, "afterwards", pictures)
-    assert {each["model_version"] for each in decisions} == {after["run"]}
-    learnt = right(decisions, pictures)
+    learnt = right(cloud, unseen)
     REPORT.parent.mkdir(exist_ok=True)
-    REPORT.write_text(json.dumps({"right at dusk": {"before": accuracies, "after": learnt}}) + "\n")
-    assert learnt > max(accuracies) + 0.05
+    REPORT.write_text(json.dumps({"right at dusk": {"before": ignorant, "after": learnt}}) + "\n")
+    assert learnt > ignorant + 0.05
 
     arguments = ["destroy", "--all", "--force", "-c", f"env={ENV}", "-c", f"settings={cloud.overlay}"]
     run_cdk(cloud.instance, arguments, project=ROOT, output=tmp_path / "destroy")

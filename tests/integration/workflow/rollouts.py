@@ -20,6 +20,7 @@ from tests.integration.workflow.scenarios import (
 
 _BACK = {"start": "rollback", "package": f"arn:aws:sagemaker:us-east-1:000000000000:model-package/{PREFIX}/1"}
 _REFUSED = throws("SmokeTestError", '{"errorMessage": "The endpoint says\\n motorcycle.", "errorType": "E"}')
+_FULL = "ApplicationAutoScaling.LimitExceededException"
 _UNKNOWN = throws("ApplicationAutoScaling.ObjectNotFoundException")
 _RINGING = [gives(MetricAlarms=[{"AlarmName": "errors"}])]
 
@@ -58,6 +59,13 @@ ROLLOUTS = (
         "SUCCEEDED",
         _champion(StopScalingToPause=[_UNKNOWN]),
         {"start": "pause"},
+    ),
+    Scenario("scaling-fails", "training", _FULL, lambda arn: {"RegisterScaling": [throws(_FULL)]}),
+    Scenario(
+        "scaling-fails-too",
+        "training",
+        "SmokeTestError",  # the first failure stays the run's
+        _champion(SmokeTest=[_REFUSED], RegisterScaling=[throws(_FULL)]),
     ),
     Scenario(
         "champion-lost",
