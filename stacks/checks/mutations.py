@@ -95,7 +95,7 @@ def caught(assembly: Assembly, fault: Fault, before: Callable[[Check, str], froz
 
 def _seen(check: Check, assembly: Assembly, stack: str) -> Assembly:
     """Return what a check needs to see: the other stacks are as they were, and matter to imports alone."""
-    if check in (functions.check, connections.check):
+    if check in (functions.check, connections.check, between.check):
         return assembly
     return replace(assembly, templates={stack: assembly.templates[stack]})
 

@@ -65,6 +65,8 @@ def _of_policy(
     ]
     for number, document in enumerate(documents):
         rendered = render(document, template, REFERENCE)
+        if not isinstance(rendered, Mapping):  # not of the shape that CloudFormation wants: cfn-lint says so
+            continue
         statements = listed(rendered.get("Statement", []) if "Statement" in rendered else rendered)
         for statement in statements:
             yield from of_statement(statement, letting_in=kind in POLICIES and not number)

@@ -76,6 +76,12 @@ def ill(cloud: Deployment, champion: versions.Version, illness: str) -> str:
     return str(answer["ModelPackageArn"])
 
 
+def ringing(cloud: Deployment) -> bool:
+    """Say whether an alarm of the endpoint rings."""
+    found = cloud.client("cloudwatch").describe_alarms(StateValue="ALARM")["MetricAlarms"]
+    return any(each["Namespace"] == "AWS/SageMaker" for each in found)
+
+
 @contextmanager
 def load(cloud: Deployment) -> Iterator[list[tuple[float, bool]]]:
     """Ask the endpoint all the while, and note when each request was sent and whether it was answered."""
@@ -106,6 +112,8 @@ def load(cloud: Deployment) -> Iterator[list[tuple[float, bool]]]:
 
 @pytest.mark.parametrize("illness", ILLNESSES)
 def test_the_alarm_brings_the_champion_back_while_a_load_runs(cloud: Deployment, illness: str) -> None:
+    # What rang before would let the rollback go unguarded: it is what a ringing alarm asks for.
+    until(lambda: None if ringing(cloud) else True, 240, "silence")
     target: Target = of_instance(cloud.instance, name="scones", env="prod", classifier="vehicles")
     champion = next(each for each in versions.versions(target) if each.live)
     before = cloud.client("sagemaker").describe_endpoint(EndpointName=PREFIX)["EndpointConfigName"]
@@ -122,8 +130,9 @@ def test_the_alarm_brings_the_champion_back_while_a_load_runs(cloud: Deployment,
         assert failed == []
     else:
         during = [sent for sent, _ in asked if failed[0] <= sent <= failed[-1]]
-        # Which of three instances a request meets is chance; twice its deviation is allowed.
-        assert len(failed) <= CANARY * len(during) + len(during) ** 0.5
+        # Which of three instances a request meets is chance; three times its deviation is allowed.
+        chance = (len(during) * CANARY * (1 - CANARY)) ** 0.5
+        assert len(failed) <= CANARY * len(during) + 3 * chance
     shown = cloud.client("sagemaker").describe_endpoint(EndpointName=PREFIX)
     assert (shown["EndpointStatus"], shown["EndpointConfigName"]) == ("InService", before)
     (rejected,) = [each for each in versions.versions(target) if each.arn == arn]
