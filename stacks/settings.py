@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -370,10 +370,22 @@ def load(folder: Path, env: str, *, name: str | None = None, overlay: Path | Non
                 f"The name {name!r} given with -c name=… may hold a-z, 0-9 and single '-' only."
             )
         content["name"] = name
+    _tell_apart(env, str(content.get("name", "")), known)
     try:
         return Settings(**{**content, "env": env})
     except ValidationError as error:
         raise SettingsError(_sentence(overlay or path, error)) from error
+
+
+def _tell_apart(env: str, name: str, known: Sequence[str]) -> None:
+    """Refuse names that, joined, could be those of another deployment: `a-b` in `c` reads as `a` in `b-c`."""
+    if "-" in env:
+        raise SettingsError(f"The environment {env!r} must have no '-' in its name: rename its file.")
+    if parts := sorted(set(name.split("-")) & set(known)):
+        raise SettingsError(
+            f"The name {name!r} holds the environment {parts[0]!r}, and could be taken for a deployment of it: choose "
+            "another."
+        )
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from botocore.model import ListShape, MapShape, Shape, StructureShape
 from botocore.validate import ParamValidator
 
 from stacks.checks import values
@@ -88,9 +89,24 @@ def of_custom(call: Mapping[str, Any]) -> Iterator[str]:
         return
     shape = service.operation_model(operation).input_shape
     if shape is not None:
-        report = ParamValidator().validate(call.get("parameters", {}), shape)
+        given = call.get("parameters", {})
+        report = ParamValidator().validate(given, shape)
         if report.has_errors():
             yield report.generate_report().replace("\n", "; ")
+            return
+        # The names are right; what they hold has enumerations, patterns and lengths besides.
+        yield from Model(_NOTHING, frozenset()).wrong(_cased(given, shape), shape, "")
+
+
+def _cased(value: Any, shape: Shape) -> Any:
+    """Write the members of structures with capitals, as Step Functions does and the model here wants them."""
+    if isinstance(shape, StructureShape) and isinstance(value, Mapping):
+        return {key[:1].upper() + key[1:]: _cased(each, shape.members[key]) for key, each in value.items()}
+    if isinstance(shape, ListShape):
+        return [_cased(each, shape.member) for each in value]
+    if isinstance(shape, MapShape):
+        return {key: _cased(each, shape.value) for key, each in value.items()}
+    return value
 
 
 def _halves(value: Any) -> Iterator[str]:

@@ -513,7 +513,7 @@ def _of_function(
     yield "a required property left out", f"{name} Role", without(path, "Role")
     yield "a required property left out", f"{name} Code", without(path, "Code")
     for variable in properties.get("Environment", {}).get("Variables", {}):
-        if str(properties["Runtime"]).startswith("python") and not variable.startswith(SHARED):
+        if not variable.startswith(SHARED):
             variables = [*path, "Environment", "Variables"]
             yield "a variable of a function misspelt", f"{name} {variable}", renamed(variables, variable)
             yield (

@@ -44,10 +44,13 @@ def _of_function(assembly: Assembly, stack: str, function: Mapping[str, Any]) ->
         yield f"no asset of the stack is {key or 'its code'}"
         return
     module, _, entry = str(properties.get("Handler", "")).rpartition(".")
+    given = _inside(properties, "Environment", "Variables") or {}
     if str(properties["Runtime"]).startswith("nodejs"):
         source = _source(package, f"{module}.js")
         if source is None or entry not in source:
             yield f"its package has no {module}.js with {entry}"
+        yield from variables.of_provider(f"{module}.{entry}", given)
+        yield from variables.of_values(assembly.templates[stack]["Resources"], given)
         return
     source = _source(package, module.replace(".", "/") + ".py")
     if source is None:
@@ -58,7 +61,6 @@ def _of_function(assembly: Assembly, stack: str, function: Mapping[str, Any]) ->
         yield f"{module} has no function {entry}"
     yield from (f"it imports {name}, which its package lacks" for name in _absent(package, module))
     yield from _of_layers(assembly, stack, properties)
-    given = _inside(properties, "Environment", "Variables")
     yield from variables.of_handler(tree, given, render(given, assembly.templates[stack], REFERENCE))
     endpoint = given.get("ENDPOINT_NAME")
     if isinstance(endpoint, str) and endpoint not in _endpoints(assembly):

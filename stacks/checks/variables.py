@@ -26,6 +26,13 @@ REFERENCES = {"AWS::Lambda::Function": "Fn::GetAtt"}
 """How a template writes what such a variable wants: `Ref` but for these, whose `Ref` is not their ARN."""
 CDKS_OWN = "USER_"
 """How CDK's provider begins the names of variables that hold the functions it is given."""
+_HEARING = frozenset({"USER_ON_EVENT_FUNCTION_ARN", "USER_IS_COMPLETE_FUNCTION_ARN"})
+PROVIDER = {
+    "framework.onEvent": _HEARING | {"WAITER_STATE_MACHINE_ARN"},
+    "framework.isComplete": _HEARING,
+    "framework.onTimeout": _HEARING,
+}
+"""What the functions of CDK's provider read, which waits here for something to be complete."""
 READS = "from_environ"
 """How a handler names the variables that it reads: `<its typed environment>.from_environ(…)`."""
 
@@ -47,6 +54,15 @@ def of_handler(tree: ast.Module, given: Mapping[str, Any], rendered: Mapping[str
             each.from_environ({name: str(value) for name, value in rendered.items()})
         except MissingVariableError as error:
             yield str(error)
+
+
+def of_provider(handler: str, given: Mapping[str, Any]) -> Iterator[str]:
+    """Say which variables a function of CDK's provider reads and has not, or has and does not read."""
+    if handler in PROVIDER:
+        yield from (f"it reads {name}, which is not set" for name in sorted(PROVIDER[handler] - set(given)))
+        yield from (
+            f"{name} is set, and it does not read it" for name in sorted(set(given) - PROVIDER[handler])
+        )
 
 
 def of_values(resources: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[str]:

@@ -108,6 +108,13 @@ def test_a_custom_resources_call_is_held_against_the_services_model() -> None:
     assert found({**sound, "action": "listEndpointz"}) == ["there is no operation SageMaker:listEndpointz"]
     assert "NameContain" in found({**sound, "parameters": {"NameContain": "a"}})[0]
     assert "NameContains" in found({**sound, "parameters": {"NameContains": 1}})[0]
+    deletion: dict[str, object] = {"service": "SageMaker", "action": "deleteEndpoint"}
+    assert found({**deletion, "parameters": {"EndpointName": "a"}}) == []
+    for name in ("not a name!!", "a" * 200):
+        assert "EndpointName" in found({**deletion, "parameters": {"EndpointName": name}})[0]
+    assert "EndpointName" in found({**deletion, "parameters": {}})[0]
+    update = {"TableName": "table", "BillingMode": "FREE"}
+    assert "BillingMode" in found({"service": "DynamoDB", "action": "updateTable", "parameters": update})[0]
 
 
 Edit = Callable[[dict[str, Any]], None]

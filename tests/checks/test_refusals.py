@@ -86,6 +86,38 @@ def test_a_variable_that_its_function_cannot_read_is_found(assemblies: list[Asse
     assert any(said in each for each in functions.check([broken]).findings)
 
 
+_HEARD, _WAITER = "USER_ON_EVENT_FUNCTION_ARN", "WAITER_STATE_MACHINE_ARN"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({_HEARD: None}, f"it reads {_HEARD}, which is not set"),
+        ({"USER_ON_EVNT_FUNCTION_ARN": {"Ref": "A"}}, "is set, and it does not read it"),
+        ({_HEARD: {"Ref": "TrainOnDeployOnEventFunction028A8674"}}, f"{_HEARD} is"),
+        ({_HEARD: {"Fn::GetAtt": ["SmokeTestFunction", "Arn"]}}, f"{_HEARD} is"),
+        ({_WAITER: {"Ref": "WorkflowRole98C7DC98"}}, f"{_WAITER} is"),
+        (
+            {_WAITER: {"Fn::GetAtt": ["TrainOnDeployProviderwaiterstatemachineBC889CE7", "Name"]}},
+            f"{_WAITER} is",
+        ),
+    ],
+)
+def test_a_variable_of_cdks_own_function_is_found_to_be_wrong(
+    assemblies: list[Assembly], wrong: dict[str, Any], said: str
+) -> None:
+    def edit(resource: dict[str, Any]) -> None:
+        given = resource["Properties"]["Environment"]["Variables"]
+        changed = {**given, **wrong}
+        resource["Properties"]["Environment"]["Variables"] = {
+            name: each for name, each in changed.items() if each is not None
+        }
+
+    broken = planted(assemblies, "training", "TrainOnDeployProviderframeworkonEvent", edit)
+    found = functions.check([broken]).findings
+    assert any(said in each for each in found), found
+
+
 ALARM: dict[str, Any] = {
     "Namespace": "AWS/SageMaker",
     "MetricName": "ModelLatency",

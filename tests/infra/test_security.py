@@ -63,6 +63,13 @@ def test_jobs_may_open_their_volumes_and_nothing_else_with_a_grant(synthesized: 
     assert [each["Condition"] for each in grants] == [{"Bool": {"kms:GrantIsForAWSResource": "true"}}] * 2
 
 
+def test_metrics_go_into_namespaces_of_their_own(synthesized: Synthesized) -> None:
+    putting = [each for each in synthesized.statements() if "cloudwatch:PutMetricData" in _actions(each)]
+    assert putting
+    for statement in putting:
+        assert "cloudwatch:namespace" in json.dumps(statement["Condition"])
+
+
 def test_alarms_may_publish_alerts(synthesized: Synthesized) -> None:
     (policy,) = [each for _, each in synthesized.resources("AWS::SNS::TopicPolicy")]
     allowed = [

@@ -234,3 +234,11 @@ def test_synth_stops_with_a_sentence_when_scaling_is_impossible(
     with pytest.raises(SettingsError) as caught:
         _load(tmp_path, overlay)
     assert message.format(path=tmp_path / "overlay.toml") in str(caught.value)
+
+
+def test_a_name_that_could_be_another_deployments_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"'scones-dev' holds the environment 'dev'"):
+        _load(tmp_path, "", env="prod", name="scones-dev")
+    (tmp_path / "eu-dev.toml").write_text((ENVIRONMENTS / "dev.toml").read_text())
+    with pytest.raises(SettingsError, match=r"'eu-dev' must have no '-' in its name"):
+        load(tmp_path, "eu-dev")
