@@ -9,7 +9,7 @@ from tests.checks.conftest import synthesized
 
 
 def test_nearly_every_fault_is_caught() -> None:
-    outcomes = mutations.run(synthesized("prod"), per_kind=3)
+    outcomes = mutations.run(synthesized("prod"), per_kind=2)
     assert len(outcomes) >= 200
     assert mutations.share(outcomes) >= mutations.WANTED, mutations.table(outcomes)
 
