@@ -1,7 +1,8 @@
 """What a service does in a role's name is allowed by that role; ministack 1.5.33 does it unasked.
 
 State machines call in their machine's role, functions log and are fed in theirs, Firehose writes in the
-stream's. What is denied fails as AWS lets it fail: a task with an error, a delivery in silence.
+stream's, rules start state machines in their target's. What is denied fails as AWS lets it fail: a task with an
+error, a delivery or a start in silence.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ def apply() -> None:
     _creation()
     _functions()
     _deliveries()
+    _rules()
 
 
 def _state_machines() -> None:
@@ -223,3 +225,22 @@ def _deliveries() -> None:
         deliver(stream, destination, *arguments)
 
     firehose._deliver_to_s3 = delivering
+
+
+def _rules() -> None:
+    from ministack.services import eventbridge  # noqa: PLC0415
+
+    invoke = eventbridge._invoke_target
+
+    def invoking(target: dict[str, Any], event: Any, rule: dict[str, Any], *arguments: Any) -> Any:
+        machine = target.get("Arn", "")
+        if ":states:" in machine:
+            try:
+                with access.acting(target.get("RoleArn", ""), "events.amazonaws.com", rule["Arn"]):
+                    access.demand("states:StartExecution", machine)
+            except access.AccessDeniedError as error:
+                logger.warning("EventBridge starts nothing: %s", error)
+                return None
+        return invoke(target, event, rule, *arguments)
+
+    eventbridge._invoke_target = invoking

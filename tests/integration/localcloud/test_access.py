@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from localcloud.instance import ACCOUNT, REGION, Instance
-from tests.integration.localcloud.conftest import execute, function
+from tests.integration.localcloud.conftest import ROLE, execute, function
 from tests.integration.roles import EVERYTHING, make_role
 from tests.integration.workflow.conftest import until
 
@@ -170,6 +170,29 @@ def test_a_queue_is_not_read_for_a_function_whose_role_may_not(cloud: Instance) 
         QueueUrl=queue, AttributeNames=["ApproximateNumberOfMessages"]
     )["Attributes"]
     assert attributes["ApproximateNumberOfMessages"] == "1"
+
+
+@pytest.mark.parametrize("may", [True, False])
+def test_a_rule_starts_a_machine_in_its_targets_role_alone(cloud: Instance, may: bool) -> None:
+    states, events, name = cloud.client("stepfunctions"), cloud.client("events"), f"scheduled-{may}".lower()
+    definition = {"StartAt": "End", "States": {"End": {"Type": "Succeed"}}}
+    machine = states.create_state_machine(name=name, definition=json.dumps(definition), roleArn=ROLE)
+    arn, denied = machine["stateMachineArn"], () if may else ("states:StartExecution",)
+    role = (
+        without(cloud, *denied, services=("events.amazonaws.com",))
+        if denied
+        else make_role(cloud, name, services=("events.amazonaws.com",))
+    )
+    events.put_rule(Name=name, EventPattern=json.dumps({"source": [name]}))
+    events.put_targets(Rule=name, Targets=[{"Id": "machine", "Arn": arn, "RoleArn": role}])
+    events.put_events(Entries=[{"Source": name, "DetailType": "any", "Detail": "{}"}])
+
+    def ended() -> bool | None:
+        started = states.list_executions(stateMachineArn=arn)["executions"]
+        return True if (started if may else any(each.endswith(arn) for each in cloud.denials())) else None
+
+    assert until(ended, 10, "the start" if may else "the denial")
+    assert bool(states.list_executions(stateMachineArn=arn)["executions"]) is may
 
 
 @pytest.mark.parametrize("entries", [1, 400])

@@ -15,23 +15,8 @@ WINDOW = 40
 """As the overlay of the shared deployment has it."""
 
 
-def test_the_schedule_starts_an_analysis_and_before_the_first_image_there_is_nothing_to_judge(
-    deployment: Deployment,
-) -> None:
-    events, states = deployment.client("events"), deployment.client("stepfunctions")
-    machine = deployment.outputs["AnalysisStateMachineArn"]
-    (rule,) = events.list_rule_names_by_target(TargetArn=machine)["RuleNames"]
-    schedule = events.describe_rule(Name=rule)["ScheduleExpression"]
-    # Nobody waits for an hour.
-    events.put_rule(Name=rule, ScheduleExpression="rate(1 minute)")
-
-    def started() -> str | None:
-        found = states.list_executions(stateMachineArn=machine)["executions"]
-        return str(found[0]["executionArn"]) if found else None
-
-    execution = until(started, 90, "the start by the schedule")
-    events.put_rule(Name=rule, ScheduleExpression=schedule)
-    said = ended(deployment, execution)
+def test_before_the_first_image_there_is_nothing_to_judge(deployment: Deployment) -> None:
+    said = analysed(deployment)
     assert (said["status"], said["retraining"], said["windows"]) == ("analysed", "not called for", [])
 
 
@@ -85,3 +70,21 @@ def test_dark_traffic_rings_and_calls_for_a_training_once(deployment: Deployment
     assert abs((datetime.datetime.now(datetime.UTC) - taken).total_seconds()) < 300
     # What was seen before the training has had its answer.
     assert analysed(deployment, "no-start")["retraining"] == "not called for"
+
+
+def test_the_schedule_starts_an_analysis(deployment: Deployment) -> None:
+    events, states = deployment.client("events"), deployment.client("stepfunctions")
+    machine = deployment.outputs["AnalysisStateMachineArn"]
+    (rule,) = events.list_rule_names_by_target(TargetArn=machine)["RuleNames"]
+    schedule = events.describe_rule(Name=rule)["ScheduleExpression"]
+
+    def executions() -> set[str]:
+        listed = states.list_executions(stateMachineArn=machine)["executions"]
+        return {str(each["executionArn"]) for each in listed}
+
+    before = executions()
+    # Nobody waits for an hour.
+    events.put_rule(Name=rule, ScheduleExpression="rate(1 minute)")
+    started = until(lambda: executions() - before or None, 90, "the start by the schedule")
+    events.put_rule(Name=rule, ScheduleExpression=schedule)
+    assert ended(deployment, started.pop())["status"] == "analysed"

@@ -29,6 +29,7 @@ values = [0, 3]
 """
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_the_best_trials_model_is_deployed_and_nothing_stays_at_destroy(tmp_path: Path) -> None:
     overlay = tmp_path / "overlay.toml"
