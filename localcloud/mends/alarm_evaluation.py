@@ -38,6 +38,9 @@ def _evaluate(cloudwatch: Any, alarm: dict[str, Any]) -> None:
     dimensions = {each["Name"]: each["Value"] for each in alarm.get("Dimensions") or []}
     key = (alarm.get("Namespace"), alarm.get("MetricName"), cloudwatch._dims_key(dimensions))
     points = cloudwatch._metrics.get(key, [])
+    if not points:
+        # Nobody has fed it yet: it stays as it was made, or as somebody has set it.
+        return
     statistic = alarm.get("ExtendedStatistic") or alarm.get("Statistic", "Average")
     values = [
         cloudwatch._stat_value(cloudwatch._calc_stats(each), statistic, each) if each else None
@@ -45,7 +48,7 @@ def _evaluate(cloudwatch: Any, alarm: dict[str, Any]) -> None:
     ]
     state = verdict(values, alarm)
     old = alarm["StateValue"]
-    # `ignore` keeps the state, and an alarm that nobody has fed yet stays as CloudFormation made it.
+    # `ignore` keeps the state.
     if state in (None, old):
         return
     reason = f"{statistic} of the last {len(values)} periods: {values}; threshold {alarm['Threshold']}"

@@ -278,11 +278,12 @@ def test_every_state_machine_is_validated(cloud: Cloud, subject: Subject) -> Non
         "location": "/States/Train/Arguments",
     }
     stub.add_response("validate_state_machine_definition", {"result": "OK", "diagnostics": []})
+    stub.add_response("validate_state_machine_definition", {"result": "OK", "diagnostics": []})
     stub.add_response("validate_state_machine_definition", {"result": "FAIL", "diagnostics": [wrong]})
     stub.add_client_error("validate_state_machine_definition", "AccessDeniedException")
     rows = services.state_machines(subject)
-    assert [row.status for row in rows] == ["ok", "problem", "not checked"]
-    assert "/States/Train/Arguments" in rows[1].found
+    assert [row.status for row in rows] == ["ok", "ok", "problem", "not checked"]
+    assert "/States/Train/Arguments" in rows[2].found
 
 
 def test_nothing_is_asked_and_reasons_are_given_without_credentials(subject: Subject) -> None:

@@ -126,9 +126,9 @@ def test_the_alarm_brings_the_champion_back_while_a_load_runs(cloud: Deployment,
         until(lambda: True if sum(sent > back for sent, _ in asked) >= 20 else None, 60, "20 answers")
     assert all(well for sent, well in asked if sent > back)
     failed = [sent for sent, well in asked if not well]
-    if illness == "is slow":
-        assert failed == []
-    else:
+    assert failed or illness == "is slow"
+    if failed:
+        # What the ill version was at work on when it was ended fails as well, of a slow one too.
         during = [sent for sent, _ in asked if failed[0] <= sent <= failed[-1]]
         # Which of three instances a request meets is chance; three times its deviation is allowed.
         chance = (len(during) * CANARY * (1 - CANARY)) ** 0.5

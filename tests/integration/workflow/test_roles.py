@@ -24,6 +24,10 @@ from tests.integration.workflow.scenarios import throws
 pytestmark = pytest.mark.timeout(600)
 REPORT = ROOT / "build" / "roles.md"
 UNUSED = {
+    ("AnalysisWorkflowRole", "sns:Publish"): "It tells of an analysis that failed, and none did for real.",
+    ("AnalysisWorkflowRole", "states:startExecution"): (
+        "The start of a training is mocked in these tests; tests/integration/loop has it for real."
+    ),
     ("PredictionLogRole", "logs:CreateLogStream"): "Firehose logs a delivery that failed, and none did.",
     ("ResultsPublishRole", "sqs:SendMessage"): "Lambda's own, for records that failed to the end: none did.",
     ("TrainOnDeployIsCompleteRole", "sagemaker:StopTrainingJob"): (
