@@ -62,23 +62,13 @@ def _begin(make: Tasks) -> sfn.Pass:
 
 
 def _read_item(make: Tasks, context: AnalysisContext, name: str, item: str, fields: tuple[str, ...]) -> State:
-    task = tasks.DynamoGetItem.jsonata(
-        make.scope,
-        name,
-        table=context.table,
-        key={"id": tasks.DynamoAttributeValue.from_string(item)},
-        consistent_read=True,
-        assign={
-            item: {
-                field: expression(
-                    f"$exists($states.result.Item.{field}.S) ? $states.result.Item.{field}.S : '{NOTHING}'"
-                )
-                for field in fields
-            }
-        },
-        task_timeout=seconds(30),
-    )
-    return make.finish(task, "dynamodb")
+    found = {
+        field: expression(
+            f"$exists($states.result.Item.{field}.S) ? $states.result.Item.{field}.S : '{NOTHING}'"
+        )
+        for field in fields
+    }
+    return make.read_item(name, context.table, item, {item: found})
 
 
 def _read_state(make: Tasks, context: AnalysisContext) -> State:

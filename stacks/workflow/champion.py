@@ -16,21 +16,11 @@ READ = (
 def read(make: Tasks, context: Context) -> State:
     """Make a state that reads the champion; every field is empty when there is none."""
     item = "$states.result.Item"
-    task = tasks.DynamoGetItem.jsonata(
-        make.scope,
-        "ReadChampion",
-        table=context.table,
-        key={"id": tasks.DynamoAttributeValue.from_string("champion")},
-        consistent_read=True,
-        assign={
-            "champion": {
-                **{name: expression(f"$exists({item}.{name}.S) ? {item}.{name}.S : ''") for name in READ},
-                "accuracy": expression(f"$exists({item}.accuracy.N) ? $number({item}.accuracy.N) : 0"),
-            }
-        },
-        task_timeout=seconds(30),
-    )
-    return make.finish(task, "dynamodb")
+    champion = {
+        **{name: expression(f"$exists({item}.{name}.S) ? {item}.{name}.S : ''") for name in READ},
+        "accuracy": expression(f"$exists({item}.accuracy.N) ? $number({item}.accuracy.N) : 0"),
+    }
+    return make.read_item("ReadChampion", context.table, "champion", {"champion": champion})
 
 
 def record(make: Tasks, context: Context) -> State:

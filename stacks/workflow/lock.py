@@ -40,20 +40,10 @@ def lock(make: Tasks, context: Context, then: sfn.IChainable) -> sfn.IChainable:
     take = _put(make, context, "TakeOverLock", "execution_arn = :holder", expression("$holder"))
     make.finish(take, "dynamodb", catch={HELD: locked})
     take.next(then)
-    read = tasks.DynamoGetItem.jsonata(
-        make.scope,
-        "ReadLock",
-        table=context.table,
-        key={"id": tasks.DynamoAttributeValue.from_string("lock")},
-        consistent_read=True,
-        assign={
-            "holder": expression(
-                "$exists($states.result.Item.execution_arn.S) ? $states.result.Item.execution_arn.S : ''"
-            )
-        },
-        task_timeout=seconds(30),
+    held = "$states.result.Item.execution_arn.S"
+    read = make.read_item(
+        "ReadLock", context.table, "lock", {"holder": expression(f"$exists({held}) ? {held} : ''")}
     )
-    make.finish(read, "dynamodb")
     ask = make.aws(
         "DescribeHolder",
         "sfn:describeExecution",

@@ -16,16 +16,9 @@ KEY = {"id": tasks.DynamoAttributeValue.from_string("paused")}
 def read(make: Tasks, context: Context) -> State:
     """Make a state that asks whether the endpoint is paused: `pausedAt` is empty when it is not."""
     at = "$states.result.Item.paused_at.S"
-    task = tasks.DynamoGetItem.jsonata(
-        make.scope,
-        "ReadPaused",
-        table=context.table,
-        key=KEY,
-        consistent_read=True,
-        assign={"pausedAt": expression(f"$exists({at}) ? {at} : ''")},
-        task_timeout=seconds(30),
+    return make.read_item(
+        "ReadPaused", context.table, "paused", {"pausedAt": expression(f"$exists({at}) ? {at} : ''")}
     )
-    return make.finish(task, "dynamodb")
 
 
 def pause(make: Tasks, context: Context, done: sfn.IChainable) -> sfn.IChainable:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import aws_cdk as cdk
+from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_stepfunctions as sfn
 from aws_cdk import aws_stepfunctions_tasks as tasks
@@ -135,6 +136,19 @@ class Tasks:
             task_timeout=seconds(60),
         )
         return self.finish(task, service, catch=catch)
+
+    def read_item(self, name: str, table: dynamodb.ITable, item: str, assign: Mapping[str, Any]) -> State:
+        """Make a task that reads an item of the state table as it is at that moment."""
+        task = tasks.DynamoGetItem.jsonata(
+            self.scope,
+            name,
+            table=table,
+            key={"id": tasks.DynamoAttributeValue.from_string(item)},
+            consistent_read=True,
+            assign=assign,
+            task_timeout=seconds(30),
+        )
+        return self.finish(task, "dynamodb")
 
     def job(
         self,
