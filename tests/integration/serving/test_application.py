@@ -12,6 +12,7 @@ import pytest
 
 from localcloud.containers import ray_serve
 from localcloud.processes import belonging
+from serving.admission import MAX_IMAGES, MAX_REQUESTS
 from tests.integration.serving.conftest import CLASSES, Answer, Server, tar
 from tests.integration.workflow.pictures import UNUSABLE, USABLE
 
@@ -152,9 +153,13 @@ def test_an_answer_says_where_its_time_went(server: Server) -> None:
 
 
 def test_some_are_told_to_come_back_when_too_many_come_at_once(server: Server) -> None:
-    many = tar({str(number): USABLE["photo.jpg"] for number in range(100)})
-    with ThreadPoolExecutor(8) as clients:
-        answers = list(clients.map(lambda _: server.send(many, "application/x-tar"), range(8)))
+    # Three times what admission remembers, so that a fast machine has to refuse some too.
+    count = 100
+    many = tar({str(number): USABLE["photo.jpg"] for number in range(count)})
+    clients = 3 * MAX_IMAGES // count
+    assert clients < MAX_REQUESTS
+    with ThreadPoolExecutor(clients) as senders:
+        answers = list(senders.map(lambda _: server.send(many, "application/x-tar"), range(clients)))
     shed = [answer for answer in answers if answer.status != 200]
     assert 1 <= len(shed) < len(answers)
     assert {retry_after(answer) for answer in shed} == {1.0}
