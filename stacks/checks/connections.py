@@ -166,7 +166,12 @@ def _of_pattern(assembly: Assembly, pattern: Any) -> Iterator[str]:
     yield from (
         f"S3 sends no event {each!r}" for each in pattern.get("detail-type", []) if each not in S3_EVENTS
     )
-    for bucket in pattern.get("detail", {}).get("bucket", {}).get("name", []):
+    detail = pattern.get("detail", {})
+    bucket_pattern = detail.get("bucket", {}) if isinstance(detail, Mapping) else detail
+    if not isinstance(bucket_pattern, Mapping):
+        yield f"its pattern asks for {json.dumps(bucket_pattern)}, where events have fields"
+        return
+    for bucket in bucket_pattern.get("name", []):
         try:
             stack, held = export(bucket["Fn::ImportValue"], assembly)
             resource = assembly.templates[stack]["Resources"][held["Ref"]]

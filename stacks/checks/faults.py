@@ -338,6 +338,7 @@ def _of_policies(template: Mapping[str, Any]) -> Iterator[tuple[str, str, Change
             yield "Allow that is Deny", where, at([*here, "Effect"], lambda _: "Deny")
             yield "an Effect misspelt", where, at([*here, "Effect"], lambda _: "Alow")
             yield "every action allowed", where, at([*here, "Action"], lambda _: "*")
+            yield "every action allowed", f"{where} in other words", at([*here, "Action"], always("s3:?*"))
             yield "an action misspelt", where, at([*here, "Action"], _first_misspelt)
             actions = statement["Action"]
             for position, action in enumerate(actions if isinstance(actions, list) else ()):

@@ -21,8 +21,11 @@ def of_policies(template: Mapping[str, Any]) -> Made:
         for number, statement in enumerate(
             resource.get("Properties", {}).get(where, {}).get("Statement", [])
         ):
+            here = [*path, where, "Statement", number]
+            if "s3:TlsVersion" in json.dumps(statement.get("Condition")):
+                older = always({"NumericLessThan": {"s3:TlsVersion": 1.0}})
+                yield "an old TLS taken", name, at([*here, "Condition"], older)
             if statement["Effect"] == "Allow":
-                here = [*path, where, "Statement", number]
                 yield from _of_statement(f"{name} {number}", here, resource["Type"], statement)
 
 
@@ -38,6 +41,9 @@ def _of_statement(where: str, path: list[Any], kind: str, statement: Mapping[str
         yield "everything but what is named", f"{where} NotResource", _instead(path, "Resource", own)
         return
     yield "anybody let in", where, _anybody(path)
+    if kind == "AWS::IAM::Role":
+        another = [*_listed(statement["Principal"].get("Service", [])), "glue.amazonaws.com"]
+        yield "a trust for two", where, at([*path, "Principal"], always({"Service": another}))
     stranger = always({"AWS": "arn:aws:iam::210987654321:root"})
     yield "another account let in", where, at([*path, "Principal"], stranger)
     if "Condition" in statement:
@@ -46,6 +52,10 @@ def _of_statement(where: str, path: list[Any], kind: str, statement: Mapping[str
         yield "a service let in for whoever asks", f"{where} pattern", at([*path, "Condition"], everybody)
     if kind == "AWS::KMS::Key" and "Condition" not in statement:
         yield "a key that its account cannot manage", where, at([*path, "Action"], always("kms:Decrypt"))
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def _instead(path: list[Any], key: str, value: str) -> Change:

@@ -91,7 +91,7 @@ def check(assemblies: Sequence[Assembly]) -> Result:
         for stack, name, role in assembly.resources("AWS::IAM::Role"):
             count += 1
             own = list(statements(assembly, stack, name))
-            findings += [f"{stack} {name}: {each}" for each in _wide(own)]
+            findings += [f"{stack} {name}: {each}" for each in (*_shared(role["Properties"]), *_wide(own))]
             own += [
                 {"Effect": "Allow", "Action": actions, "Resource": "*"}
                 for policy, actions in MANAGED.items()
@@ -146,11 +146,24 @@ def _wide(own: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         if statement["Effect"] != "Allow":
             continue
         for action in map(str, listed(statement.get("Action", []))):
-            if action == "*" or action.endswith(":*"):
+            if not action.rpartition(":")[2].strip("*?"):
                 yield f"it allows {action}"
             free = any(fnmatchcase(action.lower(), known.lower()) for known in WITHOUT_RESOURCE)
             if "*" in listed(statement.get("Resource", [])) and not free:
                 yield f"it allows {action} on every resource"
+
+
+def _shared(properties: Mapping[str, Any]) -> Iterator[str]:
+    """Say who a role trusts beyond the one service that takes it."""
+    trusted = {
+        str(each)
+        for statement in listed(properties["AssumeRolePolicyDocument"].get("Statement", []))
+        if statement["Effect"] == "Allow" and isinstance(statement.get("Principal"), Mapping)
+        for given in statement["Principal"].values()
+        for each in listed(given)
+    }
+    if len(trusted) > 1:
+        yield f"it trusts {' and '.join(sorted(trusted))}: a role is for one service"
 
 
 def _untrusted(assembly: Assembly) -> Iterator[str]:

@@ -15,6 +15,8 @@ POLICIES = {
     "AWS::SNS::Topic": ("AWS::SNS::TopicPolicy", "Topics"),
 }
 """Resources whose own policies must refuse what comes without TLS, and where such a policy names them."""
+PLAIN_HTTP = '"aws:SecureTransport": "false"'
+OLD_TLS = '"NumericLessThan": {"s3:TlsVersion": 1.2}'
 
 
 def check(assemblies: Sequence[Assembly]) -> Result:
@@ -31,8 +33,10 @@ def check(assemblies: Sequence[Assembly]) -> Result:
 def _of_stack(resources: Mapping[str, Any]) -> Iterator[str]:
     for name, resource in resources.items():
         kind, properties = resource["Type"], resource.get("Properties", {})
-        if kind in POLICIES and not _refuses_plain_http(resources, name, *POLICIES[kind]):
+        if kind in POLICIES and not _refuses(resources, name, *POLICIES[kind], PLAIN_HTTP):
             yield f"{name}: no policy refuses requests without TLS"
+        if kind == "AWS::S3::Bucket" and not _refuses(resources, name, *POLICIES[kind], OLD_TLS):
+            yield f"{name}: no policy refuses versions of TLS before 1.2"
         if kind == "AWS::KMS::Key" and properties.get("EnableKeyRotation") is not True:
             yield f"{name}: the key does not rotate"
         if kind == "AWS::Logs::LogGroup" and "RetentionInDays" not in properties:
@@ -43,7 +47,8 @@ def _of_stack(resources: Mapping[str, Any]) -> Iterator[str]:
             yield f"{name}: the queue is not encrypted"
 
 
-def _refuses_plain_http(resources: Mapping[str, Any], name: str, kind: str, where: str) -> bool:
+def _refuses(resources: Mapping[str, Any], name: str, kind: str, where: str, condition: str) -> bool:
+    """Say whether a resource's own policy refuses what meets a condition, whoever asks."""
     for resource in resources.values():
         properties = resource.get("Properties", {})
         if resource["Type"] == kind and {"Ref": name} in (
@@ -51,9 +56,7 @@ def _refuses_plain_http(resources: Mapping[str, Any], name: str, kind: str, wher
             *_listed(properties.get(where)),
         ):
             for statement in properties.get("PolicyDocument", {}).get("Statement", []):
-                if statement["Effect"] == "Deny" and '"aws:SecureTransport": "false"' in json.dumps(
-                    statement
-                ):
+                if statement["Effect"] == "Deny" and condition in json.dumps(statement.get("Condition")):
                     return True
     return False
 

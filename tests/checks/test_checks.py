@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from stacks.checks import (
     functions,
     nag,
     roles,
+    safeguards,
 )
 from stacks.checks.__main__ import CHECKS, main
 from stacks.checks.assemblies import Assembly, synthesize
@@ -142,11 +144,33 @@ def _another_source(template: dict[str, Any]) -> None:
     trust["Condition"]["ArnLike"]["aws:SourceArn"] = "arn:aws:states:*:*:stateMachine/*"
 
 
+def _trust_for_two(template: dict[str, Any]) -> None:
+    trust = _first(template, "AWS::IAM::Role", "WorkflowRole")["AssumeRolePolicyDocument"]["Statement"][0]
+    trust["Principal"]["Service"] = ["states.amazonaws.com", "glue.amazonaws.com"]
+
+
+def _every_action(template: dict[str, Any]) -> None:
+    _first(template, "AWS::IAM::Policy")["PolicyDocument"]["Statement"][0]["Action"] = "s3:?*"
+
+
+def _an_old_tls(template: dict[str, Any]) -> None:
+    statements = _first(template, "AWS::S3::BucketPolicy")["PolicyDocument"]["Statement"]
+    statements[:] = [each for each in statements if "s3:TlsVersion" not in json.dumps(each)]
+
+
+def _text_for_fields(template: dict[str, Any]) -> None:
+    _first(template, "AWS::Events::Rule")["EventPattern"]["detail"] = "bucket"
+
+
 @pytest.mark.parametrize(
     ("stack", "edit", "check", "said"),
     [
         ("training", _managed_key, connections, "does not let cloudwatch.amazonaws.com use it"),
         ("data", _logs_under_a_key, connections, "only where SSE-S3 is the default"),
+        ("training", _trust_for_two, roles, "glue.amazonaws.com and states.amazonaws.com: a role is for one"),
+        ("training", _every_action, roles, "it allows s3:?*"),
+        ("data", _an_old_tls, safeguards, "versions of TLS before 1.2"),
+        ("classification", _text_for_fields, connections, 'asks for "bucket", where events have fields'),
         ("training", _another_source, roles, "its role does not trust states.amazonaws.com"),
     ],
 )

@@ -22,6 +22,8 @@ PLANTED = (
     ("deploy.yml", 'make deploy ENV="$ENV"', 'make deploy ENV="$ENVIRONMENT"', "nothing sets $ENVIRONMENT"),
     ("deploy.yml", "        shell: bash # with pipefail\n", "", "hides a failure"),
     ("deploy.yml", "ubuntu-24.04", "ubuntu-24.4", "ubuntu-24.4"),
+    ("deploy.yml", "branches: [main]", "branches: [mian]", "mian"),
+    ("deploy.yml", "branches: [main]", "paths: [stack/**]", "stack/**"),
     ("check.yml", "matrix.python", "matrix.pyhton", "pyhton"),
     ("check.yml", "'pull_request'", "'pull_requst'", "pull_requst"),
     ("check.yml", "base.sha", "bse.sha", "bse.sha"),

@@ -27,6 +27,7 @@ INPUTS = {
     "aws-actions/configure-aws-credentials": {"aws-region", "role-duration-seconds", "role-to-assume"},
 }
 """Of those that an action has, by its action.yml, what the workflows use: an action ignores what it does not know."""
+BRANCHES = {"main"}
 EVENT = {"pull_request.base.sha"}
 """What they use of events: https://docs.github.com/en/webhooks/webhook-events-and-payloads"""
 _TARGET = re.compile(r"\bmake (?:-C \S+ )?([\w-]+)((?: [A-Z_]+=\S+)*)")
@@ -70,6 +71,7 @@ def complaints(name: str, text: str) -> Iterator[str]:
     """Yield what is wrong with a workflow by what only this project knows."""
     workflow = loaded(text)
     yield from _unknown(name, text, workflow)
+    yield from _never(workflow)
     for job, content in workflow["jobs"].items():
         if (
             "push" in workflow["on"]
@@ -93,6 +95,17 @@ def _unknown(name: str, text: str, workflow: Workflow) -> Iterator[str]:
         yield f"no event {event!r} starts it"
     for path in set(re.findall(r"\bgithub\.event\.([\w.]+)", text)) - EVENT:
         yield f"github.event.{path} is not known here: add it to EVENT if GitHub has it"
+
+
+def _never(workflow: Workflow) -> Iterator[str]:
+    """Yield filters by which an event starts nothing: GitHub says nothing of a branch or a file that there is not."""
+    for event, filters in workflow["on"].items() if isinstance(workflow["on"], Mapping) else ():
+        given = filters if isinstance(filters, Mapping) else {}
+        for branch in set(given.get("branches", ())) - BRANCHES:
+            yield f"{event}: no branch {branch!r} is known here: add it to BRANCHES if there is one"
+        for pattern in (*given.get("paths", ()), *given.get("paths-ignore", ())):
+            if not any(ROOT.glob(pattern.removeprefix("!"))):
+                yield f"{event}: no file is {pattern!r}"
 
 
 def _checked(workflow: Workflow, job: Workflow) -> bool:
