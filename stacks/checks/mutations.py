@@ -59,7 +59,10 @@ CHECKS: Mapping[str, tuple[Check, ...]] = {
         permissions.check,
         language.check,
     ),
-    "policy": (permissions.check, roles.check, openness.check, containers.check, schema.in_one_region),
+    "policy": (
+        *(permissions.check, roles.check, openness.check, safeguards.check),
+        *(containers.check, schema.in_one_region),
+    ),
     "template": (
         *(functions.check, connections.check, durations.check, between.check),
         *(refusals.check, roles.check, permissions.check),
