@@ -6,7 +6,9 @@ import hashlib
 
 DIGITS = 10
 VARIANT = "AllTraffic"
-"""The endpoint's one variant."""
+"""The endpoint's one variant that answers."""
+SHADOW_VARIANT = "Shadow"
+"""The variant that sees copies of its requests, where there is one."""
 
 
 def search_prefix(prefix: str) -> str:

@@ -88,18 +88,26 @@ def train(
     classifier: Classifier = "vehicles",
     local: Local = None,
     instance: InstanceName = None,
+    shadow: Annotated[
+        bool | None,
+        typer.Option(
+            help="Let the model see copied requests first, and answer none.",
+            show_default="serving.shadow of the settings",
+        ),
+    ] = None,
 ) -> None:
     """Start the training workflow and follow it to its end.
 
-    Exits 0 when the model was promoted, 3 when it was rejected, 1 when the workflow failed. Ctrl-C stops
-    following; the workflow goes on.
+    Exits 0 when the model was promoted, or is in the champion's shadow, 3 when it was rejected, 1 when the workflow
+    failed. Ctrl-C stops following; the workflow goes on.
     """
     from scones.errors import TrainingError
     from scones.terminal import note
     from scones.training import follow, start
 
     target = chosen(name=name, env=env, classifier=classifier, local=local, instance=instance)
-    execution = start(target, {"reason": "hand"})
+    request = {"reason": "hand"} if shadow is None else {"reason": "hand", "shadow": shadow}
+    execution = start(target, request)
     note(f"Started {execution}")
     try:
         end = follow(target, execution, typer.echo)

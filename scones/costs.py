@@ -28,7 +28,11 @@ def cost(target: Target) -> dict[str, Any]:
         "running": running,
         "dollars_per_hour": round(sum(known), 4),
         "unpriced": sorted({e["instance_type"] for e in running if e["dollars_per_hour"] is None}),
-        "invocations_last_day": (count := sum(_invocations(target, each["variant"]) for each in endpoint)),
+        "invocations_last_day": (
+            count := sum(
+                _invocations(target, each["variant"]) for each in endpoint if each["what"] != "shadow"
+            )
+        ),
         "thousand_images": _per_thousand(endpoint, count),
         "region": prices.REGION,
         "as_of": prices.AS_OF,
@@ -54,11 +58,15 @@ def _endpoint(target: Target) -> Iterator[dict[str, Any]]:
         return
     shown = sagemaker.describe_endpoint(EndpointName=target.prefix)
     config = sagemaker.describe_endpoint_config(EndpointConfigName=shown["EndpointConfigName"])
-    counts = {each["VariantName"]: each for each in shown.get("ProductionVariants", [])}
-    for variant in config["ProductionVariants"]:
+    # Absent and null where there is no shadow.
+    shadows = config.get("ShadowProductionVariants") or []
+    summaries = [*shown.get("ProductionVariants", []), *(shown.get("ShadowProductionVariants") or [])]
+    counts = {each["VariantName"]: each for each in summaries}
+    for variant in (*config["ProductionVariants"], *shadows):
         now = counts.get(variant["VariantName"], {}).get("CurrentInstanceCount")
+        what = "shadow" if variant in shadows else "endpoint"
         yield {
-            **_row("endpoint", variant["InstanceType"], now or variant["InitialInstanceCount"]),
+            **_row(what, variant["InstanceType"], now or variant["InitialInstanceCount"]),
             "variant": variant["VariantName"],
             "since": shown["CreationTime"].isoformat(),
         }

@@ -46,6 +46,30 @@ def rollback(
     typer.echo(f"{end.status}: {end.reason}")
 
 
+def promote(
+    version: Annotated[
+        int | None,
+        typer.Argument(
+            help="A registered version; the newest in the shadow if not given.", show_default=False
+        ),
+    ] = None,
+    env: Env = "dev",
+    name: Name = "scones",
+    classifier: Classifier = "vehicles",
+    local: Local = None,
+    instance: InstanceName = None,
+) -> None:
+    """Let the version that sees copied requests in the champion's shadow answer, as the new champion.
+
+    `scones rollback --list` shows the versions. Exits 1 when it failed; the champion stays then.
+    """
+    from scones.versions import promote
+
+    target = chosen(name=name, env=env, classifier=classifier, local=local, instance=instance)
+    end = promote(target, version, typer.echo)
+    typer.echo(f"{end.status}: {end.reason}")
+
+
 def pause(
     env: Env = "dev",
     name: Name = "scones",
@@ -119,4 +143,4 @@ def cost(
         print_cost(found)
 
 
-COMMANDS = (rollback, pause, resume, history, cost)
+COMMANDS = (rollback, promote, pause, resume, history, cost)

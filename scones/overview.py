@@ -40,9 +40,16 @@ def _endpoint(target: Target) -> dict[str, str]:
         if error.response["Error"]["Code"] == "ValidationException":
             return {}
         raise
+    shadow = {}
+    if found.get("ShadowProductionVariants"):
+        config = target.clients("sagemaker").describe_endpoint_config(
+            EndpointConfigName=found["EndpointConfigName"]
+        )
+        shadow = {"in its shadow": config["ShadowProductionVariants"][0]["ModelName"]}
     return {
         "name": target.prefix,
         "status": found["EndpointStatus"],
+        **shadow,
         **({"reason": found["FailureReason"]} if found.get("FailureReason") else {}),
     }
 

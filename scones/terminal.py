@@ -93,7 +93,10 @@ def print_overview(state: dict[str, Any]) -> None:
     for name, status in state["stacks"].items():
         table.add_row("stack", f"{name}  {status}")
     endpoint = state["endpoint"]
+    shadow = endpoint.pop("in its shadow", "")
     table.add_row("endpoint", "  ".join(endpoint.values()) if endpoint else "none")
+    if shadow:
+        table.add_row("shadow", f"{shadow}  answers nobody")
     champion = state["champion"]
     table.add_row("champion", "  ".join(f"{k}={v}" for k, v in champion.items()) if champion else "none")
     for name, depth in state["queues"].items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from scones.target import Target, output
 from scones.workflow import End, Follower, LogLine, Step
@@ -12,7 +13,7 @@ from scones.workflow import End, Follower, LogLine, Step
 POLL_SECONDS = 2.0
 
 
-def start(target: Target, request: Mapping[str, str]) -> str:
+def start(target: Target, request: Mapping[str, Any]) -> str:
     """Start the workflow with an input and return the execution's ARN."""
     machine = output(target.outputs(target.stacks[1]), "TrainingStateMachineArn")
     started = target.clients("stepfunctions").start_execution(

@@ -11,6 +11,8 @@ from scones.state import item
 from scones.target import Target, output
 from scones.workflow import End
 
+GOOD, WAITING = "Approved", "PendingManualApproval"
+
 
 @dataclass(frozen=True)
 class Version:
@@ -20,7 +22,8 @@ class Version:
     Parameters
     ----------
     status
-        `Approved`, or `Rejected` when its rollout failed, for the reason in `why`.
+        `Approved`; `PendingManualApproval` in the champion's shadow; or `Rejected` when its rollout failed or its
+        live traffic spoke against it, for the reason in `why`.
     live
         Whether it is the champion.
     """
@@ -78,7 +81,7 @@ def choose(found: list[Version], wanted: int | None) -> Version:
     if champion is None:
         raise VersionError("There is no champion to go back from: train a model first, with `scones train`.")
     if wanted is None:
-        earlier = [each for each in found if each.version < champion.version and each.status != "Rejected"]
+        earlier = [each for each in found if each.version < champion.version and each.status == GOOD]
         if not earlier:
             raise VersionError(
                 f"There is no good version before the champion, version {champion.version}: "
@@ -93,6 +96,36 @@ def choose(found: list[Version], wanted: int | None) -> Version:
             f"There is no version {wanted}: `scones rollback --list` shows those that are registered."
         )
     return chosen
+
+
+def in_shadow(found: list[Version]) -> Version:
+    """Return the newest version that waits in the champion's shadow.
+
+    Raises
+    ------
+    VersionError
+        When none does.
+    """
+    waiting = next((each for each in found if each.status == WAITING), None)
+    if waiting is None:
+        raise VersionError(
+            "No version waits in the shadow: `scones train --shadow` brings one there, and `scones rollback "
+            "--list` shows those that are registered."
+        )
+    return waiting
+
+
+def promote(target: Target, wanted: int | None, say: Say) -> End:
+    """Make a version the champion that only saw copied requests, by one update of the endpoint.
+
+    Raises
+    ------
+    VersionError, TrainingError
+    """
+    found = versions(target)
+    version = in_shadow(found) if wanted is None else choose(found, wanted)
+    say(f"Promoting version {version.version}, of run {version.run}.")
+    return run(target, {"start": "rollback", "package": version.arn, "reason": "promote"}, say)
 
 
 def rollback(target: Target, wanted: int | None, say: Say) -> End:

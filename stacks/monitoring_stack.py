@@ -23,6 +23,7 @@ from stacks.instances import JOB_INSTANCE
 from stacks.settings import Settings
 from stacks.training_stack import TrainingStack
 from stacks.workflow.analysis import AnalysisContext
+from stacks.workflow.shadow import captured
 
 
 class MonitoringStack(cdk.Stack):
@@ -111,8 +112,8 @@ class MonitoringStack(cdk.Stack):
         job = SageMakerRole(self, "Analysis")
         code.grant_read(job.role)
         name = self._classifier
-        for prefix in ("predictions", "reviews"):
-            self._data.results.grant_read(job.role, f"{prefix}/{name}/*")
+        for prefix in (f"predictions/{name}", f"reviews/{name}", captured(name)):
+            self._data.results.grant_read(job.role, f"{prefix}/*")
         self._data.results.grant_read_write(job.role, f"analysis/{name}/*")
         self._data.models.grant_read(job.role, f"{name}/runs/*")
         # A job's volume is opened by a grant on the key: see the training stack's jobs.

@@ -170,11 +170,15 @@ class TrainingSettings(_Instances):
 
 
 class ServingSettings(_Instances):
-    """What the endpoint runs on, and whether it scales: without `scaling` it has `instance_count` instances."""
+    """What the endpoint runs on, and whether it scales: without `scaling` it has `instance_count` instances.
+
+    With `shadow` a new model first sees copies of the champion's requests, on an instance more.
+    """
 
     use = "serving"
     instance_count: int = Field(ge=1, le=20)
     bake_minutes: int = Field(ge=0, le=60)
+    shadow: bool = False
     scaling: ScalingSettings | None = None
 
     @model_validator(mode="after")
@@ -228,6 +232,8 @@ class MonitoringSettings(Strict):
         An alarm rings after so many hours without one image; 0 has none.
     retrain
         Whether drift, poor answers or reviewed pictures start a training.
+    roll_back
+        Whether a new model is rolled back that its first live traffic speaks against.
     cooldown_hours
         No second training is started within so many hours.
     enough_reviews
@@ -244,6 +250,7 @@ class MonitoringSettings(Strict):
     window_hours: int = Field(ge=1, le=24 * 14)
     quiet_hours: int = Field(ge=0, le=24)
     retrain: bool
+    roll_back: bool
     cooldown_hours: int = Field(ge=1, le=24 * 90)
     enough_reviews: int = Field(ge=1, le=100_000)
     retrain_every_days: int = Field(ge=0, le=365)

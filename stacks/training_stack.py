@@ -23,6 +23,7 @@ from stacks.data_sources import S3Data
 from stacks.data_stack import DataStack
 from stacks.settings import Settings
 from stacks.workflow.context import Context
+from stacks.workflow.shadow import captured
 
 
 class TrainingStack(cdk.Stack):
@@ -115,6 +116,8 @@ class TrainingStack(cdk.Stack):
         endpoint = SageMakerRole(self, "Endpoint")
         self._data.datasets.grant_read(endpoint.role)
         self._data.models.grant_read_write(endpoint.role)
+        # What a variant in the shadow answers, and what the champion does beside it.
+        self._data.results.grant_put(endpoint.role, f"{captured(self._classifier)}/*")
         return endpoint
 
     def _package_model(self) -> OwnedFunction:
@@ -168,6 +171,7 @@ class TrainingStack(cdk.Stack):
             deployment=self._settings.deployment,
             datasets=self._data.datasets,
             models=self._data.models,
+            results=self._data.results,
             key=self._data.key,
             table=self.table,
             topic=self.alerts.topic,

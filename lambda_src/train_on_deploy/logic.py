@@ -100,7 +100,7 @@ def _judge(output: Mapping[str, Any], execution: str, *, has_champion: bool) -> 
         if not has_champion:
             raise TrainingRejectedError(said)
         logger().warning(said)  # the champion stays, and the deployment is sound
-    elif status not in ("promoted", "unchanged"):
+    elif status not in ("promoted", "shadowing", "unchanged"):
         raise TrainingFailedError(f"The execution {execution} ended with the unknown status {status!r}.")
 
 

@@ -7,7 +7,7 @@ from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from stacks.constructs.standard_machine import machine_role, standard_machine
-from stacks.workflow import champion, pause, scaling
+from stacks.workflow import champion, pause, scaling, shadow
 from stacks.workflow.context import Context, expression
 from stacks.workflow.dataset import stage
 from stacks.workflow.deploy import deploy
@@ -28,7 +28,8 @@ class TrainingWorkflow(Construct):
     ----------
     machine
         The state machine. Its input may say `{"start": "package"}` to reuse the champion's training,
-        `{"start": "rollback", "package": ARN}` for a registered version, `pause` or `resume`; and `reason`.
+        `{"start": "rollback", "package": ARN}` for a registered version, `pause` or `resume`; `shadow`, whether
+        the model is to see copied requests before it answers any; and `reason`.
     """
 
     def __init__(
@@ -50,7 +51,7 @@ class TrainingWorkflow(Construct):
 def _definition(make: Tasks, context: Context, failed: sfn.IChainable) -> sfn.IChainable:
     well = done(make, context)
     rollout = deploy(make, context, well, failed)
-    deploying = register(make, context).next(rollout.configure)
+    deploying = register(make, context).next(shadow.route(make, context, rollout.guard, rollout.configure))
     judging = judge(make, context, deploying, rejected(make, context))
     packaging = package(make, context).next(judging)
     full = stage(make, context).next(train(make, context)).next(packaging)
@@ -96,6 +97,7 @@ def _begin(make: Tasks, context: Context) -> sfn.Pass:
             "liveConfig": "",
             "ringing": [],
             **scaling.begin(context),
+            **shadow.begin(context),
         },
     )
 

@@ -10,9 +10,12 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_stepfunctions as sfn
 from aws_cdk import aws_stepfunctions_tasks as tasks
 
+from lambda_src.naming import SHADOW_VARIANT
 from stacks.workflow.context import RUN, JobContext, expression
 from stacks.workflow.dataset import JOB_MINUTES, OUTPUT, processing, s3_input, s3_output
+from stacks.workflow.shadow import captured
 from stacks.workflow.tasks import STARTING_MINUTES, State, Tasks, seconds
+from stacks.workflow.undo import DESCRIPTION_LIMIT
 
 NAMESPACE = "Scones/Monitoring"
 DRIFTS = ("InputDrift", "EmbeddingDrift", "ClassMixDrift", "ConfidenceDrift", "PoorQuality")
@@ -46,11 +49,11 @@ class AnalysisContext(JobContext):
 
 def analyse(make: Tasks, context: AnalysisContext) -> sfn.IChainable:
     """Read what is new, judge it, publish the figures, remember how far it went, and retrain if need be."""
-    steps = (_read_state, _read_retraining, _job, _read_analysis, _publish, _commit)
+    steps = (_read_state, _read_retraining, _read_champion, _job, _read_analysis, _publish, _commit)
     chain = sfn.Chain.start(_begin(make))
     for step in steps:
         chain = chain.next(step(make, context))
-    return chain.next(_wanted(make, context))
+    return chain.next(_back(make, context, _wanted(make, context)))
 
 
 def _begin(make: Tasks) -> sfn.Pass:
@@ -64,7 +67,7 @@ def _begin(make: Tasks) -> sfn.Pass:
 def _read_item(make: Tasks, context: AnalysisContext, name: str, item: str, fields: tuple[str, ...]) -> State:
     found = {
         field: expression(
-            f"$exists($states.result.Item.{field}.S) ? $states.result.Item.{field}.S : '{NOTHING}'"
+            f"$boolean($states.result.Item.{field}.S) ? $states.result.Item.{field}.S : '{NOTHING}'"
         )
         for field in fields
     }
@@ -79,8 +82,14 @@ def _read_retraining(make: Tasks, context: AnalysisContext) -> State:
     return _read_item(make, context, "ReadRetraining", "retraining", ("at",))
 
 
+def _read_champion(make: Tasks, context: AnalysisContext) -> State:
+    fields = ("recorded_at", "model_package_arn", "previous_package_arn")
+    return _read_item(make, context, "ReadChampion", "champion", fields)
+
+
 def _job(make: Tasks, context: AnalysisContext) -> State:
     watched = context.settings.monitoring
+    shadow = f"{context.prefix}/{SHADOW_VARIANT}"
     arguments = [
         "analyze.py",
         *("--log", context.uri(context.results, f"predictions/{context.classifier}")),
@@ -88,6 +97,8 @@ def _job(make: Tasks, context: AnalysisContext) -> State:
         *("--runs", context.uri(context.models, f"{context.classifier}/runs")),
         *("--previous", expression("$analysis.state_uri")),
         *("--retrained", expression("$retraining.at")),
+        *("--promoted", expression("$champion.recorded_at")),
+        *("--shadow", context.uri(context.results, f"{captured(context.classifier)}/{shadow}")),
         *("--now", expression("$now()")),
         *("--classifier", context.classifier, "--endpoint", context.prefix),
         *("--target-error", str(context.settings.target_error)),
@@ -177,18 +188,76 @@ def _commit(make: Tasks, context: AnalysisContext) -> State:
     return make.finish(put, "dynamodb", catch={COMMITTED_ALREADY: superseded})
 
 
+def _end(
+    make: Tasks, context: AnalysisContext, name: str, retraining: str, *, rollback: str = "not called for"
+) -> sfn.Succeed:
+    decided = "retrain" if rollback == "not called for" else "rollback"
+    outputs = {
+        "status": "analysed",
+        "retraining": retraining,
+        "rollback": rollback,
+        "reason": expression(f"$found.{decided}.reason"),
+        "windows": expression("[$found.windows]"),
+        "shadow": expression("$found.shadow"),
+        "report_uri": expression(f"{context.report} & '/report.html'"),
+    }
+    return sfn.Succeed.jsonata(make.scope, name, outputs=outputs)
+
+
+def _start(make: Tasks, context: AnalysisContext, name: str, prefix: str, given: str) -> State:
+    return make.aws(
+        name,
+        "sfn:startExecution",
+        {
+            "StateMachineArn": context.training_machine_arn,
+            # The same name at every try: a start whose answer was lost starts nothing twice.
+            "Name": expression(f"'{prefix}-' & {RUN}"),
+            "Input": expression(f"$string({given})"),
+        },
+        resources=[context.training_machine_arn],
+    )
+
+
+def _back(make: Tasks, context: AnalysisContext, otherwise: sfn.IChainable) -> sfn.IChainable:
+    """Go back to the champion before, where the new one's live traffic speaks against it."""
+    if not context.settings.monitoring.roll_back:
+        return otherwise
+    said = "'LiveCheckError: ' & $found.rollback.reason"
+    reject = make.aws(
+        "RejectChampion",
+        "sagemaker:updateModelPackage",
+        {
+            "ModelPackageArn": expression("$champion.model_package_arn"),
+            "ModelApprovalStatus": "Rejected",
+            "ApprovalDescription": expression(f"$substring({said}, 0, {DESCRIPTION_LIMIT})"),
+        },
+        resources=[context.arn("sagemaker", f"model-package/{context.prefix}/*")],
+    )
+    start = _start(
+        make,
+        context,
+        "StartRollback",
+        "rollback",
+        "{'start': 'rollback', 'package': $champion.previous_package_arn, 'reason': 'live-check', "
+        "'why': $found.rollback.reason}",
+    )
+    choice = sfn.Choice.jsonata(make.scope, "RollbackWanted")
+    choice.when(
+        sfn.Condition.jsonata(
+            expression(f"$found.rollback.wanted = true and $champion.previous_package_arn != '{NOTHING}'")
+        ),
+        sfn.Chain.start(reject)
+        .next(start)
+        .next(_end(make, context, "RollbackStarted", "not called for", rollback="started")),
+    ).otherwise(otherwise)
+    return choice
+
+
 def _wanted(make: Tasks, context: AnalysisContext) -> sfn.IChainable:
     """Train anew where the analysis says so, the settings allow it and the last such training is long past."""
 
     def end(name: str, retraining: str) -> sfn.Succeed:
-        outputs = {
-            "status": "analysed",
-            "retraining": retraining,
-            "reason": expression("$found.retrain.reason"),
-            "windows": expression("[$found.windows]"),
-            "report_uri": expression(f"{context.report} & '/report.html'"),
-        }
-        return sfn.Succeed.jsonata(make.scope, name, outputs=outputs)
+        return _end(make, context, name, retraining)
 
     watched = context.settings.monitoring
     if not watched.retrain:
@@ -217,18 +286,12 @@ def _wanted(make: Tasks, context: AnalysisContext) -> sfn.IChainable:
     make.finish(
         take, "dynamodb", catch={COMMITTED_ALREADY: end("CoolingDown", "too soon after the last one")}
     )
-    start = make.aws(
+    start = _start(
+        make,
+        context,
         "StartRetraining",
-        "sfn:startExecution",
-        {
-            "StateMachineArn": context.training_machine_arn,
-            # The same name at every try: a start whose answer was lost starts nothing twice.
-            "Name": expression(f"'retrain-' & {RUN}"),
-            "Input": expression(
-                "$string({'start': 'stage', 'reason': $found.retrain.trigger, 'why': $found.retrain.reason})"
-            ),
-        },
-        resources=[context.training_machine_arn],
+        "retrain",
+        "{'start': 'stage', 'reason': $found.retrain.trigger, 'why': $found.retrain.reason}",
     )
     choice = sfn.Choice.jsonata(make.scope, "RetrainingWanted")
     choice.when(

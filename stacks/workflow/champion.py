@@ -9,7 +9,7 @@ from stacks.workflow.tasks import State, Tasks, seconds
 
 READ = (
     *("run", "model_name", "evaluation_model", "model_package_arn", "endpoint_config_name"),
-    *("dataset_version", "training_artifact", "evaluation_uri"),
+    *("dataset_version", "training_artifact", "evaluation_uri", "previous_package_arn"),
 )
 
 
@@ -33,6 +33,11 @@ def record(make: Tasks, context: Context) -> State:
         "model_name": expression("$model"),
         "evaluation_model": expression("$evaluationModel"),
         "model_package_arn": expression("$package"),
+        # Where an operator, or the analysis, goes back to.
+        "previous_package_arn": expression(
+            "$champion.model_package_arn = $package ? $champion.previous_package_arn : "
+            "$champion.model_package_arn"
+        ),
         "endpoint_config_name": expression("$model"),
         "dataset_version": expression("$version"),
         "training_artifact": expression("$trainingArtifact"),

@@ -64,6 +64,7 @@ class Context(JobContext):
 
     datasets: s3.IBucket
     models: s3.IBucket
+    results: s3.IBucket
     group_name: str
     alarms: Sequence[cloudwatch.IAlarm]
     endpoint_role: iam.Role

@@ -8,6 +8,7 @@ from typing import Any
 from aws_cdk import aws_stepfunctions as sfn
 from aws_cdk import aws_stepfunctions_tasks as tasks
 
+from stacks.workflow import shadow
 from stacks.workflow.champion import record
 from stacks.workflow.context import Context, expression
 from stacks.workflow.endpoint import delete, describe, find, keep_instances, pause
@@ -57,7 +58,9 @@ def deploy(make: Tasks, context: Context, done: sfn.IChainable, failed: sfn.ICha
     alarmed = sfn.Choice.jsonata(make.scope, "GuardAlarmRinging")
     alarmed.when(
         # Going back is what a ringing alarm asks for.
-        sfn.Condition.jsonata(expression("$count($ringing) > 0 and $start != 'rollback'")),
+        sfn.Condition.jsonata(
+            expression("$count($ringing) > 0 and ($start != 'rollback' or $reason = 'promote')")
+        ),
         fail(
             make,
             "RefuseRollout",
@@ -77,7 +80,7 @@ def _create_or_update(make: Tasks, context: Context, look: State, wait: sfn.ICha
         context.arn("sagemaker", f"endpoint/{context.prefix}"),
         context.arn("sagemaker", f"endpoint-config/{context.prefix}-*"),
     ]
-    named = {"EndpointName": context.prefix, "EndpointConfigName": expression("$model")}
+    named = {"EndpointName": context.prefix, "EndpointConfigName": expression("$config")}
     create = make.aws(
         "CreateEndpoint", "sagemaker:createEndpoint", {**named, "Tags": context.tags}, resources=both
     )
@@ -121,9 +124,13 @@ def _arrive(make: Tasks, context: Context, done: sfn.IChainable, undoing: Undo) 
         sfn.Condition.jsonata(expression("$start = 'resume'")), forget(make, context).next(done)
     ).otherwise(approve(rolling, context).next(record(rolling, context)).next(done))
     arrived = sfn.Choice.jsonata(make.scope, "EndpointInService")
+    shadowing = sfn.Choice.jsonata(make.scope, "Shadowing")
+    shadowing.when(
+        sfn.Condition.jsonata(expression(shadow.ALONE)), _smoke(rolling, context).next(resumed)
+    ).otherwise(shadow.stay(rolling, context).next(done))
     arrived.when(
-        sfn.Condition.jsonata(expression("$endpointStatus = 'InService' and $liveConfig = $model")),
-        _smoke(rolling, context).next(resumed),
+        sfn.Condition.jsonata(expression("$endpointStatus = 'InService' and $liveConfig = $config")),
+        shadowing,
     )
     arrived.when(
         sfn.Condition.jsonata(

@@ -43,7 +43,9 @@ def create_models(make: Tasks, context: Context, verb: str) -> sfn.Chain:
     name = f"'{context.prefix}-' & {RUN}"
     gpu = context.settings.serving.gpu
     chain = sfn.Chain.start(
-        _create(make, context, f"{verb}Model", name, gpu=gpu, variables=("model", "evaluationModel"))
+        _create(
+            *(make, context, f"{verb}Model", name), gpu=gpu, variables=("model", "config", "evaluationModel")
+        )
     )
     if gpu:
         # Transform jobs have no driver for the GPU image, so the same archive is evaluated in the CPU image.

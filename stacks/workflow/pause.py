@@ -69,6 +69,7 @@ def resume(make: Tasks, look: sfn.IChainable) -> sfn.IChainable:
             "run": expression("$champion.run"),
             "version": expression("$champion.dataset_version"),
             "model": expression("$champion.endpoint_config_name"),
+            "config": expression("$champion.endpoint_config_name"),
             "package": expression("$champion.model_package_arn"),
             "evaluation": expression("$champion.evaluation_uri"),
             "evaluationModel": expression("$champion.evaluation_model"),

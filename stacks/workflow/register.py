@@ -64,22 +64,28 @@ def register(make: Tasks, context: Context) -> State:
     )
 
 
-def endpoint_config(make: Tasks, context: Context) -> State:
-    """Describe what the endpoint is to run on."""
+def variant(context: Context, name: str, model: str, *, count: int, weight: float = 1) -> dict[str, Any]:
+    """Describe what one variant of the endpoint is to run on; `model` is JSONata."""
     serving = context.settings.serving
-    variant: dict[str, Any] = {
-        "VariantName": VARIANT,
-        "ModelName": expression("$model"),
+    described: dict[str, Any] = {
+        "VariantName": name,
+        "ModelName": expression(model),
         "InstanceType": serving.instance_type,
-        "InitialInstanceCount": serving.instance_count,
-        "InitialVariantWeight": 1,
+        "InitialInstanceCount": count,
+        "InitialVariantWeight": weight,
     }
     if serving.gpu:
-        variant["InferenceAmiVersion"] = images.GPU_INFERENCE_AMI
+        described["InferenceAmiVersion"] = images.GPU_INFERENCE_AMI
+    return described
+
+
+def endpoint_config(make: Tasks, context: Context) -> State:
+    """Describe what the endpoint is to run on."""
+    own = variant(context, VARIANT, "$model", count=context.settings.serving.instance_count)
     return make.aws(
         "CreateEndpointConfig",
         "sagemaker:createEndpointConfig",
-        {"EndpointConfigName": expression("$model"), "ProductionVariants": [variant], "Tags": context.tags},
+        {"EndpointConfigName": expression("$model"), "ProductionVariants": [own], "Tags": context.tags},
         resources=[context.arn("sagemaker", f"endpoint-config/{context.prefix}-*")],
         also=[
             iam.PolicyStatement(

@@ -56,11 +56,13 @@ def _describe(make: Tasks, context: Context) -> State:
             "archive": expression("$states.result.InferenceSpecification.Containers[0].ModelDataUrl"),
             "evaluation": expression("$states.result.ModelMetrics.ModelQuality.Statistics.S3Uri"),
             "model": expression(name),
+            "config": expression(name),
             "evaluationModel": expression(f"{name}{end}"),
             "gate": {
                 "accuracy": expression(f"$exists({accuracy}) ? $number({accuracy}) : 0"),
                 "reason": expression(
-                    "'Rolled back to version ' & $string($states.result.ModelPackageVersion) & '.'"
+                    "($reason = 'promote' ? 'Promoted' : 'Rolled back to') & ' version ' & "
+                    "$string($states.result.ModelPackageVersion) & '.'"
                 ),
             },
         },

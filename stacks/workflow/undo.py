@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from aws_cdk import aws_stepfunctions as sfn
 
@@ -104,15 +106,24 @@ def _added(why: str) -> dict[str, object]:
 def approve(make: Tasks, context: Context) -> State:
     """Make a state that says in the registry that a version serves, whatever was said of it before."""
     said = "'The champion since ' & $now() & ': ' & $reason"
-    return _judge(make, context, "ApprovePackage", "Approved", said)
+    return judge(make, context, "ApprovePackage", "Approved", said)
 
 
 def _reject(make: Tasks, context: Context) -> State:
     """Make a state that says in the registry why a version is not to be used."""
-    return _judge(make, context, "RejectPackage", "Rejected", f"$failure.Error & ': ' & {CAUSE}")
+    return judge(make, context, "RejectPackage", "Rejected", f"$failure.Error & ': ' & {CAUSE}")
 
 
-def _judge(make: Tasks, context: Context, name: str, status: str, said: str) -> State:
+def judge(
+    make: Tasks,
+    context: Context,
+    name: str,
+    status: str,
+    said: str,
+    *,
+    assign: Mapping[str, Any] | None = None,
+) -> State:
+    """Make a state that says in the registry what became of the run's version, and why; `said` is JSONata."""
     return make.aws(
         name,
         "sagemaker:updateModelPackage",
@@ -125,4 +136,5 @@ def _judge(make: Tasks, context: Context, name: str, status: str, said: str) -> 
             ),
         },
         resources=[context.arn("sagemaker", f"model-package/{context.group_name}/*")],
+        assign=assign,
     )

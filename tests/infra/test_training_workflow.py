@@ -7,7 +7,9 @@ from tests.infra.conftest import Synthesized, synthesize
 
 ENDING = {"ReleaseLockAfterFailure", "RecordFailure", "NotifyFailure"}
 UNDOING = {
-    **dict.fromkeys(("DescribeEndpoint", "SmokeTest", "ApprovePackage", "RecordChampion"), "WhatToUndo"),
+    **dict.fromkeys(
+        ("DescribeEndpoint", "SayInShadow", "SmokeTest", "ApprovePackage", "RecordChampion"), "WhatToUndo"
+    ),
     **dict.fromkeys(("RestoreChampion", "DescribeRestored", "DeleteFirstEndpoint"), "RejectPackage"),
 }
 """Where a failure leads once the endpoint may serve the new model."""

@@ -123,7 +123,18 @@ class FakeCloud:
 
     def describe_endpoint_config(self, **_: Any) -> dict[str, Any]:
         variant = {"VariantName": "all", "InstanceType": "ml.g5.xlarge", "InitialInstanceCount": 2}
-        return {"ProductionVariants": [variant]}
+        shadow = {
+            "VariantName": "Shadow",
+            "ModelName": "challenger",
+            "InstanceType": "ml.g5.xlarge",
+            "InitialInstanceCount": 1,
+        }
+        shadows = (
+            {"ShadowProductionVariants": [shadow]}
+            if "ShadowProductionVariants" in (self.endpoint or {})
+            else {}
+        )
+        return {"ProductionVariants": [variant], **shadows}
 
     def describe_processing_job(self, **_: Any) -> dict[str, Any]:
         return {

@@ -99,6 +99,12 @@ def test_the_state_is_shown_when_all_or_nothing_is_deployed(cloud: FakeCloud) ->
     assert state["endpoint"]["status"] == "InService"
     assert state["champion"] == {"run": "abc", "accuracy": "0.97"}
     assert state["queues"]["review"] == {"waiting": 2, "in work": 1}
+    assert "shadow" not in run.invoke(cli.app, ["status"]).output
+    cloud.endpoint |= {
+        "EndpointConfigName": "config",
+        "ShadowProductionVariants": [{"VariantName": "Shadow"}],
+    }
+    assert "challenger  answers nobody" in run.invoke(cli.app, ["status"]).output
     cloud.stacks, cloud.endpoint = {}, None
     shown = run.invoke(cli.app, ["status"])
     assert shown.exit_code == 0

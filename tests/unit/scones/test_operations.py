@@ -56,6 +56,27 @@ def test_it_says_why_when_there_is_nothing_to_go_back_to(
         choose(found, wanted)
 
 
+def test_a_version_in_the_shadow_is_promoted_and_never_gone_back_to(
+    cloud: FakeCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting = version(2, status="PendingManualApproval")
+    found = [version(4, status="PendingManualApproval"), version(3, live=True), waiting, version(1)]
+    assert choose(found, None).version == 1
+    asked = []
+    monkeypatch.setattr(versions, "versions", lambda _: found)
+    monkeypatch.setattr(
+        versions, "run", lambda _, request, __: asked.append(request) or End("promoted", "", {}, 1)
+    )
+    assert runner.invoke(cli.app, ["promote"]).exit_code == 0
+    assert runner.invoke(cli.app, ["promote", "2"]).exit_code == 0
+    assert [each["package"] for each in asked] == ["arn:4", "arn:2"]
+    assert {(each["start"], each["reason"]) for each in asked} == {("rollback", "promote")}
+    monkeypatch.setattr(versions, "versions", lambda _: FOUND)
+    refused = runner.invoke(cli.app, ["promote"])
+    assert refused.exit_code == 1
+    assert "No version waits in the shadow" in refused.output
+
+
 def test_the_versions_are_listed_and_nothing_is_started_when_asked_to(
     cloud: FakeCloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -135,6 +156,11 @@ def test_the_cost_is_of_what_runs_and_of_the_images_of_the_last_day(cloud: FakeC
     found = costs.cost(cloud.target())
     assert found["dollars_per_hour"] == pytest.approx(2 * 1.408 + 0.23)
     assert found["thousand_images"].startswith("$28.16, by 1000 invocations in the last 10.0 hours")
+    cloud.endpoint["ShadowProductionVariants"] = [{"VariantName": "Shadow", "CurrentInstanceCount": 1}]
+    found = costs.cost(cloud.target())
+    assert found["dollars_per_hour"] == pytest.approx(3 * 1.408 + 0.23)
+    assert found["invocations_last_day"] == 1000  # and no copy
+    del cloud.endpoint["ShadowProductionVariants"]
     shown = runner.invoke(cli.app, ["cost"])
     assert "2 x ml.g5.xlarge" in shown.stdout
     assert json.loads(runner.invoke(cli.app, ["cost", "--json"]).stdout)["unpriced"] == []
