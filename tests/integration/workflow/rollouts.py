@@ -84,6 +84,13 @@ ROLLOUTS = (
     ),
     Scenario("rollback-ringing", "training", "SUCCEEDED", _back(ReadGuardAlarms=_RINGING), _BACK),
     Scenario(
+        "promote-ringing",
+        "training",
+        "GuardAlarmError",  # which a way back is not stopped by
+        _back(ReadGuardAlarms=_RINGING),
+        {**_BACK, "reason": "promote"},
+    ),
+    Scenario(
         "pause",
         "training",
         "SUCCEEDED",

@@ -90,7 +90,7 @@ def _usual_training(arn: str) -> Answers:
         *("NotifyRejection", "ReleaseLockAfterRejection", "TransformChampion", "EvaluateAgainstChampion"),
         *("UpdateEndpoint", "DeleteFailedEndpoint", "ReadLock", "TakeOverLock"),
         *("StopScaling", "StopScalingToPause", "RegisterScaling", "TrackConcurrency"),
-        *("ScheduleNight", "ScheduleDay"),
+        *("ScheduleNight", "ScheduleDay", "CreateShadowConfig", "SayInShadow"),
     )
     live = {"EndpointName": PREFIX, "EndpointConfigName": _model(arn)}
     package = f"arn:aws:sagemaker:us-east-1:000000000000:model-package/{PREFIX}/1"
@@ -191,16 +191,28 @@ def usual(machine: str, arn: str) -> Answers:
 
 def _usual_analysis() -> Answers:
     nothing = (
-        *("ReadState", "ReadRetraining", "Analyse", "PublishMetrics", "CommitState", "TakeCooldown"),
+        *(
+            "ReadState",
+            "ReadRetraining",
+            "ReadChampion",
+            "RejectChampion",
+            "StartRollback",
+            "Analyse",
+            "PublishMetrics",
+            "CommitState",
+            "TakeCooldown",
+        ),
         *("StartRetraining", "NotifyFailure"),
     )
     return {**{state: [gives()] for state in nothing}, "ReadAnalysis": [_found(wanted=False)]}
 
 
-def _found(*, wanted: bool) -> Answer:
+def _found(*, wanted: bool = False, back: bool = False) -> Answer:
     metric = {"MetricName": "NewReviews", "Value": 0, "Dimensions": []}
     retrain = {"wanted": wanted, "trigger": "drift", "reason": "2 of the last 3 judged windows say drift."}
-    return gives(Body=json.dumps({"windows": [], "metrics": [metric], "retrain": retrain}))
+    rollback = {"wanted": back, "reason": "The first judged window says drift of what the model answers."}
+    found = {"windows": [], "shadow": None, "metrics": [metric], "retrain": retrain, "rollback": rollback}
+    return gives(Body=json.dumps(found))
 
 
 def _held(*holder: Answer, **more: list[Answer]) -> Callable[[str], Answers]:
@@ -222,6 +234,23 @@ SCENARIOS = (
         "SUCCEEDED",
         lambda arn: {"ReadChampion": [gives(Item=CHAMPION)], "FindEndpoint": [endpoint("InService")]},
         {"start": "package"},
+    ),
+    Scenario(
+        "shadow",
+        "training",
+        "SUCCEEDED",
+        lambda arn: {
+            "ReadChampion": [gives(Item=CHAMPION)],
+            "FindEndpoint": [endpoint("InService")],
+            "DescribeEndpoint": [
+                gives(
+                    EndpointName=PREFIX,
+                    EndpointConfigName=f"{_model(arn)}-shadow",
+                    EndpointStatus="InService",
+                )
+            ],
+        },
+        {"shadow": True},
     ),
     Scenario("rejected", "training", "SUCCEEDED", lambda arn: {"ReadGate": [_gate(accepted=False)]}),
     Scenario(
@@ -281,6 +310,15 @@ SCENARIOS = (
         "analysis",
         "SUCCEEDED",
         lambda arn: {"ReadAnalysis": [_found(wanted=True)], "TakeCooldown": [TAKEN]},
+    ),
+    Scenario(
+        "rolling-back",
+        "analysis",
+        "SUCCEEDED",
+        lambda arn: {
+            "ReadChampion": [gives(Item={**CHAMPION, "previous_package_arn": CHAMPION["model_package_arn"]})],
+            "ReadAnalysis": [_found(back=True)],
+        },
     ),
     Scenario("superseded", "analysis", "SUCCEEDED", lambda arn: {"CommitState": [TAKEN]}),
     Scenario(

@@ -64,9 +64,12 @@ def test_a_version_in_the_shadow_is_promoted_and_never_gone_back_to(
     assert choose(found, None).version == 1
     asked = []
     monkeypatch.setattr(versions, "versions", lambda _: found)
-    monkeypatch.setattr(
-        versions, "run", lambda _, request, __: asked.append(request) or End("promoted", "", {}, 1)
-    )
+
+    def run(_: Any, request: dict[str, str], __: Any) -> End:
+        asked.append(request)
+        return End("promoted", "", {}, 1.0)
+
+    monkeypatch.setattr(versions, "run", run)
     assert runner.invoke(cli.app, ["promote"]).exit_code == 0
     assert runner.invoke(cli.app, ["promote", "2"]).exit_code == 0
     assert [each["package"] for each in asked] == ["arn:4", "arn:2"]
