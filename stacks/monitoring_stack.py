@@ -22,7 +22,7 @@ from stacks.data_stack import DataStack
 from stacks.instances import JOB_INSTANCE
 from stacks.settings import Settings
 from stacks.training_stack import TrainingStack
-from stacks.workflow.analysis import AnalysisContext
+from stacks.workflow.analysis_context import AnalysisContext
 from stacks.workflow.shadow import captured
 
 

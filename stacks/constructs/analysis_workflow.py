@@ -10,7 +10,8 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from stacks.constructs.standard_machine import machine_role, standard_machine
-from stacks.workflow.analysis import AnalysisContext, analyse
+from stacks.workflow.analysis import analyse
+from stacks.workflow.analysis_context import AnalysisContext
 from stacks.workflow.outcome import told
 from stacks.workflow.tasks import Tasks
 

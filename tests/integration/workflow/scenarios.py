@@ -202,7 +202,7 @@ def _usual_analysis() -> Answers:
             "CommitState",
             "TakeCooldown",
         ),
-        *("StartRetraining", "NotifyFailure"),
+        *("StartRetraining", "MarkStarted", "NotifyFailure"),
     )
     return {**{state: [gives()] for state in nothing}, "ReadAnalysis": [_found(wanted=False)]}
 
@@ -305,6 +305,17 @@ SCENARIOS = (
     Scenario("replayed", "classification", "SUCCEEDED", lambda arn: {"Record": [TAKEN]}, IMAGE),
     Scenario("quiet", "analysis", "SUCCEEDED"),
     Scenario("drifting", "analysis", "SUCCEEDED", lambda arn: {"ReadAnalysis": [_found(wanted=True)]}),
+    Scenario(
+        "taken-up",
+        "analysis",
+        "SUCCEEDED",
+        lambda arn: {
+            "ReadRetraining": [
+                gives(Item={"at": {"S": "2026-01-01T00:00:00Z"}, "run": {"S": "aaaabbbbcccc"}})
+            ],
+            "StartRetraining": [throws("Sfn.ExecutionAlreadyExistsException")],
+        },
+    ),
     Scenario(
         "cooling",
         "analysis",
