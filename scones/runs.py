@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from scones.errors import TrainingError
 from scones.target import Target
@@ -12,7 +13,7 @@ from scones.workflow import End
 Say = Callable[[str], None]
 
 
-def run(target: Target, request: dict[str, str], say: Say) -> End:
+def run(target: Target, request: Mapping[str, Any], say: Say) -> End:
     """Run the workflow with an input to its end.
 
     Raises

@@ -16,6 +16,7 @@ import pytest
 
 from localcloud.cdk import bootstrap, run_cdk
 from localcloud.instance import Instance
+from localcloud.inventory import inventory
 
 ROOT = Path(__file__).parents[3]
 ENV = "prod"
@@ -83,13 +84,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @dataclass(frozen=True)
 class Deployment:
-    """The deployed app; `mocks` is where state machines read mocked answers."""
+    """The deployed app; `mocks` is where state machines read mocked answers, `before` what there was without it."""
 
     instance: Instance
     outputs: dict[str, str]
     overlay: Path
     assembly: Path
     mocks: Path
+    before: frozenset[str] = frozenset()
 
     def client(self, service: str) -> Any:
         """Return a client of the local cloud."""
@@ -150,8 +152,9 @@ def standing(folder: Path, overlay: str, *, time_scale: float) -> Iterator[Deplo
         instance = Instance.start(folder / "instance", project=ROOT, owner_pid=os.getpid())
     try:
         bootstrap(instance, project=ROOT, output=folder / "bootstrap")
+        before = frozenset(inventory(instance))
         outputs = deploy(instance, path, folder / "assembly")
-        yield Deployment(instance, outputs, path, folder / "assembly", folder / "mocks.json")
+        yield Deployment(instance, outputs, path, folder / "assembly", folder / "mocks.json", before)
     finally:
         instance.stop()
 

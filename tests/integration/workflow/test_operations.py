@@ -15,8 +15,11 @@ from scones.target import Target, of_instance
 from tests.integration.workflow.conftest import ENV, PREFIX, Deployment, until
 from tests.integration.workflow.pictures import USABLE
 from tests.integration.workflow.scenarios import throws
+from tests.integration.workflow.traffic import analysed, classify, drawings
 
 pytestmark = pytest.mark.timeout(600)
+SHADOWED = 30
+"""Pictures, of which the shadow sees a third or so."""
 DEAD = "arn:aws:states:us-east-1:000000000000:execution:gone:gone"
 Answers = Mapping[str, Mapping[str, Any]]
 
@@ -86,18 +89,61 @@ def learnt_from(deployment: Deployment, target: Target) -> tuple[int, int]:
     return manifest["reviewed"], len([each for each in listed if not each["Key"].endswith("/_")])
 
 
-def test_a_second_run_takes_a_dead_lock_over_and_updates_the_endpoint(
+def test_a_second_run_takes_a_dead_lock_over_and_its_model_waits_in_the_shadow(
     deployment: Deployment, target: Target, first: dict[str, Any]
 ) -> None:
     assert scaling(deployment) == SCALED
-    before, table = live(deployment), state.table(target)
+    champion, table = state.item(target, "champion"), state.table(target)
     item = {"id": {"S": "lock"}, "execution_arn": {"S": DEAD}, "acquired_at": {"S": "2026-01-01"}}
     deployment.client("dynamodb").put_item(TableName=table, Item=item)
-    assert run(target, {"reason": "drift"}, print).status == "promoted"
-    assert live(deployment) != before
+    assert run(target, {"reason": "drift", "shadow": True}, print).status == "shadowing"
+    assert live(deployment).endswith("-shadow")
     assert scaling(deployment) == SCALED
     assert state.item(target, "lock") == {}
     assert [each["reason"] for each in state.history(target)] == ["drift", "deploy"]
+    # Nobody is routed by it.
+    assert ask(deployment) == first
+    assert state.item(target, "champion") == champion
+    (waiting,) = [each for each in versions.versions(target) if not each.live]
+    assert waiting.status == "PendingManualApproval"
+    assert f"In the shadow of {champion['run']}" in waiting.why
+
+
+def test_what_the_shadow_answers_is_compared_with_the_champion(
+    deployment: Deployment, target: Target
+) -> None:
+    (waiting,) = [each for each in versions.versions(target) if not each.live]
+    s3, bucket = deployment.client("s3"), deployment.outputs["ResultsBucketName"]
+
+    def answered() -> int:
+        """Count what the shadow has answered of the decisions; it sees a third of the requests."""
+        found = set()
+        prefix = f"shadow/vehicles/{PREFIX}/Shadow/"
+        for entry in s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", []):
+            for line in s3.get_object(Bucket=bucket, Key=entry["Key"])["Body"].read().splitlines():
+                captured = json.loads(line)
+                answer = json.loads(captured["captureData"]["endpointOutput"]["data"])
+                if "inferenceId" in captured["eventMetadata"] and answer["model_version"] == waiting.run:
+                    found.add(captured["eventMetadata"]["inferenceId"])
+        return len(found & sent)
+
+    sent = {each["decision_id"] for each in classify(deployment, "shadowed", drawings(601, SHADOWED))}
+    pairs = until(lambda: answered() or None, 60, "an answer of the shadow")
+    shadow = analysed(deployment)["shadow"]
+    assert shadow["model_version"] == waiting.run
+    assert shadow["beside"] == state.item(target, "champion")["run"]
+    assert pairs <= shadow["pairs"] <= SHADOWED
+
+
+def test_a_model_is_promoted_from_the_shadow(deployment: Deployment, target: Target) -> None:
+    (waiting,) = [each for each in versions.versions(target) if not each.live]
+    before = state.item(target, "champion")
+    assert versions.promote(target, None, print).status == "promoted"
+    assert not live(deployment).endswith("-shadow")
+    assert scaling(deployment) == SCALED
+    champion = state.item(target, "champion")
+    assert (champion["run"], champion["reason"]) == (waiting.run, "promote")
+    assert champion["previous_package_arn"] == before["model_package_arn"]
     # What people answered in the tests before this one, if those ran.
     learnt, answered = learnt_from(deployment, target)
     assert learnt == answered

@@ -28,6 +28,9 @@ UNUSED = {
     ("AnalysisWorkflowRole", "states:startExecution"): (
         "The start of a training is mocked in these tests; tests/integration/loop has it for real."
     ),
+    ("AnalysisWorkflowRole", "sagemaker:updateModelPackage"): (
+        "No model's first traffic spoke against it; tests/integration/workflow/test_paths.py has the answer mocked."
+    ),
     ("PredictionLogRole", "logs:CreateLogStream"): "Firehose logs a delivery that failed, and none did.",
     ("ResultsPublishRole", "sqs:SendMessage"): "Lambda's own, for records that failed to the end: none did.",
     ("TrainOnDeployIsCompleteRole", "sagemaker:StopTrainingJob"): (

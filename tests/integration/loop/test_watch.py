@@ -1,0 +1,206 @@
+"""What the watch sees of a long traffic, what a kill costs it, and what a pause stops: all on the local cloud.
+
+Twenty clean windows are quiet, each shift is named within two windows, an analysis that dies anywhere counts nothing
+twice, a deployment over a paused endpoint is refused, and destroying it leaves nothing.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from PIL import Image
+
+from benchmarks.shifts import FOREIGN, SHIFTS
+from localcloud.cdk import run_cdk
+from localcloud.errors import CdkError
+from localcloud.inventory import inventory, leftovers
+from localcloud.processes import belonging
+from scones import pausing, state
+from scones.target import of_instance
+from tests.integration.workflow.conftest import OVERLAY, ROOT, Deployment, standing, until
+from tests.integration.workflow.scenarios import throws
+from tests.integration.workflow.traffic import Labelled, analysed, classify, drawings, ringing
+from tests.integration.workflow.traffic import state as remembered
+from training.drawings import draw_candidates
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+ENV = "prod"
+WINDOW = 60
+CLEAN = 20
+"""Windows."""
+Redrawn = Callable[[Image.Image], Image.Image]
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """A deployment that trains nothing by itself: what is asked here is what it sees."""
+    overlay = OVERLAY.replace("window_images = 40", f"window_images = {WINDOW}\nretrain = false")
+    with standing(tmp_path_factory.mktemp("cloud"), overlay, time_scale=0.01) as found:
+        yield found
+
+
+def changed(pictures: list[Labelled], change: Redrawn) -> list[Labelled]:
+    """Return pictures as a camera has them that something was done to."""
+    made = []
+    for label, content in pictures:
+        buffer = io.BytesIO()
+        with Image.open(io.BytesIO(content)) as opened:
+            change(opened.convert("RGB")).save(buffer, "PNG")
+        made.append((label, buffer.getvalue()))
+    return made
+
+
+def scones(number: int) -> list[Labelled]:
+    """Draw what no class of this classifier is."""
+    _, found = draw_candidates(FOREIGN, number // 2, 501)
+    return [(each.label, each.data) for each in found]
+
+
+def mostly(label: str, number: int) -> list[Labelled]:
+    """Draw four of one class for each of the other."""
+    found = drawings(502, 2 * number)
+    own = [each for each in found if each[0] == label][: number - number // 5]
+    return own + [each for each in found if each[0] != label][: number // 5]
+
+
+def test_clean_traffic_is_quiet_for_twenty_windows(cloud: Deployment) -> None:
+    for part in range(4):
+        classify(cloud, f"clean-{part}", drawings(401 + part, CLEAN // 4 * WINDOW))
+        analysed(cloud)
+    history = remembered(cloud)["history"]
+    assert [each["verdict"] for each in history] == ["clean"] * CLEAN
+    assert sum(each["images"] for each in history) == CLEAN * WINDOW
+    assert ringing(cloud) == set()
+
+
+@pytest.mark.parametrize(
+    ("shift", "kind", "metric"),
+    [
+        ("new objects", "embedding", "EmbeddingDrift"),
+        ("class mix", "classes", "ClassMixDrift"),
+        ("blur", "input", "InputDrift"),
+        ("darkening", "input", "InputDrift"),
+        ("colour shift", "input", "InputDrift"),
+    ],
+)
+def test_a_shift_is_named_within_two_windows(cloud: Deployment, shift: str, kind: str, metric: str) -> None:
+    if shift == "new objects":
+        pictures = scones(2 * WINDOW)
+    elif shift == "class mix":
+        pictures = mostly("bicycle", 2 * WINDOW)
+    else:
+        pictures = changed(drawings(503, 2 * WINDOW), SHIFTS[shift][1])
+    classify(cloud, shift.replace(" ", "-"), pictures)
+    windows = analysed(cloud)["windows"]
+    assert len(windows) == 2
+    assert any(kind in each["kinds"] for each in windows), windows
+    assert {metric, "any"} <= ringing(cloud)
+
+
+def counted(cloud: Deployment) -> tuple[int, int]:
+    """Return how many pictures the analysis has counted in windows, closed and open, and how many decisions."""
+    found = remembered(cloud)
+    return (
+        sum(each["images"] for each in found["history"])
+        + sum(len(each["records"]) for each in found["opened"]),
+        sum(each["sure"] + each["unsure"] for each in found["tallies"].values()),
+    )
+
+
+def start(cloud: Deployment, case: str = "") -> str:
+    """Start an analysis and return its execution."""
+    machine = cloud.outputs["AnalysisStateMachineArn"] + (f"#{case}" if case else "")
+    arn: str = cloud.client("stepfunctions").start_execution(stateMachineArn=machine)["executionArn"]
+    return arn
+
+
+def status(cloud: Deployment, execution: str) -> str:
+    """Wait for an execution's end, and return its status."""
+    client = cloud.client("stepfunctions")
+
+    def ended() -> str | None:
+        found = str(client.describe_execution(executionArn=execution)["status"])
+        return None if found == "RUNNING" else found
+
+    return until(ended, 120, "the end of the analysis")
+
+
+def job(cloud: Deployment) -> psutil.Process:
+    """Wait for the process of an analysis job, and return it."""
+
+    def found() -> psutil.Process | None:
+        for process in belonging(cloud.instance.identity):
+            try:
+                if any(each.endswith("analyze.py") for each in process.cmdline()):
+                    return process
+            except psutil.Error:
+                continue
+        return None
+
+    return until(found, 60, "the analysis job")
+
+
+def killed_job(cloud: Deployment) -> None:
+    execution = start(cloud)
+    job(cloud).kill()
+    assert status(cloud, execution) == "FAILED"
+
+
+def stopped_execution(cloud: Deployment) -> None:
+    execution = start(cloud)
+    job(cloud)
+    cloud.client("stepfunctions").stop_execution(executionArn=execution)
+    assert status(cloud, execution) == "ABORTED"
+
+
+def failed_after_its_metrics(cloud: Deployment) -> None:
+    machine = cloud.outputs["AnalysisStateMachineArn"].rpartition(":")[2]
+    mocks = {
+        "StateMachines": {machine: {"TestCases": {"dies": {"CommitState": "dies"}}}},
+        "MockedResponses": {"dies": {"0-9": throws("States.Timeout")}},
+    }
+    cloud.mocks.write_text(json.dumps(mocks))
+    assert status(cloud, start(cloud, "dies")) == "FAILED"
+
+
+@pytest.mark.parametrize("death", [killed_job, stopped_execution, failed_after_its_metrics])
+def test_an_analysis_that_dies_counts_nothing_and_the_next_one_counts_once(
+    cloud: Deployment, death: Callable[[Deployment], None]
+) -> None:
+    if not state.item(of_instance(cloud.instance, name="scones", env=ENV, classifier="vehicles"), "analysis"):
+        analysed(cloud)
+    before = counted(cloud)
+    classify(cloud, death.__name__, drawings(504, WINDOW))
+    death(cloud)
+    assert counted(cloud) == before
+    analysed(cloud)
+    assert counted(cloud) == (before[0] + WINDOW, before[1] + WINDOW)
+    analysed(cloud)
+    assert counted(cloud) == (before[0] + WINDOW, before[1] + WINDOW)
+
+
+def test_a_paused_deployment_refuses_new_training_code_and_is_destroyed_whole(
+    cloud: Deployment, tmp_path: Path
+) -> None:
+    target = of_instance(cloud.instance, name="scones", env=ENV, classifier="vehicles")
+    assert pausing.pause(target, print).startswith("paused")
+    other = tmp_path / "other.toml"
+    other.write_text(cloud.overlay.read_text().replace("epochs = 3", "epochs = 4"))
+
+    def cdk(command: str, overlay: Path, *more: str) -> None:
+        context = ["-c", f"env={ENV}", "-c", f"settings={overlay}"]
+        run_cdk(cloud.instance, [command, "--all", *more, *context], project=ROOT, output=tmp_path / command)
+
+    with pytest.raises(CdkError, match="scones resume"):
+        cdk("deploy", other, "--require-approval", "never")
+    assert state.item(target, "paused")
+    assert cloud.client("sagemaker").list_endpoints()["Endpoints"] == []
+    # As before, what is there is destroyed: the update was rolled back.
+    cdk("destroy", cloud.overlay, "--force")
+    assert leftovers(cloud.before, inventory(cloud.instance)) == []
+    assert cloud.instance.denials() == []
