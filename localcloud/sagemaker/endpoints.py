@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import random
 import threading
-import time
 from typing import Any
 
 from localcloud.access import AccessDeniedError
@@ -13,8 +12,7 @@ from localcloud.autoscaling import targets
 from localcloud.containers import ray_serve
 from localcloud.sagemaker import jobs, rules
 from localcloud.sagemaker.errors import JobFailedError, ValidationError
-from localcloud.sagemaker.fleets import Fleet, variants
-from localcloud.sagemaker.metrics import METRICS
+from localcloud.sagemaker.fleets import PRODUCTION, SHADOW, Fleet, described
 from localcloud.sagemaker.rollout import deploy
 from localcloud.sagemaker.store import ACCOUNT, KINDS, STORE, Record
 
@@ -26,7 +24,7 @@ CHANGING = ("Creating", "Updating", "RollingBack")
 
 def _create_config(request: dict[str, Any]) -> dict[str, Any]:
     rules.endpoint_config(request)
-    for variant in request["ProductionVariants"]:
+    for variant in (*request[PRODUCTION], *request.get(SHADOW, ())):
         STORE.get(MODEL, variant["ModelName"])
     return {CONFIG.arn: STORE.add(CONFIG, request).arn}
 
@@ -37,8 +35,8 @@ def _delete_config(request: dict[str, Any]) -> None:
 
 def _create(request: dict[str, Any]) -> dict[str, Any]:
     config = STORE.get(CONFIG, request[CONFIG.key])
-    record = STORE.add(ENDPOINT, request, EndpointStatus="Creating", ProductionVariants=variants(config))
-    _in_thread(record, config, {}, variants(config))
+    record = STORE.add(ENDPOINT, request, EndpointStatus="Creating", **described(config))
+    _in_thread(record, config, {}, described(config))
     return {ENDPOINT.arn: record.arn}
 
 
@@ -46,8 +44,8 @@ def _update(request: dict[str, Any]) -> dict[str, Any]:
     record, config = STORE.get(ENDPOINT, request[ENDPOINT.key]), STORE.get(CONFIG, request[CONFIG.key])
     deployment = request.get("DeploymentConfig") or {}
     keep = request.get("RetainAllVariantProperties", False)
-    wanted = variants(config, record.shown["ProductionVariants"] if keep else ())
-    rules.deployment(deployment, min(each["CurrentInstanceCount"] for each in wanted))
+    wanted = described(config, record.shown if keep else None)
+    rules.deployment(deployment, min(each["CurrentInstanceCount"] for each in wanted[PRODUCTION]))
     _scales_still(record, config)
     with record.lock:
         if record.shown["EndpointStatus"] not in ("InService", "Failed"):
@@ -68,7 +66,7 @@ def _scales_still(record: Record, config: Record) -> None:
         return
     before = STORE.get(CONFIG, record.shown[CONFIG.key])
     old, new = (
-        {each["VariantName"]: each.get("InstanceType") for each in some.shown["ProductionVariants"]}
+        {each["VariantName"]: each.get("InstanceType") for each in some.shown[PRODUCTION]}
         for some in (before, config)
     )
     for variant in scaled:
@@ -97,9 +95,7 @@ def end(record: Record) -> None:
     STORE.remove(record)
 
 
-def _in_thread(
-    record: Record, config: Record, deployment: dict[str, Any], wanted: list[dict[str, Any]]
-) -> None:
+def _in_thread(record: Record, config: Record, deployment: dict[str, Any], wanted: dict[str, Any]) -> None:
     def deploying() -> None:
         try:
             deploy(record, config, deployment, wanted)
@@ -137,11 +133,7 @@ def invoke(name: str, body: bytes, headers: dict[str, str]) -> tuple[ray_serve.A
         fleet = shifted[0]
     if fleet is None:
         raise ValidationError(f"Endpoint {name} of account {ACCOUNT} has no variant in service.")
-    member = fleet.pick()
-    started = time.monotonic()
-    answer = member.container.invoke(body, headers)
-    METRICS.invocation(name, member.variant, answer.status, time.monotonic() - started)
-    return answer, member.variant
+    return fleet.invoke(body, headers)
 
 
 OPERATIONS = {

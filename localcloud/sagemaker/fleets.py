@@ -6,35 +6,18 @@ A variant of several instances is one process here, because the machine is one.
 from __future__ import annotations
 
 import random
-import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from localcloud import access
-from localcloud.containers import ray_serve
-from localcloud.sagemaker import jobs
-from localcloud.sagemaker.logs import LogStream
-from localcloud.sagemaker.store import KINDS, STORE, Record
+from localcloud.containers.ray_serve import Answer
+from localcloud.sagemaker import capture, members
+from localcloud.sagemaker.members import Member
+from localcloud.sagemaker.shadow import Shadow, share
+from localcloud.sagemaker.store import Record
 
-
-@dataclass(frozen=True)
-class Member:
-    """The container of one variant."""
-
-    variant: str
-    weight: float
-    container: ray_serve.Container
-    log: LogStream
-    folder: Path
-
-    def stop(self) -> None:
-        """End the container and drop its folder."""
-        self.container.stop()
-        self.log.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
+PRODUCTION, SHADOW = "ProductionVariants", "ShadowProductionVariants"
 
 
 @dataclass(frozen=True)
@@ -43,25 +26,41 @@ class Fleet:
 
     Attributes
     ----------
+    members
+        Those of the production variants.
     instances
-        How many the configuration asks for, which canary sizes are counted in.
+        How many the configuration asks for in production, which canary sizes are counted in.
     """
 
     config: str
     members: tuple[Member, ...]
     instances: int
+    shadow: Shadow | None = None
 
     def pick(self) -> Member:
-        """Choose a variant for an invocation by the variants' weights."""
+        """Choose a production variant for an invocation by the variants' weights."""
         return random.choices(self.members, [max(member.weight, 1e-9) for member in self.members])[0]  # noqa: S311
+
+    def invoke(self, body: bytes, headers: Mapping[str, str]) -> tuple[Answer, str]:
+        """Answer from a production variant, and name it; the shadow variant gets its copy."""
+        member = self.pick()
+        answer = member.invoke(body, headers)
+        if self.shadow is not None:
+            # Afterwards, because here both share the processors that on AWS each variant has for itself.
+            self.shadow.send(body, headers)
+        return answer, member.variant
 
     def stop(self) -> None:
         """End every container."""
+        if self.shadow is not None:
+            self.shadow.stop()
         for member in self.members:
             member.stop()
 
 
-def variants(config: Record, kept: Sequence[dict[str, Any]] = ()) -> list[dict[str, Any]]:
+def variants(
+    config: Record, kept: Sequence[dict[str, Any]] = (), *, kind: str = PRODUCTION
+) -> list[dict[str, Any]]:
     """Describe a configuration's variants as a serving endpoint does; those in `kept` stay as they are."""
     known = {each["VariantName"]: each for each in kept}
     return [
@@ -73,8 +72,20 @@ def variants(config: Record, kept: Sequence[dict[str, Any]] = ()) -> list[dict[s
             "DesiredInstanceCount": variant.get("InitialInstanceCount", 1),
             **known.get(variant["VariantName"], {}),
         }
-        for variant in config.shown["ProductionVariants"]
+        for variant in config.shown.get(kind, ())
     ]
+
+
+def described(config: Record, kept: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return what an endpoint shows of its configuration: nothing as `None`, so that an update takes it away.
+
+    Parameters
+    ----------
+    kept
+        What the endpoint shows now, where its variants' properties are to stay.
+    """
+    shown = {kind: variants(config, (kept or {}).get(kind) or (), kind=kind) for kind in (PRODUCTION, SHADOW)}
+    return {**shown, SHADOW: shown[SHADOW] or None, "DataCaptureConfig": capture.summary(config)}
 
 
 def launch(endpoint: Record, config: Record) -> Fleet:
@@ -85,42 +96,19 @@ def launch(endpoint: Record, config: Record) -> Fleet:
     JobFailedError, ValidationError, jobs.JobStoppedError
         When one cannot start; the others are ended then.
     """
-    wanted = config.shown["ProductionVariants"]
+    production, shadows = config.shown[PRODUCTION], config.shown.get(SHADOW, [])
+    wanted = [*production, *shadows]
     with ThreadPoolExecutor(len(wanted)) as pool:
-        starting = [pool.submit(_launch, endpoint, config, variant) for variant in wanted]
+        starting = [pool.submit(members.launch, endpoint, config, variant) for variant in wanted]
     faults = [future.exception() for future in starting]
     if fault := next((fault for fault in faults if fault is not None), None):
         for future, own in zip(starting, faults, strict=True):
             if own is None:
                 future.result().stop()
         raise fault
-    instances = sum(variant.get("InitialInstanceCount", 1) for variant in wanted)
-    return Fleet(config.name, tuple(future.result() for future in starting), instances)
-
-
-def _launch(endpoint: Record, config: Record, variant: dict[str, Any]) -> Member:
-    """Start one variant's container in its model's role."""
-    model = STORE.get(KINDS["Model"], variant["ModelName"])
-    with access.acting(model.shown["ExecutionRoleArn"], jobs.PRINCIPAL, endpoint.arn):
-        access.allowed("cloudwatch:PutMetricData", cloudwatch_namespace="/aws/sagemaker/Endpoints")
-        return _started(endpoint, config, variant, model)
-
-
-def _started(endpoint: Record, config: Record, variant: dict[str, Any], model: Record) -> Member:
-    name = variant["VariantName"]
-    log = LogStream(f"/aws/sagemaker/Endpoints/{endpoint.name}", f"{name}/{config.name}")
-    folder = jobs.scratch("ep")
-    try:
-        container = ray_serve.start(
-            model.shown,
-            {},
-            folder,
-            log,
-            endpoint.stop,
-            limit=variant.get("ContainerStartupHealthCheckTimeoutInSeconds", ray_serve.START_SECONDS),
-        )
-    except BaseException:
-        log.close()
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-    return Member(name, variant.get("InitialVariantWeight", 1.0), container, log, folder)
+    serving = [future.result() for future in starting]
+    shadow = None
+    if shadows:
+        shadow = Shadow(serving[-1], share(serving[-1].weight, serving[0].weight))
+    instances = sum(variant.get("InitialInstanceCount", 1) for variant in production)
+    return Fleet(config.name, tuple(serving[: len(production)]), instances, shadow)

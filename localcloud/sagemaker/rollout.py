@@ -2,34 +2,31 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from localcloud.access import client
 from localcloud.sagemaker.errors import JobFailedError
-from localcloud.sagemaker.fleets import Fleet, launch
+from localcloud.sagemaker.fleets import PRODUCTION, SHADOW, Fleet, launch
+from localcloud.sagemaker.pace import TIME_SCALE
 from localcloud.sagemaker.store import Record, now
 
-TIME_SCALE = float(os.environ.get("LOCALCLOUD_TIME_SCALE", "1"))
-"""What bake times and canary intervals are multiplied by."""
 WATCH_SECONDS = 1.0
 
 
-def deploy(
-    record: Record, config: Record, deployment: Mapping[str, Any], wanted: list[dict[str, Any]]
-) -> None:
+def deploy(record: Record, config: Record, deployment: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
     """Start the new fleet, move the traffic by the policy, watch the alarms, then end the old fleet.
 
-    `wanted` describes the variants as they will be.
+    `wanted` is what the endpoint will show: its variants and its data capture.
 
     Raises
     ------
     JobFailedError
         When the new fleet cannot start or an alarm rang; the old fleet has all the traffic then.
     """
-    pending = {"EndpointConfigName": config.name, "ProductionVariants": wanted, "StartTime": now()}
+    coming = {kind: wanted[kind] for kind in (PRODUCTION, SHADOW) if wanted[kind]}
+    pending = {"EndpointConfigName": config.name, **coming, "StartTime": now()}
     record.update(PendingDeploymentSummary=pending)
     try:
         green = launch(record, config)
@@ -48,7 +45,7 @@ def deploy(
             blue.stop()
     finally:
         record.shown.pop("PendingDeploymentSummary", None)
-    record.update(EndpointConfigName=config.name, ProductionVariants=wanted)
+    record.update(EndpointConfigName=config.name, **wanted)
 
 
 def _shift(record: Record, blue: Fleet, green: Fleet, deployment: Mapping[str, Any]) -> None:

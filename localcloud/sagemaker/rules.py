@@ -123,10 +123,18 @@ def endpoint_config(request: dict[str, Any]) -> None:
     ------
     ValidationError
     """
-    names = [variant["VariantName"] for variant in request["ProductionVariants"]]
+    production, shadows = request["ProductionVariants"], request.get("ShadowProductionVariants", [])
+    names = [variant["VariantName"] for variant in (*production, *shadows)]
     if len(set(names)) < len(names):
         raise ValidationError("Variant names must be unique within an endpoint configuration.")
-    for variant in request["ProductionVariants"]:
+    if shadows and (len(shadows) > 1 or len(production) > 1):
+        raise ValidationError(
+            "An endpoint configuration with ShadowProductionVariants takes one shadow variant and one production "
+            f"variant; this one has {len(shadows)} and {len(production)}."
+        )
+    if request.get("DataCaptureConfig", {}).get("DestinationS3Uri", "").startswith("https:"):
+        raise ValidationError("The local SageMaker captures data to S3 URIs: give DestinationS3Uri as s3://.")
+    for variant in (*production, *shadows):
         if "ModelName" not in variant:
             raise ValidationError("The local SageMaker serves variants that name a model: give ModelName.")
         _volume(

@@ -9,7 +9,7 @@ import pytest
 
 from localcloud.sagemaker import rollout
 from localcloud.sagemaker.errors import JobFailedError
-from localcloud.sagemaker.fleets import variants
+from localcloud.sagemaker.fleets import described
 from localcloud.sagemaker.rollout import steps
 from localcloud.sagemaker.store import KINDS, Record, Store
 
@@ -58,10 +58,12 @@ class FakeAlarms:
     fault: Exception | None = None
     seen: list[Any] = field(default_factory=list)
     record: Record | None = None
+    pending: dict[str, Any] = field(default_factory=dict)
 
     def describe_alarms(self, **_: Any) -> dict[str, Any]:
         assert self.record is not None
         self.seen.append(self.record.private["shift"])
+        self.pending = self.record.shown["PendingDeploymentSummary"]
         if self.fault is not None:
             raise self.fault
         return {"MetricAlarms": [{"AlarmName": name} for name in self.ringing]}
@@ -99,7 +101,7 @@ def test_the_new_fleet_has_all_traffic_when_no_alarm_rings(
     alarms: FakeAlarms, serving: tuple[Record, Record, FakeFleet]
 ) -> None:
     endpoint, config, blue = serving
-    rollout.deploy(endpoint, config, DEPLOYMENT, variants(config))
+    rollout.deploy(endpoint, config, DEPLOYMENT, described(config))
     assert [share for _, share in alarms.seen] == [0.5, 1.0]
     assert endpoint.private["fleet"].config == "two"
     assert blue.stopped
@@ -120,8 +122,43 @@ def test_the_old_fleet_keeps_all_traffic_when_the_watch_fails(
     endpoint, config, blue = serving
     alarms.ringing, alarms.fault = ringing, fault
     with pytest.raises(raised):
-        rollout.deploy(endpoint, config, DEPLOYMENT, variants(config))
+        rollout.deploy(endpoint, config, DEPLOYMENT, described(config))
     green, share = alarms.seen[0]
     assert (share, green.stopped, blue.stopped) == (0.5, True, False)
     assert endpoint.private == {"fleet": blue}
     assert endpoint.shown["EndpointConfigName"] == "one"
+
+
+def test_an_endpoint_shows_its_shadow_until_an_update_drops_it(
+    alarms: FakeAlarms, serving: tuple[Record, Record, FakeFleet]
+) -> None:
+    endpoint, config, _ = serving
+    shadowed = Store().add(
+        KINDS["EndpointConfig"],
+        {
+            "EndpointConfigName": "shadowed",
+            "ProductionVariants": config.shown["ProductionVariants"],
+            "ShadowProductionVariants": [{"VariantName": "Next", "ModelName": "three"}],
+            "DataCaptureConfig": {"InitialSamplingPercentage": 100, "DestinationS3Uri": "s3://bucket/a"},
+        },
+    )
+    rollout.deploy(endpoint, shadowed, DEPLOYMENT, described(shadowed))
+    expected = {
+        "VariantName": "Next",
+        "CurrentWeight": 1.0,
+        "DesiredWeight": 1.0,
+        "CurrentInstanceCount": 1,
+        "DesiredInstanceCount": 1,
+    }
+    assert alarms.pending["ShadowProductionVariants"] == [expected]
+    assert endpoint.shown["ShadowProductionVariants"] == [expected]
+    assert endpoint.shown["DataCaptureConfig"] == {
+        "EnableCapture": True,
+        "CaptureStatus": "Started",
+        "CurrentSamplingPercentage": 100,
+        "DestinationS3Uri": "s3://bucket/a",
+    }
+    rollout.deploy(endpoint, config, DEPLOYMENT, described(config))
+    assert "ShadowProductionVariants" not in alarms.pending
+    # What is None, no Describe shows.
+    assert endpoint.shown["ShadowProductionVariants"] is endpoint.shown["DataCaptureConfig"] is None

@@ -60,6 +60,51 @@ def test_an_endpoint_configuration_is_refused_when_two_variants_share_a_name() -
         rules.endpoint_config({"ProductionVariants": [variant, variant]})
 
 
+def _variant(name: str) -> dict[str, Any]:
+    return {"VariantName": name, "ModelName": name.lower(), "InstanceType": "ml.m5.large"}
+
+
+@pytest.mark.parametrize(
+    ("production", "shadows", "refused"),
+    [
+        (["A"], ["B"], ""),
+        (["A"], ["A"], "unique"),
+        (["A", "B"], ["C"], "this one has 1 and 2"),
+        (["A"], ["B", "C"], "this one has 2 and 1"),
+        (["A", "B"], [], ""),
+    ],
+)
+def test_one_shadow_variant_goes_with_one_production_variant_when_there_is_one(
+    production: list[str], shadows: list[str], refused: str
+) -> None:
+    request = {
+        "ProductionVariants": [_variant(name) for name in production],
+        "ShadowProductionVariants": [_variant(name) for name in shadows],
+    }
+    if not refused:
+        rules.endpoint_config(request)
+    else:
+        with pytest.raises(ValidationError, match=refused):
+            rules.endpoint_config(request)
+
+
+def test_a_shadow_variants_volume_key_is_refused_when_its_instance_has_local_storage() -> None:
+    shadow = {**_variant("B"), "InstanceType": "ml.g5.xlarge"}
+    request = {
+        "ProductionVariants": [_variant("A")],
+        "ShadowProductionVariants": [shadow],
+        "KmsKeyId": "alias/key",
+    }
+    with pytest.raises(ValidationError, match="local storage"):
+        rules.endpoint_config(request)
+
+
+def test_data_capture_is_refused_when_its_destination_is_no_s3_uri() -> None:
+    capture = {"DestinationS3Uri": "https://bucket.s3.amazonaws.com/a"}
+    with pytest.raises(ValidationError, match="s3://"):
+        rules.endpoint_config({"ProductionVariants": [_variant("A")], "DataCaptureConfig": capture})
+
+
 def test_a_number_is_refused_when_it_is_over_its_limit() -> None:
     shape = model.operation("UpdateEndpoint").input_shape
     assert shape is not None
