@@ -11,6 +11,7 @@ import numpy as np
 from training.analysis.baselines import Baseline, Baselines
 from training.analysis.comparison import Comparison
 from training.analysis.drift import compare
+from training.analysis.live import rollback
 from training.analysis.metrics import metrics
 from training.analysis.quality import full_windows, judge_reviews
 from training.analysis.reading import Counts, new_answers, new_predictions, new_reviews
@@ -67,7 +68,7 @@ def analyze(options: argparse.Namespace) -> None:
     judged += _reviewed(reviews, state, now, retrained, options.target_error)
     judged.sort(key=lambda each: (each["end"], each["source"], each["model_version"]))
     state.history += [{**each, "tests": _scores(each.get("tests", []))} for each in judged]
-    wanted = retrain(state.history, state.serving, len(state.reviewed), options.enough_reviews, retrained)
+    decided = _decide(options, state, len(judged), retrained)
     compared = _compare_shadow(options, state, predictions, reviews, counts, now)
     shadow = compared.as_dict(span.minimum, options.target_error) if compared else None
     state.analyzed_at = now
@@ -88,7 +89,7 @@ def analyze(options: argparse.Namespace) -> None:
             judged, options.classifier, options.endpoint, len(state.reviewed), shadow, iso(now)
         ),
         "shadow": shadow,
-        "retrain": wanted,
+        **decided,
     }
     options.report.mkdir(parents=True, exist_ok=True)
     shown = next((w for w in reversed(closed) if isinstance(baselines.of(w.version), Baseline)), None)
@@ -100,7 +101,7 @@ def analyze(options: argparse.Namespace) -> None:
     log(
         f"windows={len(judged)} drift={sum(each['verdict'] == 'drift' for each in judged)} "
         f"predictions={counts.predictions} reviews={counts.reviews} "
-        f"retrain={wanted['trigger'] or 'no'}"
+        f"retrain={decided['retrain']['trigger'] or 'no'} rollback={decided['rollback']['wanted']}"
     )
 
 
@@ -131,6 +132,22 @@ def _reviewed(
         for version, waiting in sorted(state.waiting.items())
         for window in full_windows(waiting, now)
     ]
+
+
+def _decide(
+    options: argparse.Namespace, state: State, added: int, retrained: float
+) -> dict[str, dict[str, Any]]:
+    """Return what is wanted: the model before, a new one, or neither; ``added`` verdicts are this analysis's."""
+    promoted = _moment(options.promoted, "--promoted") if options.promoted else 0.0
+    back = rollback(state.history, added, state.serving, promoted)
+    again = retrain(state.history, state.serving, len(state.reviewed), options.enough_reviews, retrained)
+    if back["wanted"]:  # and what the model before then says of the traffic decides whether to train
+        again = {
+            "wanted": False,
+            "reason": "No training: first the model before should serve again.",
+            "trigger": "",
+        }
+    return {"rollback": back, "retrain": again}
 
 
 def _compare_shadow(
@@ -207,6 +224,9 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--enough-reviews", type=int, default=100, help="new ones that are worth a model")
     parser.add_argument(
         "--retrained", type=_given, default="", help="when it was last trained for its traffic, ISO; or none"
+    )
+    parser.add_argument(
+        "--promoted", type=_given, default="", help="when the model that serves became champion, ISO; or none"
     )
     parser.add_argument(
         "--shadow", type=_given, default="", help="where a shadow's answers are captured; or none"
