@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 
 from training.analysis.baselines import Baseline, Baselines
+from training.analysis.comparison import Comparison
 from training.analysis.drift import compare
+from training.analysis.live import rollback
 from training.analysis.metrics import metrics
 from training.analysis.quality import full_windows, judge_reviews
-from training.analysis.reading import Counts, new_predictions, new_reviews
-from training.analysis.records import NONE, iso, seconds
+from training.analysis.reading import Counts, new_answers, new_predictions, new_reviews
+from training.analysis.records import NONE, Prediction, Review, iso, seconds
 from training.analysis.report import page
 from training.analysis.state import State, read_state
 from training.analysis.storage import place
@@ -51,26 +53,24 @@ def judge(window: Window, baseline: Baseline | str, minimum: int) -> dict[str, A
 
 def analyze(options: argparse.Namespace) -> None:
     """Analyse as the options say."""
-    now = _moment(options.now, "--now")
-    state, counts, late = read_state(options.previous), Counts(), options.late_hours
+    now, late = _moment(options.now, "--now"), options.late_hours
+    state, counts = read_state(options.previous), Counts()
     baselines = Baselines(place(options.runs))
     span = Span(options.window_images, options.window_hours, options.minimum_images)
     gathering = Gathering(span, state.opened, state.serving)
     predictions = list(new_predictions(place(options.log), state, counts, now, late))
-    for each in predictions:
-        tally = state.tally(each.model_version or state.serving)
-        tally.at = max(tally.at, each.at)
-        tally.rejected += each.rejected
-        tally.sure += not each.rejected and each.confident
-        tally.unsure += not each.rejected and not each.confident
+    reviews = list(new_reviews(place(options.reviews), state, counts, now, late))
+    _count(predictions, state)
     closed = gathering.add(predictions, now)
     state.serving = gathering.serving
     judged = [judge(window, baselines.of(window.version), span.minimum) for window in closed]
     retrained = _moment(options.retrained, "--retrained") if options.retrained else 0.0
-    judged += _reviews(options, state, counts, now, retrained)
+    judged += _reviewed(reviews, state, now, retrained, options.target_error)
     judged.sort(key=lambda each: (each["end"], each["source"], each["model_version"]))
     state.history += [{**each, "tests": _scores(each.get("tests", []))} for each in judged]
-    wanted = retrain(state.history, state.serving, len(state.reviewed), options.enough_reviews, retrained)
+    decided = _decide(options, state, len(judged), retrained)
+    compared = _compare_shadow(options, state, predictions, reviews, counts, now)
+    shadow = compared.as_dict(span.minimum, options.target_error) if compared else None
     state.analyzed_at = now
     state.forget(now, late)
     analysis = {
@@ -85,27 +85,40 @@ def analyze(options: argparse.Namespace) -> None:
         "quality": {version: tally.as_dict() for version, tally in sorted(state.tallies.items()) if version},
         "new_reviews": len(state.reviewed),
         "notes": _notes(judged, baselines, counts),
-        "metrics": metrics(judged, options.classifier, options.endpoint, len(state.reviewed), iso(now)),
-        "retrain": wanted,
+        "metrics": metrics(
+            judged, options.classifier, options.endpoint, len(state.reviewed), shadow, iso(now)
+        ),
+        "shadow": shadow,
+        **decided,
     }
     options.report.mkdir(parents=True, exist_ok=True)
     shown = next((w for w in reversed(closed) if isinstance(baselines.of(w.version), Baseline)), None)
     beside = baselines.of(shown.version) if shown else None
-    text = page(analysis, state.history, shown, beside if isinstance(beside, Baseline) else None)
+    text = page(analysis, state.history, shown, beside if isinstance(beside, Baseline) else None, compared)
     (options.report / "report.html").write_text(text, encoding="utf-8")
     for name, content in (("analysis", analysis), ("state", state.as_dict())):
         (options.report / f"{name}.json").write_text(json.dumps(content) + "\n", encoding="utf-8")
     log(
         f"windows={len(judged)} drift={sum(each['verdict'] == 'drift' for each in judged)} "
-        f"predictions={counts.predictions} reviews={counts.reviews} retrain={wanted['trigger'] or 'no'}"
+        f"predictions={counts.predictions} reviews={counts.reviews} "
+        f"retrain={decided['retrain']['trigger'] or 'no'} rollback={decided['rollback']['wanted']}"
     )
 
 
-def _reviews(
-    options: argparse.Namespace, state: State, counts: Counts, now: float, retrained: float
+def _count(predictions: Sequence[Prediction], state: State) -> None:
+    for each in predictions:
+        tally = state.tally(each.model_version or state.serving)
+        tally.at = max(tally.at, each.at)
+        tally.rejected += each.rejected
+        tally.sure += not each.rejected and each.confident
+        tally.unsure += not each.rejected and not each.confident
+
+
+def _reviewed(
+    reviews: Sequence[Review], state: State, now: float, retrained: float, target_error: float
 ) -> list[dict[str, Any]]:
     """Count the new reviews, and judge those windows of them that are full."""
-    for review in new_reviews(place(options.reviews), state, counts, now, options.late_hours):
+    for review in reviews:
         tally = state.tally(review.model_version)
         tally.at = max(tally.at, review.at)
         tally.count(review)
@@ -115,10 +128,46 @@ def _reviews(
             state.reviewed.append(review.at)
     state.reviewed = [at for at in state.reviewed if at >= retrained]
     return [
-        judge_reviews(version, window, options.target_error)
+        judge_reviews(version, window, target_error)
         for version, waiting in sorted(state.waiting.items())
         for window in full_windows(waiting, now)
     ]
+
+
+def _decide(
+    options: argparse.Namespace, state: State, added: int, retrained: float
+) -> dict[str, dict[str, Any]]:
+    """Return what is wanted: the model before, a new one, or neither; ``added`` verdicts are this analysis's."""
+    promoted = _moment(options.promoted, "--promoted") if options.promoted else 0.0
+    back = rollback(state.history, added, state.serving, promoted)
+    again = retrain(state.history, state.serving, len(state.reviewed), options.enough_reviews, retrained)
+    if back["wanted"]:  # and what the model before then says of the traffic decides whether to train
+        again = {
+            "wanted": False,
+            "reason": "No training: first the model before should serve again.",
+            "trigger": "",
+        }
+    return {"rollback": back, "retrain": again}
+
+
+def _compare_shadow(
+    options: argparse.Namespace,
+    state: State,
+    predictions: Sequence[Prediction],
+    reviews: Sequence[Review],
+    counts: Counts,
+    now: float,
+) -> Comparison | None:
+    """Join what is new with the shadow's answers; return the newest of its models beside the one that serves."""
+    if options.shadow:
+        for answer in new_answers(place(options.shadow), state, counts, now, options.late_hours):
+            state.shadow.answer(answer, now)
+        for prediction in predictions:
+            state.shadow.decision(prediction, now)
+        for review in reviews:
+            state.shadow.review(review, now)
+    counts.shadow_unmatched = state.shadow.forget(now, options.late_hours)
+    return state.shadow.newest(state.serving, now, options.late_hours) if options.shadow else None
 
 
 def _scores(tests: Sequence[dict[str, Any]]) -> dict[str, float]:
@@ -175,6 +224,12 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--enough-reviews", type=int, default=100, help="new ones that are worth a model")
     parser.add_argument(
         "--retrained", type=_given, default="", help="when it was last trained for its traffic, ISO; or none"
+    )
+    parser.add_argument(
+        "--promoted", type=_given, default="", help="when the model that serves became champion, ISO; or none"
+    )
+    parser.add_argument(
+        "--shadow", type=_given, default="", help="where a shadow's answers are captured; or none"
     )
     parser.add_argument("--classifier", required=True)
     parser.add_argument("--endpoint", required=True)

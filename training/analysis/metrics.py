@@ -14,10 +14,15 @@ KINDS = {
 
 
 def metrics(
-    windows: Sequence[Mapping[str, Any]], classifier: str, endpoint: str, reviewed: int, now: str
+    windows: Sequence[Mapping[str, Any]],
+    classifier: str,
+    endpoint: str,
+    reviewed: int,
+    shadow: Mapping[str, Any] | None,
+    now: str,
 ) -> list[dict[str, Any]]:
     """
-    Return the entries of the newest windows, newest first.
+    Return the entries of a shadow and of the newest windows, newest first.
 
     Each is there twice: with the model's version as a dimension, and without, for alarms that outlive a model. All bear
     the time of the analysis: an alarm looks at the last hour alone, and a window may have ended before that.
@@ -27,17 +32,26 @@ def metrics(
         {"Name": "Endpoint", "Value": endpoint},
     ]
     found = [_entry("NewReviews", reviewed, "Count", now, names)]
-    for window in sorted(windows, key=lambda each: str(each["end"]), reverse=True):
-        versioned = [*names, {"Name": "ModelVersion", "Value": window["model_version"]}]
+    newest = sorted(windows, key=lambda each: str(each["end"]), reverse=True)
+    spoken = [(window["model_version"], _values(window)) for window in newest]
+    if shadow:
+        spoken.insert(0, (shadow["model_version"], _shadow(shadow)))
+    for version, values in spoken:
+        versioned = [*names, {"Name": "ModelVersion", "Value": version}]
         own = [
             _entry(name, value, unit, now, dimensions)
-            for name, value, unit in _values(window)
+            for name, value, unit in values
             for dimensions in (versioned, names)
         ]
         if len(found) + len(own) > MOST:
             break
         found += own
     return found
+
+
+def _shadow(shadow: Mapping[str, Any]) -> list[tuple[str, float, str]]:
+    pairs: list[tuple[str, float, str]] = [("ShadowPairs", shadow["pairs"], "Count")]
+    return [*pairs, ("ShadowAgreement", shadow["agreement"], "None")] if shadow["pairs"] else pairs
 
 
 def _values(window: Mapping[str, Any]) -> list[tuple[str, float, str]]:

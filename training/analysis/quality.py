@@ -48,11 +48,11 @@ class Tally:
         `accuracy` is over all pictures: the strata's accuracies by how many decisions each had. Its interval is that
         of both at once (each at 97.5 %), so it promises at least 95 %.
         """
-        routed = _share(self.sampled_right, self.sampled_right + self.sampled_wrong, 0.95)
+        routed = share(self.sampled_right, self.sampled_right + self.sampled_wrong, 0.95)
         weight = self.sure / (self.sure + self.unsure) if self.sure + self.unsure else None
         strata = [
-            _share(self.sampled_right, self.sampled_right + self.sampled_wrong, 0.975),
-            _share(self.unsure_right, self.unsure_right + self.unsure_wrong, 0.975),
+            share(self.sampled_right, self.sampled_right + self.sampled_wrong, 0.975),
+            share(self.unsure_right, self.unsure_right + self.unsure_wrong, 0.975),
         ]
         overall = None
         if weight is not None:
@@ -82,7 +82,7 @@ def judge_reviews(version: str, reviews: Sequence[Review], target_error: float) 
     """
     wrong = sum(not each.correct for each in reviews)
     p_value = float(stats.binomtest(wrong, len(reviews), target_error, alternative="greater").pvalue)
-    share = _share(len(reviews) - wrong, len(reviews), 0.95)
+    routed = share(len(reviews) - wrong, len(reviews), 0.95)
     poor = p_value <= ALPHA and wrong >= _TIMES * target_error * len(reviews)
     small = len(reviews) < MINIMUM
     return {
@@ -94,8 +94,8 @@ def judge_reviews(version: str, reviews: Sequence[Review], target_error: float) 
         "kinds": ["quality"] if poor and not small else [],
         "reviews": len(reviews),
         "wrong": wrong,
-        "routed_accuracy": share["share"],
-        "interval95": share["interval"],
+        "routed_accuracy": routed["share"],
+        "interval95": routed["interval"],
         "p": float(f"{p_value:.3g}"),
     }
 
@@ -113,7 +113,7 @@ def full_windows(waiting: list[Review], now: float) -> list[list[Review]]:
     return windows
 
 
-def _share(right: int, count: int, level: float) -> dict[str, Any]:
+def share(right: int, count: int, level: float) -> dict[str, Any]:
     """Return a share with its exact interval (Clopper and Pearson 1934); of nothing, that it is unknown."""
     if not count:
         return {"share": None, "interval": [0.0, 1.0]}

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from training.analysis.captured import Answer, read_answer
 from training.analysis.records import Prediction, Review, read_prediction, read_review
 from training.analysis.state import State
 from training.analysis.storage import Place
@@ -20,7 +21,11 @@ _WRONG = (ValueError, KeyError, TypeError, AttributeError, OverflowError, Recurs
 
 @dataclass
 class Counts:
-    """What was met; `broken` has the first names of what could not be read, with the reason."""
+    """
+    What was met; `broken` has the first names of what could not be read, with the reason.
+
+    Of a shadow's answers, `shadow_skipped` are of no picture of the log, and `shadow_unmatched` were given up.
+    """
 
     files: int = 0
     lines: int = 0
@@ -28,6 +33,9 @@ class Counts:
     rejected: int = 0
     duplicates: int = 0
     reviews: int = 0
+    shadow_answers: int = 0
+    shadow_skipped: int = 0
+    shadow_unmatched: int = 0
     broken_files: int = 0
     broken_lines: int = 0
     broken_reviews: int = 0
@@ -46,39 +54,13 @@ class Counts:
 def new_predictions(
     log: Place, state: State, counts: Counts, now: float, late_hours: float
 ) -> Iterator[Prediction]:
-    """Read the files of the last hours that were not read before; those that came late are found among them."""
-    horizon = now - late_hours * 3600
-    listed = set()
-    for item in log.items(after=datetime.fromtimestamp(horizon, UTC).strftime("%Y/%m/%d/%H")):
-        if not _HOUR.match(item.key):
-            continue
-        listed.add(item.key)
-        if item.key not in state.files:
-            counts.files += 1
-            yield from _predictions(item.key, log.read(item.key), state, counts, now)
-    state.files = listed
-
-
-def _predictions(
-    key: str, content: bytes | None, state: State, counts: Counts, now: float
-) -> Iterator[Prediction]:
-    try:
-        if content is None:
-            raise FileNotFoundError(key)
-        text = (gzip.decompress(content) if content.startswith(_GZIP) else content).decode()
-    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
-        counts.broken_files += 1
-        counts.name(key, error)
-        return
-    for number, line in enumerate(text.split("\n"), 1):
-        if not line.strip():
-            continue
-        counts.lines += 1
+    """Read the log's decisions that were not met before."""
+    for where, line in _new_lines(log, state.files, counts, now - late_hours * 3600):
         try:
             prediction = read_prediction(line)
         except _WRONG as error:
             counts.broken_lines += 1
-            counts.name(f"{key}, line {number}", error)
+            counts.name(where, error)
             continue
         if not state.is_new(prediction.decision_id, now):
             counts.duplicates += 1
@@ -86,6 +68,58 @@ def _predictions(
         counts.predictions += not prediction.rejected
         counts.rejected += prediction.rejected
         yield prediction
+
+
+def new_answers(
+    captured: Place, state: State, counts: Counts, now: float, late_hours: float
+) -> Iterator[Answer]:
+    """Read a shadow's answers in the files that were not read before; those of no picture of the log are skipped."""
+    for where, line in _new_lines(captured, state.shadow.files, counts, now - late_hours * 3600):
+        try:
+            answer = read_answer(line)
+        except _WRONG as error:
+            counts.broken_lines += 1
+            counts.name(f"the shadow's {where}", error)
+            continue
+        if answer is None:
+            counts.shadow_skipped += 1
+            continue
+        counts.shadow_answers += 1
+        yield answer
+
+
+def _new_lines(place: Place, read: set[str], counts: Counts, horizon: float) -> Iterator[tuple[str, str]]:
+    """
+    Read the files of the last hours that were not read before; those that came late are found among them.
+
+    Each line comes with its place. In the end ``read`` has the names of all files that would be listed again.
+    """
+    listed = set()
+    for item in place.items(after=datetime.fromtimestamp(horizon, UTC).strftime("%Y/%m/%d/%H")):
+        if not _HOUR.match(item.key):
+            continue
+        listed.add(item.key)
+        if item.key in read:
+            continue
+        counts.files += 1
+        try:
+            text = _text(item.key, place.read(item.key))
+        except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
+            counts.broken_files += 1
+            counts.name(item.key, error)
+            continue
+        for number, line in enumerate(text.split("\n"), 1):
+            if line.strip():
+                counts.lines += 1
+                yield f"{item.key}, line {number}", line
+    read.clear()
+    read.update(listed)
+
+
+def _text(key: str, content: bytes | None) -> str:
+    if content is None:
+        raise FileNotFoundError(key)
+    return (gzip.decompress(content) if content.startswith(_GZIP) else content).decode()
 
 
 def new_reviews(

@@ -1,5 +1,6 @@
 """Lines of the prediction log and answers of people, checked once, where they come in."""
 
+import hashlib
 import json
 import math
 from collections.abc import Mapping
@@ -29,6 +30,8 @@ class Prediction:
         Whether it was no picture; then the version is empty or that which serves, and the rest means nothing.
     confident
         Whether it was routed without a person.
+    sampled
+        Whether people may see it although it was; where the log does not say, they may.
     inputs
         Values by the names in `INPUTS`; a statistic that an older endpoint did not answer is missing.
     """
@@ -43,6 +46,7 @@ class Prediction:
     milliseconds: float = 0.0
     inputs: Mapping[str, float] | None = None
     embedding: tuple[float, ...] = ()
+    sampled: bool = True
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as the state keeps it."""
@@ -65,6 +69,11 @@ class Review:
     def correct(self) -> bool:
         """Whether the model had said the same."""
         return self.label == self.predicted
+
+
+def short(identity: str) -> str:
+    """Return what a state remembers an id by."""
+    return hashlib.blake2b(identity.encode(), digest_size=8).hexdigest()
 
 
 def seconds(text: str) -> float:
@@ -109,6 +118,7 @@ def read_prediction(line: str) -> Prediction:
         milliseconds=_finite(raw["milliseconds"]),
         inputs=inputs,
         embedding=tuple(_finite(value) for value in raw["embedding"]),
+        sampled=bool(raw.get("sampled", True)),
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from training.analysis.baselines import Baseline
 from training.analysis.charts import HEIGHT, WIDTH, histograms, mix, series
+from training.analysis.comparison import Comparison
 from training.analysis.records import iso
 from training.analysis.windows import Window
 
@@ -18,6 +19,7 @@ def page(
     history: Sequence[Mapping[str, Any]],
     shown: Window | None,
     baseline: Baseline | None,
+    shadow: Comparison | None,
 ) -> str:
     """
     Return the report as HTML.
@@ -26,6 +28,8 @@ def page(
     ----------
     shown, baseline
         The newest window that could be compared, with what it was compared with; none where nothing could.
+    shadow
+        The newest shadow model beside the one that serves, if there is one.
     """
     from jinja2 import Environment, StrictUndefined  # noqa: PLC0415  # comes with torch; the report alone needs it
 
@@ -44,6 +48,8 @@ def page(
         tests=next((w["tests"] for w in reversed(analysis["windows"]) if w.get("tests")), []),
         histograms=histograms(*compared) if compared else [],
         mix=mix(*compared) if compared else [],
+        confusion=shadow.confusion if shadow else {},
+        confused=shadow.classes if shadow else [],
         width=WIDTH,
         height=HEIGHT,
     )

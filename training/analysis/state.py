@@ -5,14 +5,14 @@ The job is a function of the previous state and the files: killed anywhere and r
 gives the same results. Whoever starts it commits a state by giving it to the next job.
 """
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from training.analysis.quality import Tally
-from training.analysis.records import Prediction, Review, iso
+from training.analysis.records import Prediction, Review, iso, short
+from training.analysis.shadow import Shadow, read_shadow
 from training.analysis.storage import read_uri
 from training.analysis.windows import Window
 from training.errors import StateError
@@ -46,6 +46,8 @@ class State:
         Verdicts, oldest first: what the trigger and the report's plots look back on.
     reviewed
         When pictures of a class were reviewed since the last retraining, seconds since 1970.
+    shadow
+        See `shadow.Shadow`.
     """
 
     analyzed_at: float = 0.0
@@ -57,13 +59,14 @@ class State:
     tallies: dict[str, Tally] = field(default_factory=dict)
     history: list[dict[str, Any]] = field(default_factory=list)
     reviewed: list[float] = field(default_factory=list)
+    shadow: Shadow = field(default_factory=Shadow)
 
     def is_new(self, identity: str, now: float) -> bool:
         """Say whether something is met for the first time, and remember it."""
-        short = hashlib.blake2b(identity.encode(), digest_size=8).hexdigest()
-        if any(short in hour for hour in self.seen.values()):
+        name = short(identity)
+        if any(name in hour for hour in self.seen.values()):
             return False
-        self.seen.setdefault(int(now // _HOUR), set()).add(short)
+        self.seen.setdefault(int(now // _HOUR), set()).add(name)
         return True
 
     def tally(self, version: str) -> Tally:
@@ -98,6 +101,7 @@ class State:
             "tallies": {version: asdict(tally) for version, tally in sorted(self.tallies.items())},
             "history": self.history,
             "reviewed": self.reviewed,
+            "shadow": self.shadow.as_dict(),
         }
 
 
@@ -144,6 +148,8 @@ def _read(raw: Mapping[str, Any]) -> State:
         tallies={version: Tally(**tally) for version, tally in raw["tallies"].items()},
         history=list(raw["history"]),
         reviewed=[float(at) for at in raw["reviewed"]],
+        # Of the same format without it: a state that was written before there were shadows.
+        shadow=read_shadow(raw.get("shadow", {})),
     )
 
 

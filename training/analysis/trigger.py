@@ -7,7 +7,8 @@ from training.analysis.records import seconds
 
 LOOK_BACK, AGREEING = 3, 2
 """Of so many judged windows, so many must say it: one bad hour is no reason to train."""
-_JUDGED = {"predictions": ("clean", "drift"), "reviews": ("clean", "poor")}
+JUDGED = {"predictions": ("clean", "drift"), "reviews": ("clean", "poor")}
+"""Verdicts that say something, of each source."""
 _NONE = {"wanted": False, "reason": "Nothing asks for a new model.", "trigger": ""}
 
 
@@ -34,7 +35,7 @@ def retrain(
         if each["model_version"] == serving and seconds(each["start"]) >= int(retrained)
     ]
     for source, trigger, verdict in (("reviews", "quality", "poor"), ("predictions", "drift", "drift")):
-        judged = [each for each in own if each["source"] == source and each["verdict"] in _JUDGED[source]]
+        judged = [each for each in own if each["source"] == source and each["verdict"] in JUDGED[source]]
         last = judged[-LOOK_BACK:]
         bad = [each for each in last if each["verdict"] == verdict]
         if len(bad) >= AGREEING:

@@ -1,0 +1,202 @@
+"""A new model gives way only when its live traffic speaks against it, and not against the traffic."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.unit.training.traffic import MODEL, START, Line, Traffic, World
+from training.analysis.live import rollback
+
+HOUR = timedelta(hours=1)
+NEW = "fedcba987654"
+MIX: dict[str, Any] = {"bicycles": 0.2}
+DOUBT: dict[str, Any] = {"doubt": 0.1}
+DARK: dict[str, Any] = {"shifted": {"brightness": -0.1}}
+MOVED: dict[str, Any] = {"moved": 1.0}
+POOR, GOOD = 5, 0
+
+
+class Rollout:
+    """Windows of two models in the order in which they are told, each an hour and an analysis of its own."""
+
+    def __init__(self, world: World) -> None:
+        self.world, self.traffic, self.hours, self.previous = world, Traffic(2), 0, ""
+
+    @property
+    def now(self) -> datetime:
+        return START + self.hours * HOUR
+
+    def window(self, model: str, *more: str, **shift: Any) -> Line:
+        self.world.log(f"w{self.hours}", self.traffic.lines(200, self.now, model=model, **shift), self.now)
+        return self.analyze(*more)
+
+    def reviews(self, model: str, wrong: int, *more: str) -> Line:
+        for number in range(50):
+            self.world.review(
+                1000 * self.hours + number,
+                self.now + number * timedelta(seconds=1),
+                right=number >= wrong,
+                changes={"model_version": model},
+            )
+        return self.analyze(*more)
+
+    def analyze(self, *more: str) -> Line:
+        self.hours += 1
+        found = self.world.analyze(self.now, self.previous, f"run{self.hours}", *more)
+        self.previous = f"run{self.hours}"
+        return found
+
+
+@pytest.fixture
+def rollout(tmp_path: Path) -> Rollout:
+    world = World(tmp_path)
+    world.baseline()
+    world.baseline(seed=7, model=NEW)
+    return Rollout(world)
+
+
+@pytest.mark.parametrize(("shift", "kind"), [(MIX, "classes"), (DOUBT, "confidence")])
+def test_answers_that_drift_where_the_pictures_do_not_take_a_new_model_back(
+    rollout: Rollout, shift: dict[str, Any], kind: str
+) -> None:
+    assert rollout.window(MODEL)["rollback"] == {
+        "wanted": False,
+        "reason": "No other model served before it.",
+    }
+    found = rollout.window(NEW, **shift)
+    assert found["rollback"]["wanted"]
+    reason = found["rollback"]["reason"]
+    assert f"the answers of the new model {NEW} drifted ({kind} by 0." in reason
+    assert "The window of 200 pictures that ended 2026-11-20T09:03:19Z" in reason
+    assert reason.endswith(f"none of the windows judged last of model {MODEL} (1) says so.")
+    report = rollout.world.folder / rollout.previous / "report.html"
+    assert f"the new model {NEW} drifted" in report.read_text()
+
+
+def test_poor_quality_takes_a_new_model_back(rollout: Rollout) -> None:
+    rollout.reviews(MODEL, GOOD)
+    rollout.window(NEW)
+    found = rollout.reviews(NEW, POOR)["rollback"]
+    assert found["wanted"]
+    assert "5 of 50 sampled sure answers were wrong" in found["reason"]
+
+
+def test_a_clean_new_model_stays(rollout: Rollout) -> None:
+    rollout.window(MODEL)
+    found = rollout.window(NEW)["rollback"]
+    assert found == {"wanted": False, "reason": f"Model {NEW} is on trial, and nothing speaks against it."}
+    assert not rollout.reviews(NEW, GOOD)["rollback"]["wanted"]
+
+
+@pytest.mark.parametrize("shift", [DARK, MOVED, {**MIX, **DARK}, {**DOUBT, **MOVED}])
+def test_drift_of_the_pictures_is_the_traffics(rollout: Rollout, shift: dict[str, Any]) -> None:
+    rollout.window(MODEL)
+    found = rollout.window(NEW, **shift)
+    assert found["windows"][0]["verdict"] == "drift"
+    assert not found["rollback"]["wanted"]
+
+
+def test_what_the_model_before_raised_too_is_the_traffics(rollout: Rollout) -> None:
+    rollout.window(MODEL, **MIX)
+    rollout.window(MODEL)  # by chance the very last one did not
+    assert not rollout.window(NEW, **MIX)["rollback"]["wanted"]
+    assert rollout.window(NEW, **DOUBT)["rollback"]["wanted"]
+
+
+def test_quality_that_was_poor_before_takes_no_model_back(rollout: Rollout) -> None:
+    rollout.window(MODEL)
+    rollout.reviews(MODEL, POOR)
+    rollout.window(NEW)
+    assert not rollout.reviews(NEW, POOR)["rollback"]["wanted"]
+
+
+def test_after_three_windows_of_pictures_they_are_the_traffics(rollout: Rollout) -> None:
+    rollout.window(MODEL)
+    for _ in range(3):
+        assert not rollout.window(NEW)["rollback"]["wanted"]
+    assert not rollout.window(NEW, **MIX)["rollback"]["wanted"]
+    # What people say has a trial of its own, for a window of it takes the pictures of many others.
+    assert rollout.reviews(NEW, POOR)["rollback"]["wanted"]
+
+
+def test_after_two_windows_of_reviews_they_ask_for_training(rollout: Rollout) -> None:
+    rollout.window(MODEL)
+    rollout.window(NEW)
+    rollout.reviews(NEW, GOOD)
+    rollout.reviews(NEW, GOOD)
+    rollout.reviews(NEW, POOR)
+    found = rollout.reviews(NEW, POOR)
+    assert not found["rollback"]["wanted"]
+    assert found["retrain"]["trigger"] == "quality"
+
+
+def test_a_trial_that_ends_within_one_analysis_is_decided(rollout: Rollout) -> None:
+    rollout.window(MODEL)
+    bad = rollout.traffic.lines(200, rollout.now, model=NEW, **MIX)
+    good = rollout.traffic.lines(800, rollout.now + HOUR / 2, model=NEW)
+    rollout.world.log("many", bad + good, rollout.now)
+    found = rollout.analyze()
+    assert (found["windows_closed"], found["rollback"]["wanted"]) == (5, True)
+    # Whoever has not followed that by then has decided to keep it.
+    assert not rollout.analyze()["rollback"]["wanted"]
+
+
+def test_a_trial_that_is_not_over_repeats_what_it_wants(rollout: Rollout) -> None:
+    rollout.window(MODEL)
+    rollout.window(NEW, **MIX)
+    assert rollout.analyze()["rollback"]["wanted"]
+
+
+def test_windows_that_are_not_judged_are_no_trial(rollout: Rollout) -> None:
+    rollout.window(MODEL)
+    small = ("--minimum-images", "201")
+    for _ in range(3):
+        assert not rollout.window(NEW, *small, **MIX)["rollback"]["wanted"]
+    assert rollout.window(NEW, **MIX)["rollback"]["wanted"]
+
+
+def test_windows_from_before_the_promotion_do_not_count(rollout: Rollout) -> None:
+    rollout.window(MODEL)
+    rollout.window(NEW, **MIX)
+    promoted = ("--promoted", rollout.now.isoformat())
+    assert not rollout.analyze(*promoted)["rollback"]["wanted"]
+    assert rollout.window(NEW, *promoted, **MIX)["rollback"]["wanted"]
+    assert rollout.analyze("--promoted", "none")["rollback"]["wanted"]
+
+
+def test_a_model_that_was_rolled_back_to_is_not_new(rollout: Rollout) -> None:
+    rollout.window(MODEL)
+    rollout.window(NEW, **MIX)
+    promoted = ("--promoted", rollout.now.isoformat())
+    found = rollout.window(MODEL, *promoted, **DOUBT)["rollback"]
+    assert found["reason"] == f"Model {MODEL} served before model {NEW} did, and is no new one."
+    assert not found["wanted"]
+
+
+def test_a_model_before_that_was_never_judged_may_serve_again(rollout: Rollout) -> None:
+    rollout.window("aaaaaaaaaaaa")
+    found = rollout.window(NEW, **MIX)["rollback"]
+    assert found["wanted"]
+    assert found["reason"].endswith("of model aaaaaaaaaaaa no window was judged.")
+
+
+def test_while_the_model_before_is_wanted_no_training_is(rollout: Rollout) -> None:
+    for number in range(100):
+        rollout.world.review(number, START, changes={"sampled": False})
+    assert rollout.window(MODEL)["retrain"]["wanted"]
+    rollout.window(NEW, **MIX)
+    found = rollout.window(NEW, **MIX)  # which by itself asks for training, too
+    assert found["rollback"]["wanted"]
+    assert found["retrain"] == {
+        "wanted": False,
+        "reason": "No training: first the model before should serve again.",
+        "trigger": "",
+    }
+
+
+def test_an_empty_history_takes_nothing_back() -> None:
+    assert rollback([], 0, "", 0.0) == {"wanted": False, "reason": "No other model served before it."}

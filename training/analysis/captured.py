@@ -1,0 +1,55 @@
+"""A shadow variant's answers, as SageMaker's data capture leaves them."""
+
+import base64
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from training.analysis.records import seconds
+
+_SMOKE_TEST = "smoke-test-"
+"""How the smoke test's inference ids begin: its pictures are no orders, and no decision is made of them."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a shadow said of one picture; `at` in seconds since 1970, `confident` if it would have been routed."""
+
+    decision_id: str
+    at: float
+    model_version: str
+    label: str
+    confident: bool
+
+
+def read_answer(line: str) -> Answer | None:
+    """
+    Read one captured line; nothing where it answers no picture of the log.
+
+    That is a request without an inference id or of the smoke test, one of several pictures, and a refusal.
+
+    Raises
+    ------
+    ValueError, KeyError, TypeError
+        When it is not of the agreed shape.
+    """
+    raw = json.loads(line)
+    about = raw["eventMetadata"]
+    decision_id, at = str(about.get("inferenceId") or ""), seconds(about["inferenceTime"])
+    answer = _content(raw["captureData"]["endpointOutput"])
+    if not decision_id or decision_id.startswith(_SMOKE_TEST) or "predictions" in answer or "error" in answer:
+        return None
+    label, version, confident = answer["class"], answer["model_version"], answer["confident"]
+    if not (isinstance(label, str) and isinstance(version, str) and version and isinstance(confident, bool)):
+        raise ValueError("its class, model_version or confident is not what an endpoint answers")
+    return Answer(decision_id, at, version, label, confident)
+
+
+def _content(output: dict[str, Any]) -> dict[str, Any]:
+    data, encoding = output["data"], output["encoding"]
+    if encoding not in ("JSON", "BASE64"):
+        raise ValueError(f"the encoding {encoding!r} is none that the endpoint's answers have")
+    answer = json.loads(base64.b64decode(data, validate=True) if encoding == "BASE64" else data)
+    if not isinstance(answer, dict):
+        raise ValueError("the answer is no object")
+    return answer
