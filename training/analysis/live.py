@@ -39,7 +39,7 @@ def rollback(history: Sequence[Entry], added: int, serving: str, promoted: float
     if _served_before(history, serving, before):
         return _no(f"Model {serving} served before model {before} did, and is no new one.")
     known = len(history) - added
-    on_trial = False
+    on_trial = []
     for source, limit in TRIAL.items():
         own = [
             (place, each)
@@ -48,7 +48,7 @@ def rollback(history: Sequence[Entry], added: int, serving: str, promoted: float
         ]
         if sum(place < known for place, _ in own) >= limit:
             continue
-        on_trial = on_trial or len(own) < limit
+        on_trial += [source] if len(own) < limit else []
         # As far as the trigger looks back: what that model was replaced for may be missing from its very last window.
         theirs = [each for each in history if _judged(each, source, before)][-LOOK_BACK:]
         raised = {kind for each in theirs for kind in each["kinds"]}
@@ -56,7 +56,7 @@ def rollback(history: Sequence[Entry], added: int, serving: str, promoted: float
             if reason := _against(window, raised):
                 return {"wanted": True, "reason": f"{reason}; {_beside(len(theirs), before)}."}
     if on_trial:
-        return _no(f"Model {serving} is on trial, and nothing speaks against it.")
+        return _no(f"Nothing speaks against model {serving}, on trial by its {' and '.join(on_trial)}.")
     return _no(f"Model {serving} has passed its trial.")
 
 

@@ -88,7 +88,8 @@ def test_poor_quality_takes_a_new_model_back(rollout: Rollout) -> None:
 def test_a_clean_new_model_stays(rollout: Rollout) -> None:
     rollout.window(MODEL)
     found = rollout.window(NEW)["rollback"]
-    assert found == {"wanted": False, "reason": f"Model {NEW} is on trial, and nothing speaks against it."}
+    reason = f"Nothing speaks against model {NEW}, on trial by its predictions and reviews."
+    assert found == {"wanted": False, "reason": reason}
     assert not rollout.reviews(NEW, GOOD)["rollback"]["wanted"]
 
 
@@ -131,6 +132,9 @@ def test_after_two_windows_of_reviews_they_ask_for_training(rollout: Rollout) ->
     rollout.reviews(NEW, POOR)
     found = rollout.reviews(NEW, POOR)
     assert not found["rollback"]["wanted"]
+    for _ in range(2):
+        rollout.window(NEW)
+    assert rollout.analyze()["rollback"]["reason"] == f"Model {NEW} has passed its trial."
     assert found["retrain"]["trigger"] == "quality"
 
 
@@ -143,6 +147,17 @@ def test_a_trial_that_ends_within_one_analysis_is_decided(rollout: Rollout) -> N
     assert (found["windows_closed"], found["rollback"]["wanted"]) == (5, True)
     # Whoever has not followed that by then has decided to keep it.
     assert not rollout.analyze()["rollback"]["wanted"]
+
+
+def test_what_follows_a_trial_within_one_analysis_is_no_part_of_it(rollout: Rollout) -> None:
+    rollout.window(MODEL)
+    good = rollout.traffic.lines(600, rollout.now, model=NEW)
+    bad = rollout.traffic.lines(200, rollout.now + HOUR / 2, model=NEW, **MIX)
+    rollout.world.log("many", good + bad, rollout.now)
+    found = rollout.analyze()
+    assert [each["verdict"] for each in found["windows"]] == ["clean", "clean", "clean", "drift"]
+    reason = f"Nothing speaks against model {NEW}, on trial by its reviews."
+    assert found["rollback"] == {"wanted": False, "reason": reason}
 
 
 def test_a_trial_that_is_not_over_repeats_what_it_wants(rollout: Rollout) -> None:

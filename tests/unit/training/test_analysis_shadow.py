@@ -182,6 +182,17 @@ def test_only_the_newest_shadow_model_is_spoken_of(world: World) -> None:
     assert (found["model_version"], found["pairs"]) == (SHADOW, 60)
 
 
+def test_a_clock_that_is_ahead_makes_no_model_the_newest_for_ever(world: World) -> None:
+    lines = Traffic(2).lines(61, START)
+    world.log("a", lines)
+    ahead = {**lines[0], "recorded_at": "2099-01-01T00:00:00Z"}
+    deliver(world, "a", [captured(ahead, model="aaaaaaaaaaaa")])
+    analyze(world, START + HOUR, report="one")
+    later = (START + 2 * HOUR).isoformat()
+    deliver(world, "b", [captured({**each, "recorded_at": later}) for each in lines[1:]])
+    assert analyze(world, START + 3 * HOUR, "one", "two")["shadow"]["model_version"] == SHADOW
+
+
 @pytest.mark.parametrize("given", ["none", ""])
 def test_without_a_shadow_there_is_nothing_to_say(world: World, given: str) -> None:
     lines = Traffic(2).lines(60, START)
