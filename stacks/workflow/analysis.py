@@ -61,7 +61,7 @@ def _read_retraining(make: Tasks, context: AnalysisContext) -> State:
 
 
 def _read_champion(make: Tasks, context: AnalysisContext) -> State:
-    fields = ("recorded_at", "model_package_arn", "previous_package_arn")
+    fields = ("run", "recorded_at", "model_package_arn", "previous_package_arn")
     return _read_item(make, context, "ReadChampion", "champion", fields)
 
 

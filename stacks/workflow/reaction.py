@@ -78,7 +78,11 @@ def back(make: Tasks, context: AnalysisContext, otherwise: sfn.IChainable) -> sf
     choice = sfn.Choice.jsonata(make.scope, "RollbackWanted")
     choice.when(
         sfn.Condition.jsonata(
-            expression(f"$found.rollback.wanted = true and $champion.previous_package_arn != '{NOTHING}'")
+            # What answers in a canary is no champion yet, and its alarms see to it.
+            expression(
+                "$found.rollback.wanted = true and $found.serving = $champion.run and "
+                f"$champion.previous_package_arn != '{NOTHING}'"
+            )
         ),
         sfn.Chain.start(reject)
         .next(start)

@@ -16,6 +16,8 @@ from training.analysis.records import Prediction, Review, short
 
 MOST = 20
 """Pairs of models that are remembered, the newest."""
+UNHEARD_HOURS = 2.0
+"""How long a decision waits for an answer while no shadow has answered for long."""
 REVIEW_HOURS = 336.0
 """How long a pair waits for a person: the queue gives up a message after 14 days."""
 _HOUR = 3600
@@ -131,8 +133,11 @@ class Shadow:
         """Drop what has waited for too long; return how many answers never found their decision."""
         before = len(self.answers)
         self.answers = _since(self.answers, now, late_hours)
-        self.decisions = _since(self.decisions, now, late_hours)
-        self.reviews = _since(self.reviews, now, late_hours)
+        # Most deployments have no shadow most of the time; what one says first comes minutes after the log.
+        speaks = any(at >= now - late_hours * _HOUR for at in self.heard.values())
+        waiting = late_hours if speaks else min(late_hours, UNHEARD_HOURS)
+        self.decisions = _since(self.decisions, now, waiting)
+        self.reviews = _since(self.reviews, now, waiting)
         self.unreviewed = _since(self.unreviewed, now, REVIEW_HOURS)
         newest = sorted(self.comparisons, key=lambda key: (self.comparisons[key].at, key))[-MOST:]
         self.comparisons = {key: self.comparisons[key] for key in sorted(newest)}

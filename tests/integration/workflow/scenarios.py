@@ -212,7 +212,7 @@ def _found(*, wanted: bool = False, back: bool = False) -> Answer:
     retrain = {"wanted": wanted, "trigger": "drift", "reason": "2 of the last 3 judged windows say drift."}
     rollback = {"wanted": back, "reason": "The first judged window says drift of what the model answers."}
     found = {"windows": [], "shadow": None, "metrics": [metric], "retrain": retrain, "rollback": rollback}
-    return gives(Body=json.dumps(found))
+    return gives(Body=json.dumps({**found, "serving": CHAMPION["run"]["S"]}))
 
 
 def _held(*holder: Answer, **more: list[Answer]) -> Callable[[str], Answers]:

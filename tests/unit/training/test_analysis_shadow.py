@@ -68,6 +68,15 @@ def test_what_finds_no_other_waits_for_the_late_hours_and_no_longer(world: World
     assert (state["answers"], state["decisions"]) == ({}, {})
 
 
+def test_decisions_wait_for_hours_and_not_for_days_while_no_shadow_answers(world: World) -> None:
+    world.log("a", Traffic(2).lines(60, START))
+    deliver(world, "empty", [])
+    analyze(world, START + HOUR, report="one")
+    assert len(world.state("one")["shadow"]["decisions"]) == 60
+    analyze(world, START + 5 * HOUR, "one", "two")
+    assert world.state("two")["shadow"]["decisions"] == {}
+
+
 def test_base64_is_read_as_json_is(world: World) -> None:
     lines = Traffic(2).lines(60, START)
     world.log("a", lines)
