@@ -54,6 +54,13 @@ def difference(assembly: Path, stack: str, template: Path) -> str:
 def main(arguments: Sequence[str]) -> int:
     """Compare the assembly in the first folder with that in the second."""
     head, base = (Path(each).resolve() for each in arguments)
+    if not stacks(head):
+        sys.stderr.write(
+            f"error: there are no templates in {head}: run `make synth` for that environment first.\n"
+        )
+        return 2
+    if not stacks(base):
+        print(f"There are no templates in {base}, so all of this is new.\n")
     for stack in sorted(stacks(head) | stacks(base)):
         if stack not in stacks(head):
             print(f"### {stack}: removed\n")

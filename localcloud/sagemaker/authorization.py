@@ -54,6 +54,11 @@ def _resources(action: str, request: dict[str, Any]) -> Iterator[str]:
     if "ResourceArn" in request:
         yield request["ResourceArn"]
         return
+    if action == "ListModelPackages":
+        # The one list of these that has a resource: the versions of a group, or all there are.
+        group = request.get("ModelPackageGroupName")
+        yield KINDS["ModelPackage"].arn_of(f"{group.rpartition('/')[2]}/*" if group else "*")
+        return
     # By length, for the name of one kind ends another's.
     names = sorted(KINDS, key=len, reverse=True)
     own = next((name for name in names if action.endswith(name)), None)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,10 +76,6 @@ def settings_of(env: str, name: str | None, overlay: Path | None) -> Settings:
 
 def synthesized(env: str, name: str | None, overlay: Path | None, folder: Path) -> Assembly:
     """Synthesize a deployment into a folder; no credentials are needed for it."""
-    # CDK runs on Node.js, which set-up puts beside the interpreter, whether or not that is on the PATH.
-    here = str(Path(sys.executable).parent)
-    os.environ["PATH"] = os.pathsep.join([here, os.environ.get("PATH", os.defpath)])
-    os.environ.setdefault("JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION", "1")
     from stacks.checks.assemblies import synthesize  # noqa: PLC0415  # starts Node.js, a second
 
     return synthesize(env, folder, overlay, name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -29,7 +30,7 @@ from stacks.checks import (
     sizes,
     tasks,
 )
-from stacks.checks.assemblies import environments, synthesize
+from stacks.checks.assemblies import Assembly, environments, synthesize
 from stacks.checks.result import Check, Result
 from stacks.settings import SettingsError
 
@@ -81,14 +82,27 @@ def main(arguments: Sequence[str]) -> int:
         sys.stderr.write(f"error: {error}\n")
         return 2
     try:
-        results = [check(assemblies) for check in CHECKS]
-    except FileNotFoundError as error:
+        results = [_asked(check, assemblies) for check in CHECKS]
+    except (FileNotFoundError, guard.GuardError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
     sys.stdout.write(table(results) + "\n")
     for result in results:
         sys.stdout.write("".join(f"{result.check}: {finding}\n" for finding in result.findings))
     return int(any(result.findings for result in results))
+
+
+def _asked(check: Check, assemblies: Sequence[Assembly]) -> Result:
+    """Ask one check; what it stumbles over is a finding, and the others are asked all the same."""
+    try:
+        return check(assemblies)
+    except (FileNotFoundError, guard.GuardError):
+        raise  # of the tools that it takes, not of the templates
+    except Exception as error:
+        name = check.__module__.rpartition(".")[2]
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        said = f"it stumbled ({type(error).__name__}: {error}, in {Path(where.filename).name}, line {where.lineno})"
+        return Result(name, "what it stumbled over is of no shape that it knows", 0, (said,))
 
 
 if __name__ == "__main__":

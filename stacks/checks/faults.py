@@ -350,7 +350,8 @@ def _of_policies(template: Mapping[str, Any]) -> Iterator[tuple[str, str, Change
             yield "another resource allowed", where, at([*here, "Resource"], always(elsewhere))
             unlikely = {"StringEquals": {"aws:PrincipalTag/colour": "blue"}}
             yield "a condition that never holds", where, at([*here, "Condition"], always(unlikely))
-            yield "every resource allowed", where, at([*here, "Resource"], lambda _: "*")
+            if statement.get("Resource") != "*":
+                yield "every resource allowed", where, at([*here, "Resource"], lambda _: "*")
             yield "an action of no service", where, at([*here, "Action"], lambda _: "sagemakers:CreateModel")
             if "Resource" in statement:
                 yield "a statement without Resource", where, without(here, "Resource")

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from stacks.checks.changes import Change, always, at, misspelt
+from stacks.checks.changes import Change, always, at, misspelt, without
 from stacks.checks.services import OPTIMIZED_ERRORS, SDK_ERRORS, integration
 
 Made = Iterator[tuple[str, str, Change]]
@@ -18,6 +18,30 @@ def of_task(name: str, state: dict[str, Any]) -> Made:
     yield from _of_durations(name, state)
     yield from _of_attributes(name, state)
     yield from _of_conditions(name, state)
+    yield from _of_fields(name, state)
+    yield "a state of no type", name, without([], "Type")
+    for field in ("Retry", "Catch"):
+        for number in range(len(state.get(field, []))):
+            yield "a rule for no error", f"{name} {field} {number}", without([field, number], "ErrorEquals")
+
+
+_UNTAUGHT = {
+    "createTrainingJob": ("RetryStrategy", {"MaximumRetryAttempts": 2}),
+    "createTransformJob": ("DataCaptureConfig", {"DestinationS3Uri": "s3://models/captured"}),
+    "putItem": ("ReturnValuesOnConditionCheckFailure", "ALL_OLD"),
+    "deleteItem": ("ReturnValuesOnConditionCheckFailure", "ALL_OLD"),
+}
+
+
+def _of_fields(name: str, state: dict[str, Any]) -> Made:
+    called = integration(state["Resource"])
+    if not called.through_sdk and called.action in _UNTAUGHT and isinstance(state.get("Arguments"), dict):
+        field, value = _UNTAUGHT[called.action]
+        yield (
+            "a field that an optimized integration does not know",
+            name,
+            at(["Arguments", field], always(value)),
+        )
 
 
 def _of_errors(name: str, state: dict[str, Any]) -> Made:

@@ -86,14 +86,16 @@ def caught(assembly: Assembly, fault: Fault, before: Callable[[Check, str], froz
         changed = replace(
             assembly, folder=Path(folder), templates={**assembly.templates, fault.stack: fault.template}
         )
+        stumbled = ""
         for check in CHECKS[fault.group]:
             try:
                 result = check([_seen(check, changed, fault.stack)])
-            except Exception as error:  # a check that stumbles has caught nothing
-                return f"{CRASH}{type(error).__name__}"
+            except Exception as error:  # a check that stumbles has caught nothing, and another may
+                stumbled = stumbled or f"{CRASH}{type(error).__name__}"
+                continue
             if set(result.findings) - before(check, fault.stack):
                 return result.check
-    return ""
+    return stumbled
 
 
 def _seen(check: Check, assembly: Assembly, stack: str) -> Assembly:
@@ -173,11 +175,17 @@ def share(outcomes: Sequence[Outcome]) -> float:
     return sum(1 for each in outcomes if each.found) / len(outcomes)
 
 
+def _positive(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of faults: give 1 or more")
+    return int(text)
+
+
 def main(given: Sequence[str]) -> int:
     """Run the faults, print the table, and return 1 when too many escape."""
     parser = argparse.ArgumentParser(prog="python -m stacks.checks.mutations", description=__doc__)
     parser.add_argument("--env", default="prod", help="the environment that gets the faults")
-    parser.add_argument("--per-kind", type=int, default=12, help="faults of each kind")
+    parser.add_argument("--per-kind", type=_positive, default=12, help="faults of each kind")
     parser.add_argument("--seed", type=int, default=SEED, help="which of them")
     options = parser.parse_args(list(given))
     try:

@@ -118,9 +118,24 @@ def _of_bucket(resources: Resources, name: str) -> Iterator[str]:
 
 
 def _of_table(resources: Resources, name: str) -> Iterator[str]:
-    for replica in resources[name]["Properties"].get("Replicas", []):
+    properties = resources[name]["Properties"]
+    indexes = [
+        index
+        for kind in ("GlobalSecondaryIndexes", "LocalSecondaryIndexes")
+        for index in properties.get(kind, [])
+    ]
+    keys = {str(key["AttributeName"]) for each in (properties, *indexes) for key in each.get("KeySchema", [])}
+    described = {str(each.get("AttributeName")) for each in properties.get("AttributeDefinitions", [])}
+    for attribute in sorted(described ^ keys):
+        yield f"the attribute {attribute} is described or a key, and must be both or neither"
+    for replica in properties.get("Replicas", []):
         if replica.get("Region") != {"Ref": "AWS::Region"}:
             yield f"its replica is in {json.dumps(replica.get('Region'))}, wherever the stack is deployed"
+
+
+def _of_rule(resources: Resources, name: str) -> Iterator[str]:
+    if not resources[name]["Properties"].get("Targets"):
+        yield "it has no target, so that nothing comes of it"
 
 
 def _of_machine(resources: Resources, name: str) -> Iterator[str]:
@@ -183,5 +198,6 @@ _RULES: Mapping[str, Callable[[Resources, str], Iterator[str]]] = {
     "AWS::KinesisFirehose::DeliveryStream": _of_stream,
     "AWS::S3::Bucket": _of_bucket,
     "AWS::DynamoDB::GlobalTable": _of_table,
+    "AWS::Events::Rule": _of_rule,
     "AWS::StepFunctions::StateMachine": _of_machine,
 }

@@ -25,6 +25,7 @@ def of_policies(template: Mapping[str, Any]) -> Made:
             if "s3:TlsVersion" in json.dumps(statement.get("Condition")):
                 older = always({"NumericLessThan": {"s3:TlsVersion": 1.0}})
                 yield "an old TLS taken", name, at([*here, "Condition"], older)
+            yield "a statement without an effect", f"{name} {number}", without(here, "Effect")
             if statement["Effect"] == "Allow":
                 yield from _of_statement(f"{name} {number}", here, resource["Type"], statement)
 
@@ -92,6 +93,11 @@ def of_resource(name: str, path: list[Any], kind: str, properties: Mapping[str, 
         yield "a batch that nothing waits for", name, at([*path, "BatchSize"], always(100))
     if "StreamSpecification" in properties:
         yield "a stream that there is not", name, without(path, "StreamSpecification")
+    if kind == "AWS::Events::Rule":
+        yield "a rule that nothing comes of", name, without(path, "Targets")
+    if "AttributeDefinitions" in properties:
+        more = [*properties["AttributeDefinitions"], {"AttributeName": "more", "AttributeType": "S"}]
+        yield "an attribute that is no key", name, at([*path, "AttributeDefinitions"], always(more))
     if kind == "AWS::CloudWatch::Alarm":
         for each in {"Statistic", "ExtendedStatistic"} & set(properties):
             yield "an alarm without a statistic", name, without(path, each)

@@ -8,6 +8,7 @@ from typing import Any
 
 from stacks.checks.assemblies import Assembly
 from stacks.checks.demands import REFERENCE
+from stacks.checks.optimized import unknown
 from stacks.checks.rendering import Machine, machines
 from stacks.checks.result import Result
 from stacks.checks.services import TOKEN, Integration, errors, generals, integration
@@ -32,7 +33,7 @@ def check(assemblies: Sequence[Assembly]) -> Result:
         for machine in machines(assembly, REFERENCE):
             count += sum(1 for _ in machine.tasks())
             findings += [f"{machine.stack} {each}" for each in of_machine(machine)]
-    return Result("tasks", "integrations, time-outs, retries, errors' names", count, tuple(findings))
+    return Result("tasks", "integrations, their fields, time-outs, retries, errors", count, tuple(findings))
 
 
 def of_machine(machine: Machine) -> Iterator[str]:
@@ -61,6 +62,7 @@ def of_task(task: Mapping[str, Any], *, ours: bool = True) -> Iterator[str]:
     """Say what is wrong with one Task; one that is not ours needs no time-out."""
     called = integration(str(task["Resource"]))
     yield from called.faults()
+    yield from unknown(called, task.get("Arguments", task.get("Parameters")))
     if called.pattern == TOKEN and "Task.Token" not in json.dumps(
         task.get("Arguments", task.get("Parameters"))
     ):

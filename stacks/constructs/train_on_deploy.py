@@ -111,7 +111,7 @@ def _cleaning(context: Context) -> list[iam.PolicyStatement]:
         )
 
     return [
-        # Lists have no resource: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsagemaker.html
+        # These lists have no resource: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsagemaker.html
         iam.PolicyStatement(
             actions=[
                 f"sagemaker:List{kind}"
@@ -123,7 +123,6 @@ def _cleaning(context: Context) -> list[iam.PolicyStatement]:
                     "Models",
                     "Endpoints",
                     "EndpointConfigs",
-                    "ModelPackages",
                 )
             ],
             resources=["*"],
@@ -136,7 +135,7 @@ def _cleaning(context: Context) -> list[iam.PolicyStatement]:
                 for end in ("", ":*")
             ],
         ),
-        on(["DeleteModelPackage"], f"model-package/{context.group_name}/*"),
+        on(["ListModelPackages", "DeleteModelPackage"], f"model-package/{context.group_name}/*"),
         allowed(context, "DeregisterScalableTarget"),
         # A search that the settings have no longer may run still.
         on(

@@ -10,12 +10,15 @@ from typing import Any
 
 import pytest
 
+from stacks.checks import __main__ as table_of_checks
 from stacks.checks import (
     arguments,
     between,
     connections,
     functions,
     nag,
+    names,
+    openness,
     roles,
     safeguards,
 )
@@ -200,3 +203,23 @@ def test_a_key_that_is_not_the_tables_is_found(assemblies: list[Assembly]) -> No
             each["Properties"]["KeySchema"][0]["AttributeName"] = "ID"
     broken = Assembly(sound.env, sound.folder, {name: template})
     assert any("the table's key is ID" in each for each in between.check([broken]).findings)
+
+
+def test_a_check_that_stumbles_is_a_row_and_the_others_are_asked(
+    assemblies: list[Assembly], capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sound = next(each for each in assemblies if each.env == "dev")
+    name = next(each for each in sound.templates if each.endswith("training"))
+    template = copy.deepcopy(dict(sound.templates[name]))
+    role = _first(template, "AWS::IAM::Role")
+    del role["AssumeRolePolicyDocument"]["Statement"][0]["Effect"]
+    broken = Assembly(sound.env, sound.folder, {**sound.templates, name: template})
+    monkeypatch.setattr(table_of_checks, "CHECKS", (openness.check, roles.check, names.fixed))
+    monkeypatch.setattr(table_of_checks, "synthesize", lambda *_, **__: broken)
+    assert main(["--env", "dev"]) == 1
+    printed = capfd.readouterr().out
+    assert "roles: it stumbled (KeyError: 'Effect', in roles.py, line" in printed
+    assert (
+        len([line for line in printed.splitlines() if line.split("  ")[0] in ("openness", "roles", "names")])
+        == 3
+    )

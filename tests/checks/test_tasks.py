@@ -8,7 +8,11 @@ from typing import Any
 import pytest
 
 from stacks.checks import tasks
-from stacks.checks.rendering import Machine
+from stacks.checks.assemblies import Assembly
+from stacks.checks.demands import REFERENCE
+from stacks.checks.optimized import FIELDS, unknown
+from stacks.checks.rendering import Machine, machines
+from stacks.checks.services import integration
 
 SOUND: dict[str, Any] = {
     "Type": "Task",
@@ -143,3 +147,22 @@ def test_a_token_that_is_not_sent_is_named() -> None:
     assert list(tasks.of_task(WAITING)) == []
     silent = {**WAITING, "Arguments": {"MessageBody": "hello"}}
     assert list(tasks.of_task(silent)) == ["it waits for a token that its arguments do not send"]
+
+
+def test_a_field_that_an_optimized_integration_does_not_know_is_named() -> None:
+    called = integration("arn:aws:states:::sagemaker:createTrainingJob.sync")
+    assert list(unknown(called, {"TrainingJobName": "a", "CheckpointConfig": {}})) == []
+    assert "to take RetryStrategy" in next(unknown(called, {"TrainingJobName": "a", "RetryStrategy": {}}))
+    through_sdk = integration("arn:aws:states:::aws-sdk:sagemaker:createTrainingJob")
+    assert list(unknown(through_sdk, {"RetryStrategy": {}})) == []
+
+
+def test_every_optimized_integration_in_use_has_its_fields(assemblies: list[Assembly]) -> None:
+    used = {
+        f"{called.service}:{called.action}"
+        for assembly in assemblies
+        for machine in machines(assembly, REFERENCE)
+        for _, task in machine.tasks()
+        if not (called := integration(str(task["Resource"]))).through_sdk and not called.function
+    }
+    assert used <= set(FIELDS)

@@ -165,3 +165,15 @@ def test_every_test_runs_somewhere_with_the_history_that_an_upgrade_begins_in() 
     for content in jobs:
         (checkout,) = [each for each in content["steps"] if "actions/checkout" in each.get("uses", "")]
         assert checkout["with"]["fetch-depth"] == "0"
+
+
+def test_differences_of_what_is_not_there_are_refused(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "tools/diff.py", str(tmp_path / "none"), str(tmp_path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "run `make synth`" in done.stderr

@@ -22,6 +22,7 @@ PLANTED = (
     ("deploy.yml", 'make deploy ENV="$ENV"', 'make deploy ENV="$ENVIRONMENT"', "nothing sets $ENVIRONMENT"),
     ("deploy.yml", "        shell: bash # with pipefail\n", "", "hides a failure"),
     ("deploy.yml", "ubuntu-24.04", "ubuntu-24.4", "ubuntu-24.4"),
+    ("deploy.yml", "    if: github.event_name", "    if: always() && github.event_name", "has failed"),
     ("deploy.yml", "branches: [main]", "branches: [mian]", "mian"),
     ("deploy.yml", "branches: [main]", "paths: [stack/**]", "stack/**"),
     ("check.yml", "matrix.python", "matrix.pyhton", "pyhton"),

@@ -30,6 +30,7 @@ INPUTS = {
 BRANCHES = {"main"}
 EVENT = {"pull_request.base.sha"}
 """What they use of events: https://docs.github.com/en/webhooks/webhook-events-and-payloads"""
+_BESIDES = re.compile(r"\b(always|failure|cancelled)\(\)")
 _TARGET = re.compile(r"\bmake (?:-C \S+ )?([\w-]+)((?: [A-Z_]+=\S+)*)")
 _FILE = re.compile(r"(?<![\w./-])(?:tools|\.venv/bin)/[\w.-]+")
 _COMMAND = re.compile(r"\.venv/bin/scones ([a-z-]+)([^|\n]*)")
@@ -79,6 +80,8 @@ def complaints(name: str, text: str) -> Iterator[str]:
             and not _checked(workflow, content)
         ):
             yield f"{job} gets credentials without waiting for check.yml"
+        if content["permissions"].get("id-token") and _BESIDES.search(content.get("if", "")):
+            yield f"{job} gets credentials though what it needs has failed"
         for step in content.get("steps", ()):
             given = {**workflow.get("env", {}), **content.get("env", {}), **step.get("env", {})}
             yield from _of_step(step, set(given))
