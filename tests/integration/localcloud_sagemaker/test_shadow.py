@@ -22,6 +22,8 @@ from localcloud.sagemaker.shadow import COPIES
 from tests.integration.localcloud_sagemaker.conftest import RAY, archive, unique, wait
 from tests.integration.roles import EVERYTHING, make_role
 
+# Each start of Ray takes seconds, and tests/integration/workflow has a shadow in the flow of things.
+pytestmark = pytest.mark.slow
 NAME = unique("shadowed")
 ROLES = {kind: f"{NAME}-{kind}" for kind in ("denied", "production", "shadow")}
 CONFIG = """
