@@ -61,7 +61,7 @@ def of_machine(machine: Machine) -> Iterator[str]:
             gpu = has_gpu(instance_type)
             if image in KNOWN and image not in (PYTORCH[gpu], RAY[gpu]):
                 yield f"{name}: {image} runs on {instance_type}, {'with' if gpu else 'without'} a GPU"
-        for variant in given.get("ProductionVariants", []) if action == "createEndpointConfig" else ():
+        for variant in _variants(given) if action == "createEndpointConfig" else ():
             ami, gpu = variant.get("InferenceAmiVersion"), has_gpu(str(variant.get("InstanceType")))
             if (ami == GPU_INFERENCE_AMI) is not gpu:
                 yield f"{name}: InferenceAmiVersion is {ami!r} on {variant.get('InstanceType')}"
@@ -84,10 +84,15 @@ def _runs(
             model = models.get(str(_named(given["ModelName"], known)), "")
             yield model, str(given["TransformResources"]["InstanceType"])
         elif action == "createEndpointConfig":
-            for variant in given["ProductionVariants"]:
+            for variant in _variants(given):
                 yield models.get(str(_named(variant["ModelName"], known)), ""), str(variant["InstanceType"])
     except (KeyError, TypeError):  # not of the shape that the service wants: the check of arguments says so
         return
+
+
+def _variants(config: Mapping[str, Any]) -> list[Any]:
+    """Return the variants that answer, and those in their shadow."""
+    return [*config.get("ProductionVariants", []), *config.get("ShadowProductionVariants", [])]
 
 
 def _named(value: Any, known: values.Known) -> Any:

@@ -277,7 +277,7 @@ def _of_arguments(name: str, path: list[Any], given: Any) -> Iterator[tuple[str,
             yield from _of_expression(where, here, value)
             if path[-1] not in CALLERS:
                 yield "an expression of another type", where, at(here, lambda _: "{% [1, 2] %}")
-        elif isinstance(value, bool | int | str):
+        elif isinstance(value, bool | int | float | str):
             yield "an argument of another type", where, at(here, lambda _: [{}])
         else:
             yield "a structure that is text", where, at(here, lambda _: "text")
