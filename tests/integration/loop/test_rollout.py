@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
-import tarfile
 import threading
 import time
 from collections.abc import Iterator
@@ -16,6 +14,7 @@ from botocore.exceptions import ClientError
 from scones import state, versions
 from scones.errors import TrainingError
 from scones.target import Target, of_instance
+from tests.integration.loop.archives import with_app
 from tests.integration.workflow.conftest import OVERLAY, PREFIX, Deployment, standing, until
 from tests.integration.workflow.pictures import USABLE
 
@@ -44,19 +43,10 @@ def ill(cloud: Deployment, champion: versions.Version, illness: str) -> str:
     package = sagemaker.describe_model_package(ModelPackageName=champion.arn)
     (container,) = package["InferenceSpecification"]["Containers"]
     bucket, _, key = container["ModelDataUrl"].removeprefix("s3://").partition("/")
-    healthy = io.BytesIO(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
-    made, run = io.BytesIO(), hashlib.sha256(illness.encode()).hexdigest()[:12]
-    with tarfile.open(fileobj=healthy) as old, tarfile.open(fileobj=made, mode="w:gz") as new:
-        for entry in old:
-            content = old.extractfile(entry).read()  # type: ignore[union-attr]
-            if entry.name == "code/serving/app.py":
-                text = content.decode()
-                assert text.count(HEALTHY) == 1
-                content = text.replace(HEALTHY, ILLNESSES[illness] + HEALTHY).encode()
-                entry.size = len(content)
-            new.addfile(entry, io.BytesIO(content))
+    healthy = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+    run = hashlib.sha256(illness.encode()).hexdigest()[:12]
     place = key.replace(champion.run, run)
-    s3.put_object(Bucket=bucket, Key=place, Body=made.getvalue())
+    s3.put_object(Bucket=bucket, Key=place, Body=with_app(healthy, HEALTHY, ILLNESSES[illness] + HEALTHY))
     specification = {
         **package["InferenceSpecification"],
         "Containers": [

@@ -1,7 +1,8 @@
 """What the watch sees of a long traffic, what a kill costs it, and what a pause stops: all on the local cloud.
 
 Twenty clean windows are quiet, each shift is named within two windows, an analysis that dies anywhere counts nothing
-twice, a deployment over a paused endpoint is refused, and destroying it leaves nothing.
+twice, a model that goes wrong in its first hours gives way to the one before, a deployment over a paused endpoint is
+refused, and destroying it leaves nothing.
 """
 
 from __future__ import annotations
@@ -20,8 +21,10 @@ from localcloud.cdk import run_cdk
 from localcloud.errors import CdkError
 from localcloud.inventory import inventory, leftovers
 from localcloud.processes import belonging
-from scones import pausing, state
+from scones import pausing, state, versions
+from scones.runs import run
 from scones.target import of_instance
+from tests.integration.loop.archives import with_app
 from tests.integration.workflow.conftest import OVERLAY, ROOT, Deployment, standing, until
 from tests.integration.workflow.scenarios import throws
 from tests.integration.workflow.traffic import Labelled, analysed, classify, drawings, ringing
@@ -33,6 +36,14 @@ ENV = "prod"
 WINDOW = 60
 CLEAN = 20
 """Windows."""
+ANSWERED = "            answer = await self._answer(request, timings)\n"
+"""The line of the serving application after which a version falls ill."""
+ONE_SIDED = """            if "class" in answer:
+                self._asked = getattr(self, "_asked", 0) + 1
+                if self._asked > 8:
+                    answer = {**answer, "class": "bicycle"}
+"""
+"""It answers the six pictures of a smoke test, and then sees bicycles alone."""
 Redrawn = Callable[[Image.Image], Image.Image]
 
 
@@ -182,6 +193,41 @@ def test_an_analysis_that_dies_counts_nothing_and_the_next_one_counts_once(
     assert counted(cloud) == (before[0] + WINDOW, before[1] + WINDOW)
     analysed(cloud)
     assert counted(cloud) == (before[0] + WINDOW, before[1] + WINDOW)
+
+
+def test_a_new_model_that_its_first_traffic_speaks_against_is_rolled_back(cloud: Deployment) -> None:
+    target = of_instance(cloud.instance, name="scones", env=ENV, classifier="vehicles")
+    classify(cloud, "before", drawings(505, WINDOW))
+    analysed(cloud)
+    champion = state.item(target, "champion")
+    assert run(target, {"start": "package", "shadow": True}, print).status == "shadowing"
+    waiting = versions.in_shadow(versions.versions(target))
+    package = cloud.client("sagemaker").describe_model_package(ModelPackageName=waiting.arn)
+    place = package["InferenceSpecification"]["Containers"][0]["ModelDataUrl"]
+    bucket, _, key = place.removeprefix("s3://").partition("/")
+    s3 = cloud.client("s3")
+    healthy = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+    s3.put_object(Bucket=bucket, Key=key, Body=with_app(healthy, ANSWERED, ANSWERED + ONE_SIDED))
+    assert versions.promote(target, None, print).status == "promoted"
+    assert state.item(target, "champion")["run"] == waiting.run
+
+    classify(cloud, "one-sided", drawings(506, WINDOW))
+    said = analysed(cloud)
+    assert (said["rollback"], said["retraining"]) == ("started", "not called for"), said
+    machine, states = cloud.outputs["TrainingStateMachineArn"], cloud.client("stepfunctions")
+    (back,) = [
+        each["executionArn"]
+        for each in states.list_executions(stateMachineArn=machine)["executions"]
+        if each["name"].startswith("rollback-")
+    ]
+    assert status(cloud, back) == "SUCCEEDED"
+    assert state.item(target, "champion")["run"] == champion["run"]
+    assert state.history(target)[0]["reason"] == "live-check"
+    (rejected,) = [each for each in versions.versions(target) if each.arn == waiting.arn]
+    assert rejected.status == "Rejected"
+    assert rejected.why.startswith("LiveCheckError: ")
+    assert "classes" in rejected.why
+    assert analysed(cloud)["rollback"] == "not called for"
 
 
 def test_a_paused_deployment_refuses_new_training_code_and_is_destroyed_whole(
