@@ -17,9 +17,10 @@ Labelled = tuple[str, bytes]
 
 
 def drawings(seed: int, number: int) -> list[Labelled]:
-    """Draw bicycles and motorcycles, so many together, that the model was not trained on."""
+    """Draw bicycles and motorcycles, so many together and by turns, that the model was not trained on."""
     _, found = draw_candidates(["bicycle", "motorcycle"], number // 2, seed)
-    return [(each.label, each.data) for each in found]
+    drawn = [(each.label, each.data) for each in found]
+    return [each for pair in zip(drawn[: number // 2], drawn[number // 2 :], strict=True) for each in pair]
 
 
 def at_dusk(picture: Labelled) -> Labelled:
