@@ -116,15 +116,18 @@ class Deployment:
             return None
         return {field: str(next(iter(value.values()))) for field, value in found["Item"].items()}
 
-    def logged(self) -> set[str]:
-        """Return the decisions that are in the prediction log by now."""
+    def logged(self, read: dict[str, set[str]] | None = None) -> set[str]:
+        """Return the decisions that are in the prediction log by now; `read` has those of the files before."""
         s3, bucket = self.client("s3"), self.outputs["ResultsBucketName"]
-        found = set()
-        for entry in s3.list_objects_v2(Bucket=bucket, Prefix="predictions/vehicles/").get("Contents", []):
+        found = {} if read is None else read
+        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix="predictions/vehicles/")
+        for entry in [each for page in pages for each in page.get("Contents", [])]:
+            if entry["Key"] in found:
+                continue
             content = s3.get_object(Bucket=bucket, Key=entry["Key"])["Body"].read()
             text = gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
-            found |= {json.loads(line)["decision_id"] for line in text.splitlines()}
-        return found
+            found[entry["Key"]] = {json.loads(line)["decision_id"] for line in text.splitlines()}
+        return set().union(*found.values())
 
     def outcome(self, key: str, version: str) -> dict[str, str]:
         """Wait for the recorded outcome of an object version."""

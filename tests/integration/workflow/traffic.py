@@ -39,7 +39,8 @@ def classify(deployment: Deployment, name: str, pictures: Sequence[Labelled]) ->
     versions = {key: deployment.upload(key, content) for key, content in sent.items()}
     decisions = [deployment.outcome(key, version) for key, version in versions.items()]
     wanted = {each["decision_id"] for each in decisions}
-    until(lambda: True if wanted <= deployment.logged() else None, 120, "the prediction log")
+    read: dict[str, set[str]] = {}
+    until(lambda: True if wanted <= deployment.logged(read) else None, 120, "the prediction log")
     return decisions
 
 
