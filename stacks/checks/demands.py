@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from stacks.checks.assemblies import Assembly
-from stacks.checks.rendering import Place, machines, strings
+from stacks.checks.rendering import Machine, Place, machines, strings
 
 REFERENCE = Place("us-east-1")
 """Instances are the same in every region: any will do to read them."""
@@ -51,11 +52,12 @@ def demands(assembly: Assembly) -> list[Demand]:
     for machine in machines(assembly, REFERENCE):
         most: dict[tuple[str, str], int] = {}
         scaled = 0
+        shadowed = _shadows(machine)
         for _, action, given in machine.calls():
-            for each in _of(action, given):
+            for each in _of(action, given if shadowed else {**given, "ShadowProductionVariants": []}):
                 key = (each.use, each.instance_type)
                 most[key] = max(most.get(key, 0), each.count)
-            scaled = max(scaled, int(given.get("MaxCapacity", 0)))
+            scaled = max(scaled, int(given.get("MaxCapacity", -1)) + shadowed)
         # One machine has one endpoint, and what it scales is that one.
         most |= {key: max(count, scaled) for key, count in most.items() if key[0] == "endpoint"}
         for key, count in most.items():
@@ -98,8 +100,17 @@ def _of(action: str, given: Mapping[str, Any]) -> Iterator[Demand]:
     elif action == "createTransformJob":
         yield _demand("transform job", given["TransformResources"], "InstanceCount")
     elif action == "createEndpointConfig":
-        for variant in given["ProductionVariants"]:
-            yield _demand("endpoint", variant, "InitialInstanceCount")
+        variants = [*given["ProductionVariants"], *given.get("ShadowProductionVariants", [])]
+        counts = Counter[str]()
+        for variant in variants:
+            counts[variant["InstanceType"]] += int(variant["InitialInstanceCount"])
+        yield from (Demand("endpoint", kind, count) for kind, count in counts.items())
+
+
+def _shadows(machine: Machine) -> bool:
+    """Say whether a machine puts new models into the shadow unless it is told otherwise."""
+    usual = dict(machine.states()).get("Begin", {}).get("Assign", {}).get("shadow", "")
+    return str(usual).endswith(": true %}")
 
 
 def _demand(use: str, given: Mapping[str, Any], count: str) -> Demand:

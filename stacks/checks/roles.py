@@ -11,7 +11,7 @@ from typing import Any
 
 from stacks.checks.assemblies import Assembly
 from stacks.checks.demands import REFERENCE
-from stacks.checks.permissions import listed, statements
+from stacks.checks.permissions import listed, needs, statements
 from stacks.checks.rendering import machines, render
 from stacks.checks.result import Result
 
@@ -86,16 +86,19 @@ RARE = {
     "ResultsPublishRole": {"sqs:SendMessage": ["deadletters"]},
 }
 """What a role needs when something goes wrong, which nothing did while its use was recorded."""
-SEARCH = "createHyperParameterTuningJob"
+SEARCH = "CreateHyperParameterTuningJob"
 TRAINING = (("sagemaker:CreateTrainingJob", "training-job/"), ("sagemaker:AddTags", "training-job/"))
 """What a machine that searches leaves to SageMaker, and the deployment whose use was recorded does itself."""
+OPTIONAL = (
+    *("application-autoscaling:PutScalingPolicy", "application-autoscaling:PutScheduledAction"),
+    *("application-autoscaling:RegisterScalableTarget", "dynamodb:UpdateItem"),
+)
+"""What Tasks do that the deployment whose use was recorded has by its settings, and another may not."""
 SCALING = (
-    *("application-autoscaling:RegisterScalableTarget", "application-autoscaling:PutScalingPolicy"),
-    *("application-autoscaling:PutScheduledAction", "iam:CreateServiceLinkedRole"),
-    *("cloudwatch:PutMetricAlarm", "cloudwatch:DeleteAlarms"),
+    *("cloudwatch:PutMetricAlarm", "cloudwatch:DeleteAlarms", "iam:CreateServiceLinkedRole"),
     *("sagemaker:UpdateEndpointWeightsAndCapacities", "sagemaker:DescribeEndpointConfig"),
 )
-"""What the deployment whose use was recorded does, for its settings ask for scaling, and another may not."""
+"""What Application Auto Scaling asks of whoever registers with it, and nobody else needs."""
 
 
 def check(assemblies: Sequence[Assembly]) -> Result:
@@ -104,9 +107,8 @@ def check(assemblies: Sequence[Assembly]) -> Result:
     count = 0
     used = needed()
     for assembly in assemblies:
-        calls = {action for each in machines(assembly, REFERENCE) for _, action, _ in each.calls()}
-        searches, scales = SEARCH in calls, "registerScalableTarget" in calls
-        findings += _untrusted(assembly)
+        asked = _asked(assembly)
+        findings += [*_untrusted(assembly), *_uncaptured(assembly)]
         for stack, name, role in assembly.resources("AWS::IAM::Role"):
             count += 1
             own = list(statements(assembly, stack, name))
@@ -120,11 +122,31 @@ def check(assemblies: Sequence[Assembly]) -> Result:
                 f"{stack} {name}: it used {action} on {mark or 'no resource'}, and does not allow it"
                 for action, marks in used.get(role_name(name), {}).items()
                 for mark in marks
-                if not _allows(own, action, mark)
-                and not (searches and (action, mark) in TRAINING)
-                and (scales or action not in SCALING)
+                if not _allows(own, action, mark) and not _left_out(asked.get((stack, name)), action, mark)
             ]
     return Result("roles", "trust, actions used when run, no wildcards", count, tuple(findings))
+
+
+def _asked(assembly: Assembly) -> dict[tuple[str, str], set[str]]:
+    """Return what the Tasks of each machine need, by the stack and the name of its role."""
+    return {
+        (
+            each.stack,
+            assembly.templates[each.stack]["Resources"][each.name]["Properties"]["RoleArn"]["Fn::GetAtt"][0],
+        ): {need.action for _, task in each.tasks() for need in needs(task)}
+        for each in machines(assembly, REFERENCE)
+    }
+
+
+def _left_out(asked: set[str] | None, action: str, mark: str) -> bool:
+    """Say whether a machine has not the Tasks for which its role once used an action."""
+    if asked is None:
+        return False
+    return (
+        (action in OPTIONAL and action not in asked)
+        or (action in SCALING and "application-autoscaling:RegisterScalableTarget" not in asked)
+        or ((action, mark) in TRAINING and f"sagemaker:{SEARCH}" in asked)
+    )
 
 
 def needed() -> dict[str, dict[str, list[str]]]:
@@ -211,6 +233,29 @@ def _untrusted(assembly: Assembly) -> Iterator[str]:
                 role = str(arguments.get(key, "")).rpartition("/")[2] if arguments else ""
                 if role and not _trusts(assembly, machine.stack, role, PASSED, "*"):
                     yield f"{machine.stack} {name}: the role that it passes on does not trust {PASSED}"
+
+
+def _uncaptured(assembly: Assembly) -> Iterator[str]:
+    """Say where an endpoint captures answers that its models' role may not write: SageMaker says nothing of it."""
+    for machine in machines(assembly, REFERENCE):
+        calls = list(machine.calls())
+        acting = {
+            str(given["ExecutionRoleArn"]).rpartition("/")[2]
+            for _, _, given in calls
+            if "ExecutionRoleArn" in given
+        }
+        for name, _, given in calls:
+            place = str(given.get("DataCaptureConfig", {}).get("DestinationS3Uri", ""))
+            path = place.removeprefix("s3://").partition("/")[2].strip("/")
+            for role in sorted(acting) if place else ():
+                written = [
+                    str(resource)
+                    for each in statements(assembly, machine.stack, role)
+                    if each["Effect"] == "Allow" and _names(each, "s3:PutObject")
+                    for resource in listed(each.get("Resource", []))
+                ]
+                if not any(each == "*" or each.endswith(f"/{path}/*") for each in written):
+                    yield f"{machine.stack} {name}: {role} may not write what is captured below {path}"
 
 
 def _trusts(assembly: Assembly, stack: str, role: str | None, service: str, source: str) -> bool:

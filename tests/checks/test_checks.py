@@ -15,10 +15,12 @@ from stacks.checks import (
     arguments,
     between,
     connections,
+    demands,
     functions,
     nag,
     names,
     openness,
+    permissions,
     roles,
     safeguards,
 )
@@ -53,6 +55,7 @@ minimum_images = 100
 window_hours = 72
 quiet_hours = 0
 retrain = false
+roll_back = false
 cooldown_hours = 48
 enough_reviews = 20
 retrain_every_days = 0
@@ -84,6 +87,25 @@ def test_the_checks_find_nothing_under_settings_of_ones_own(
     printed = capfd.readouterr()
     assert (status, printed.err) == (0, ""), printed.out + printed.err
     assert printed.out.count("\n") == 1 + len(CHECKS)
+
+
+@pytest.mark.parametrize(
+    "overlay",
+    [
+        "[classifier.vehicles.monitoring]\nretrain = false",
+        "[classifier.vehicles.serving.scaling]\nminimum_instances = 2\nmaximum_instances = 4\ntarget_concurrency = 4",
+        'classifiers = ["vehicles", "scone-defects"]\n[classifier.vehicles.serving]\nshadow = true\n'
+        "[classifier.vehicles.serving.scaling]\nminimum_instances = 2\nmaximum_instances = 4\ntarget_concurrency = 4",
+    ],
+)
+def test_roles_are_asked_for_what_their_own_settings_take(tmp_path: Path, overlay: str) -> None:
+    (tmp_path / "own.toml").write_text(overlay)
+    assembly = synthesize("prod", overlay=tmp_path / "own.toml")
+    for each in (roles, permissions):
+        assert each.check([assembly]).findings == ()
+    counted = {each.count for each in demands.demands(assembly) if each.use == "endpoint"}
+    # A shadow is one more than scaling takes at the most, and the other classifier has two.
+    assert counted == ({4 + 1 + 2} if "shadow" in overlay else {4} if "scaling" in overlay else {2})
 
 
 def test_a_module_that_a_functions_package_lacks_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,6 +183,15 @@ def _an_old_tls(template: dict[str, Any]) -> None:
     statements[:] = [each for each in statements if "s3:TlsVersion" not in json.dumps(each)]
 
 
+def _captured_elsewhere(template: dict[str, Any]) -> None:
+    policy = _first(template, "AWS::IAM::Policy", "EndpointRole")["PolicyDocument"]
+    for statement in policy["Statement"]:
+        if "/shadow/" in json.dumps(statement["Resource"]):
+            statement["Resource"] = json.loads(
+                json.dumps(statement["Resource"]).replace("/shadow/", "/shade/")
+            )
+
+
 def _text_for_fields(template: dict[str, Any]) -> None:
     _first(template, "AWS::Events::Rule")["EventPattern"]["detail"] = "bucket"
 
@@ -174,6 +205,7 @@ def _text_for_fields(template: dict[str, Any]) -> None:
         ("training", _every_action, roles, "it allows s3:?*"),
         ("data", _an_old_tls, safeguards, "versions of TLS before 1.2"),
         ("classification", _text_for_fields, connections, 'asks for "bucket", where events have fields'),
+        ("training", _captured_elsewhere, roles, "may not write what is captured below shadow/vehicles"),
         ("training", _another_source, roles, "its role does not trust states.amazonaws.com"),
     ],
 )
