@@ -89,7 +89,7 @@ def choose(found: list[Version], wanted: int | None) -> Version:
             )
         return earlier[0]
     if wanted == champion.version:
-        raise VersionError(f"Version {wanted} is the champion already: there is nothing to roll back.")
+        raise VersionError(f"Version {wanted} is the champion already: there is nothing to do.")
     chosen = next((each for each in found if each.version == wanted), None)
     if chosen is None:
         raise VersionError(

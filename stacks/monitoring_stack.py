@@ -83,7 +83,12 @@ class MonitoringStack(cdk.Stack):
         )
         monitoring = self._chosen.monitoring
         alarms = OperationsAlarms(
-            self, "Alarms", watched=watched, settings=monitoring, topic=training.alerts.topic
+            self,
+            "Alarms",
+            watched=watched,
+            settings=monitoring,
+            guards=training.guard_alarms,
+            topic=training.alerts.topic,
         )
         dashboard = OperationsDashboard(
             self,

@@ -79,10 +79,10 @@ class Leavings:
         return list(islice(self._matching(kind, **filters), MOST))
 
     def _matching(self, kind: Kind, **filters: str) -> Iterator[dict[str, Any]]:
-        # The endpoint's name is the prefix; all else is named by step, run and attempt, and `-cpu` is the model that
-        # evaluation uses where the endpoint has GPUs.
+        # The endpoint's name is the prefix; all else is named by step, run and attempt. `-cpu` is the model that
+        # evaluation uses where the endpoint has GPUs, `-shadow` the configuration with a model in the shadow.
         begins = search_prefix(self.prefix) if kind is SEARCH else self.prefix
-        name = re.compile(rf"{re.escape(begins)}((-[a-z]+)?-[0-9a-f]{{12}}(-[0-9]+|-cpu)?)?")
+        name = re.compile(rf"{re.escape(begins)}((-[a-z]+)?-[0-9a-f]{{12}}(-[0-9]+|-cpu|-shadow)?)?")
         with passing_faults():
             pages = self._client().get_paginator(f"list_{kind.word}s")
             for page in pages.paginate(NameContains=begins, **filters):

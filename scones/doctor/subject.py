@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,10 +64,6 @@ def settings_of(env: str, name: str | None, overlay: Path | None) -> Settings:
     ------
     stacks.settings.SettingsError
     """
-    # The app imports the project's other rooms, as `app.py` does from its folder; a console script's path
-    # has the installed ones alone.
-    if str(ROOT) not in sys.path:
-        sys.path.insert(0, str(ROOT))
     from stacks.settings import load  # noqa: PLC0415  # `--help` need not pay for pydantic
 
     return load(ROOT / "environments", env, name=name, overlay=overlay)

@@ -11,6 +11,8 @@ from constructs import Construct
 from lambda_src.naming import VARIANT
 
 LATENCY_MILLISECONDS = 2000
+RUNBOOK = "docs/runbook.md"
+"""Where an alarm has its section, under its name: the end of its description."""
 
 
 class GuardAlarms(Construct):
@@ -40,7 +42,7 @@ class GuardAlarms(Construct):
                 evaluation_periods=2,
                 comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
                 treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
-                alarm_description=text,
+                alarm_description=f"{text} {RUNBOOK}#{name.lower()}",
             )
             made.add_alarm_action(actions.SnsAction(topic))
             return made

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import aws_cdk as cdk
@@ -11,10 +11,10 @@ from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
+from stacks.constructs.guard_alarms import RUNBOOK
 from stacks.constructs.watched import Watched
 from stacks.settings import MonitoringSettings
 
-RUNBOOK = "docs/runbook.md"
 WAITING_MINUTES = 15
 REVIEW_DAYS = 3
 
@@ -40,7 +40,7 @@ class OperationsAlarms(Construct):
     alarms
         By name, without the guard alarms, which the training stack owns.
     any
-        The composite alarm: one thing to page for, and the one to look at.
+        The composite alarm, over the guard alarms too: one thing to page for, and the one to look at.
     """
 
     def __init__(
@@ -50,6 +50,7 @@ class OperationsAlarms(Construct):
         *,
         watched: Watched,
         settings: MonitoringSettings,
+        guards: Sequence[cloudwatch.IAlarm],
         topic: sns.ITopic,
     ) -> None:
         super().__init__(scope, construct_id)
@@ -60,7 +61,7 @@ class OperationsAlarms(Construct):
             alarm_rule=cloudwatch.AlarmRule.any_of(
                 *(
                     cloudwatch.AlarmRule.from_alarm(each, cloudwatch.AlarmState.ALARM)
-                    for each in self.alarms.values()
+                    for each in (*guards, *self.alarms.values())
                 )
             ),
             alarm_description=f"Something about {watched.endpoint_name} wants attention: the alarms below it say what.",
@@ -142,7 +143,7 @@ def _machines(watched: Watched) -> Iterator[Watch]:
             f"{name}TimedOut",
             machine.metric_timed_out(period=cdk.Duration.minutes(5)),
             0,
-            f"A run of the {name.lower()} workflow took longer than it may.",
+            f"A run of the {name.lower()} workflow took longer than it may and was stopped: look at where it waited.",
         )
         yield Watch(
             f"{name}Throttled",
@@ -153,7 +154,8 @@ def _machines(watched: Watched) -> Iterator[Watch]:
 
 
 def _queues(watched: Watched) -> Iterator[Watch]:
-    inbound, review, dead = (watched.queues[name] for name in ("Inbound", "Review", "DeadLetters"))
+    names = ("Inbound", "Review", "DeadLetters", "Undelivered")
+    inbound, review, dead, undelivered = (watched.queues[name] for name in names)
     yield Watch(
         "ImagesWaiting",
         inbound.metric_approximate_age_of_oldest_message(period=cdk.Duration.minutes(5)),
@@ -172,6 +174,12 @@ def _queues(watched: Watched) -> Iterator[Watch]:
         dead.metric_approximate_number_of_messages_visible(period=cdk.Duration.minutes(5)),
         0,
         "Something was given up after several tries; the message says why.",
+    )
+    yield Watch(
+        "Undelivered",
+        undelivered.metric_approximate_number_of_messages_visible(period=cdk.Duration.minutes(5)),
+        0,
+        "A schedule could not start the analysis or a training; the message says which, and its attributes why.",
     )
     yield Watch(
         "ReviewsWaiting",

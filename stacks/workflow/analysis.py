@@ -61,7 +61,7 @@ def _read_retraining(make: Tasks, context: AnalysisContext) -> State:
 
 
 def _read_champion(make: Tasks, context: AnalysisContext) -> State:
-    fields = ("run", "recorded_at", "model_package_arn", "previous_package_arn")
+    fields = ("run", "reason", "recorded_at", "model_package_arn", "previous_package_arn", "previous_run")
     return _read_item(make, context, "ReadChampion", "champion", fields)
 
 
@@ -76,6 +76,7 @@ def _job(make: Tasks, context: AnalysisContext) -> State:
         *("--previous", expression("$analysis.state_uri")),
         *("--retrained", expression("$retraining.at")),
         *("--promoted", expression("$champion.recorded_at")),
+        *("--predecessor", expression("$champion.previous_run")),
         *("--shadow", context.uri(context.results, f"{captured(context.classifier)}/{shadow}")),
         *("--now", expression("$now()")),
         *("--classifier", context.classifier, "--endpoint", context.prefix),

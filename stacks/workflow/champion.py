@@ -9,7 +9,7 @@ from stacks.workflow.tasks import State, Tasks, seconds
 
 READ = (
     *("run", "model_name", "evaluation_model", "model_package_arn", "endpoint_config_name"),
-    *("dataset_version", "training_artifact", "evaluation_uri", "previous_package_arn"),
+    *("dataset_version", "training_artifact", "evaluation_uri", "previous_package_arn", "previous_run"),
 )
 
 
@@ -33,11 +33,13 @@ def record(make: Tasks, context: Context) -> State:
         "model_name": expression("$model"),
         "evaluation_model": expression("$evaluationModel"),
         "model_package_arn": expression("$package"),
-        # Where an operator, or the analysis, goes back to.
-        "previous_package_arn": expression(
-            "$champion.model_package_arn = $package ? $champion.previous_package_arn : "
-            "$champion.model_package_arn"
-        ),
+        # Where the analysis goes back to.
+        **{
+            f"previous_{name}": expression(
+                f"$champion.model_package_arn = $package ? $champion.previous_{name} : $champion.{field}"
+            )
+            for name, field in (("package_arn", "model_package_arn"), ("run", "run"))
+        },
         "endpoint_config_name": expression("$model"),
         "dataset_version": expression("$version"),
         "training_artifact": expression("$trainingArtifact"),

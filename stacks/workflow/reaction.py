@@ -14,14 +14,19 @@ from stacks.workflow.undo import DESCRIPTION_LIMIT
 
 
 def _end(
-    make: Tasks, context: AnalysisContext, name: str, retraining: str, *, rollback: str = "not called for"
+    make: Tasks,
+    context: AnalysisContext,
+    name: str,
+    retraining: str,
+    *,
+    rollback: str = "not called for",
+    reason: str = "$found.retrain.reason",
 ) -> sfn.Succeed:
-    decided = "retrain" if rollback == "not called for" else "rollback"
     outputs = {
         "status": "analysed",
         "retraining": retraining,
         "rollback": rollback,
-        "reason": expression(f"$found.{decided}.reason"),
+        "reason": expression(reason),
         "windows": expression("[$found.windows]"),
         "shadow": expression("$found.shadow"),
         "report_uri": expression(f"{context.report} & '/report.html'"),
@@ -78,15 +83,26 @@ def back(make: Tasks, context: AnalysisContext, otherwise: sfn.IChainable) -> sf
     choice = sfn.Choice.jsonata(make.scope, "RollbackWanted")
     choice.when(
         sfn.Condition.jsonata(
-            # What answers in a canary is no champion yet, and its alarms see to it.
+            # What answers in a canary is no champion yet, and its alarms see to it. What somebody went back to is there
+            # by their decision, or by this one.
             expression(
                 "$found.rollback.wanted = true and $found.serving = $champion.run and "
-                f"$champion.previous_package_arn != '{NOTHING}'"
+                f"$champion.previous_package_arn != '{NOTHING}' and "
+                "($champion.reason in ['rollback', 'live-check']) = false"
             )
         ),
         sfn.Chain.start(reject)
         .next(start)
-        .next(_end(make, context, "RollbackStarted", "not called for", rollback="started")),
+        .next(
+            _end(
+                make,
+                context,
+                "RollbackStarted",
+                "not called for",
+                rollback="started",
+                reason="$found.rollback.reason",
+            )
+        ),
     ).otherwise(otherwise)
     return choice
 
@@ -94,13 +110,13 @@ def back(make: Tasks, context: AnalysisContext, otherwise: sfn.IChainable) -> sf
 def wanted(make: Tasks, context: AnalysisContext) -> sfn.IChainable:
     """Train anew where the analysis says so, the settings allow it and the last such training is long past."""
 
-    def end(name: str, retraining: str) -> sfn.Succeed:
-        return _end(make, context, name, retraining)
+    def end(name: str, retraining: str, reason: str = "$found.retrain.reason") -> sfn.Succeed:
+        return _end(make, context, name, retraining, reason=reason)
 
     watched = context.settings.monitoring
     if not watched.retrain:
         return end("Analysed", "switched off by the settings")
-    started = _mark_started(make, context).next(end("RetrainingStarted", "started"))
+    started = _mark_started(make, context).next(end("RetrainingStarted", "started", "$due.reason"))
     start = _start(
         make,
         context,

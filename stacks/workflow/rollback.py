@@ -11,7 +11,7 @@ from stacks.workflow.tasks import State, Tasks
 
 
 def rollback(make: Tasks, context: Context, rollout: Rollout) -> sfn.IChainable:
-    """Read the version's package, make its model and configuration anew if they are gone, roll it out."""
+    """Read the version's package, make its model anew if it is gone and its configuration as settings are now."""
     find_model = _find(make, "FindModel", "listModels", "model", "Models.ModelName")
     find_config = _find(
         make,
@@ -20,8 +20,18 @@ def rollback(make: Tasks, context: Context, rollout: Rollout) -> sfn.IChainable:
         "config",
         "EndpointConfigs.EndpointConfigName",
     )
+    remove = make.aws(
+        "RemoveEndpointConfig",
+        "sagemaker:deleteEndpointConfig",
+        {"EndpointConfigName": expression("$model")},
+        resources=[context.arn("sagemaker", f"endpoint-config/{context.prefix}-*")],
+    )
     configured = sfn.Choice.jsonata(make.scope, "EndpointConfigThere")
-    configured.when(_there("config"), rollout.guard).otherwise(rollout.configure)
+    # What the champion's endpoint is made of must stay as long as it serves.
+    serves = "$model = $champion.endpoint_config_name"
+    configured.when(sfn.Condition.jsonata(expression(f"$configFound = true and {serves}")), rollout.guard)
+    # It is of the settings of its day: another number of instances, for which today's canary may be too large.
+    configured.when(_there("config"), remove.next(rollout.configure)).otherwise(rollout.configure)
     find_config.next(configured)
     model = sfn.Choice.jsonata(make.scope, "ModelThere")
     model.when(_there("model"), find_config).otherwise(

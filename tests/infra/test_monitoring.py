@@ -58,7 +58,13 @@ def test_every_alarm_says_what_to_do_and_the_runbook_goes_on(synthesized: Synthe
     headings = re.findall(
         r"^### (\w+)$", (ROOT / "docs/runbook.md").read_text(encoding="utf-8"), re.MULTILINE
     )
-    alarms = _of(synthesized, "AWS::CloudWatch::Alarm")
+    guards = {
+        name: each["Properties"]
+        for name, each in synthesized.templates["training"]["Resources"].items()
+        if each["Type"] == "AWS::CloudWatch::Alarm"
+    }
+    alarms = {**guards, **_of(synthesized, "AWS::CloudWatch::Alarm")}
+    assert len(guards) == 2
     named = set()
     for alarm in alarms.values():
         description = alarm["AlarmDescription"]
@@ -73,9 +79,10 @@ def test_all_alarms_tell_people_and_the_composite_one_rings_for_each(synthesized
     (composite,) = _of(synthesized, "AWS::CloudWatch::CompositeAlarm").values()
     topics = {json.dumps(each["AlarmActions"]) for each in [*alarms.values(), composite]}
     assert len(topics) == 1
-    assert set(re.findall(r'"Fn::GetAtt": \["(\w+)", "Arn"\]', json.dumps(composite["AlarmRule"]))) == set(
-        alarms
-    )
+    rule = json.dumps(composite["AlarmRule"])
+    assert set(re.findall(r'"Fn::GetAtt": \["(\w+)", "Arn"\]', rule)) == set(alarms)
+    # Those that guard a rollout are the training stack's.
+    assert len(set(re.findall(r'"Fn::ImportValue": "[\w:-]*(GuardAlarms\w+Arn\w*)"', rule))) == 2
 
 
 def test_a_gpu_is_watched_where_there_is_one(synthesized: Synthesized) -> None:

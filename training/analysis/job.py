@@ -68,7 +68,7 @@ def analyze(options: argparse.Namespace) -> None:
     judged += _reviewed(reviews, state, now, retrained, options.target_error)
     judged.sort(key=lambda each: (each["end"], each["source"], each["model_version"]))
     state.history += [{**each, "tests": _scores(each.get("tests", []))} for each in judged]
-    decided = _decide(options, state, len(judged), retrained)
+    decided = _decide(options, state, retrained)
     compared = _compare_shadow(options, state, predictions, reviews, counts, now)
     shadow = compared.as_dict(span.minimum, options.target_error) if compared else None
     state.analyzed_at = now
@@ -134,20 +134,15 @@ def _reviewed(
     ]
 
 
-def _decide(
-    options: argparse.Namespace, state: State, added: int, retrained: float
-) -> dict[str, dict[str, Any]]:
-    """Return what is wanted: the model before, a new one, or neither; ``added`` verdicts are this analysis's."""
+def _decide(options: argparse.Namespace, state: State, retrained: float) -> dict[str, dict[str, Any]]:
+    """Return what is wanted: the model before, which goes first, and a new one."""
     promoted = _moment(options.promoted, "--promoted") if options.promoted else 0.0
-    back = rollback(state.history, added, state.serving, promoted)
-    again = retrain(state.history, state.serving, len(state.reviewed), options.enough_reviews, retrained)
-    if back["wanted"]:  # and what the model before then says of the traffic decides whether to train
-        again = {
-            "wanted": False,
-            "reason": "No training: first the model before should serve again.",
-            "trigger": "",
-        }
-    return {"rollback": back, "retrain": again}
+    return {
+        "rollback": rollback(state.history, state.serving, options.predecessor, promoted),
+        "retrain": retrain(
+            state.history, state.serving, len(state.reviewed), options.enough_reviews, retrained
+        ),
+    }
 
 
 def _compare_shadow(
@@ -227,6 +222,9 @@ def main(arguments: Sequence[str]) -> int:
     )
     parser.add_argument(
         "--promoted", type=_given, default="", help="when the model that serves became champion, ISO; or none"
+    )
+    parser.add_argument(
+        "--predecessor", type=_given, default="", help="the champion before the one that serves; or none"
     )
     parser.add_argument(
         "--shadow", type=_given, default="", help="where a shadow's answers are captured; or none"

@@ -18,41 +18,35 @@ _ANSWERS, _PICTURES = ("classes", "confidence"), ("embedding", "input")
 Entry = Mapping[str, Any]
 
 
-def rollback(history: Sequence[Entry], added: int, serving: str, promoted: float) -> dict[str, Any]:
+def rollback(history: Sequence[Entry], serving: str, before: str, promoted: float) -> dict[str, Any]:
     """
     Return whether the model before should serve again, and the reason as a sentence.
+
+    It is a function of the history alone, so that what an analysis wanted in vain, the next one wants again.
 
     Parameters
     ----------
     history
         Verdicts, oldest first.
-    added
-        How many of them, the last ones, are this analysis's: a trial that they end is decided once more.
-    serving
-        The model that serves.
+    serving, before
+        The model that serves, and the champion before it; empty where there was none.
     promoted
         When it became the champion, seconds since 1970; windows that began before are of a canary or an earlier time.
     """
-    before = _before(history, serving)
-    if before is None:
-        return _no("No other model served before it.")
-    if _served_before(history, serving, before):
-        return _no(f"Model {serving} served before model {before} did, and is no new one.")
-    known = len(history) - added
+    if not before:
+        return _no("No champion is known that served before it.")
     on_trial = []
     for source, limit in TRIAL.items():
         own = [
-            (place, each)
-            for place, each in enumerate(history)
+            each
+            for each in history
             if _judged(each, source, serving) and seconds(each["start"]) >= int(promoted)
         ]
-        if sum(place < known for place, _ in own) >= limit:
-            continue
         on_trial += [source] if len(own) < limit else []
         # As far as the trigger looks back: what that model was replaced for may be missing from its very last window.
         theirs = [each for each in history if _judged(each, source, before)][-LOOK_BACK:]
         raised = {kind for each in theirs for kind in each["kinds"]}
-        for _, window in own[:limit]:
+        for window in own[:limit]:
             if reason := _against(window, raised):
                 return {"wanted": True, "reason": f"{reason}; {_beside(len(theirs), before)}."}
     if on_trial:
@@ -67,25 +61,6 @@ def _no(reason: str) -> dict[str, Any]:
 def _judged(each: Entry, source: str, version: str) -> bool:
     own = each["source"] == source and each["model_version"] == version
     return own and each["verdict"] in JUDGED[source]
-
-
-def _before(history: Sequence[Entry], serving: str) -> str | None:
-    """Return the other model that served last."""
-    others = [str(each["model_version"]) for each in history if each["model_version"] != serving]
-    return others[-1] if others else None
-
-
-def _served_before(history: Sequence[Entry], serving: str, before: str) -> bool:
-    """
-    Say whether the model served before its predecessor did: then it was rolled back to, and is no new one.
-
-    It needs no full trial for that. Two new models that both fail would else be exchanged for ever.
-    """
-    first: dict[str, float] = {}
-    for each in history:
-        at = seconds(each["start"])
-        first[each["model_version"]] = min(at, first.get(each["model_version"], at))
-    return serving in first and first[serving] < first[before]
 
 
 def _beside(windows: int, before: str) -> str:

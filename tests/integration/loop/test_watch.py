@@ -74,10 +74,10 @@ def scones(number: int) -> list[Labelled]:
 
 
 def mostly(label: str, number: int) -> list[Labelled]:
-    """Draw four of one class for each of the other."""
+    """Draw nineteen of one class for each of the other."""
     found = drawings(502, 2 * number)
-    own = [each for each in found if each[0] == label][: number - number // 5]
-    mixed = own + [each for each in found if each[0] != label][: number // 5]
+    own = [each for each in found if each[0] == label][: number - number // 20]
+    mixed = own + [each for each in found if each[0] != label][: number // 20]
     random.Random(0).shuffle(mixed)  # noqa: S311  # an order, no secret
     return mixed
 

@@ -17,6 +17,7 @@ import pytest
 
 from localcloud.cdk import run_cdk
 from localcloud.instance import ACCOUNT, Instance
+from localcloud.inventory import inventory, leftovers
 from stacks.checks.roles import USED, role_name
 from tests.integration.workflow.conftest import ENV, ROOT, Deployment, until
 from tests.integration.workflow.scenarios import throws
@@ -177,6 +178,11 @@ def test_nothing_is_denied(deployment: Deployment) -> None:
     assert deployment.instance.denials() == []
     scaled = deployment.client("application-autoscaling")
     assert scaled.describe_scalable_targets(ServiceNamespace="sagemaker")["ScalableTargets"] == []
+
+
+@pytest.mark.usefixtures("destroyed")
+def test_nothing_is_left(deployment: Deployment) -> None:
+    assert leftovers(deployment.before, inventory(deployment.instance)) == []
 
 
 @pytest.mark.usefixtures("_everything_ran")

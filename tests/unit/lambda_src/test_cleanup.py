@@ -338,3 +338,11 @@ def test_the_model_that_evaluation_used_goes_too_where_the_endpoint_has_gpus(clo
     cloud.tags(arn("model", name))
     cloud.deleted("model", name)
     assert cloud.leavings.delete_models() == [f"model {name}"]
+
+
+def test_the_configuration_with_a_model_in_the_shadow_goes_too(cloud: Cloud) -> None:
+    name = f"{PREFIX}-{RUN}-shadow"
+    cloud.listed("endpoint_config", name)
+    cloud.tags(arn("endpoint_config", name))
+    cloud.deleted("endpoint_config", name)
+    assert cloud.leavings.delete_configurations() == [f"endpoint_config {name}"]

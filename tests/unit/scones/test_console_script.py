@@ -15,6 +15,10 @@ import pytest
         (("classify", "none.png"), "There is no file or folder none.png"),
         (("status", "--instance", "never-started"), "No local cloud runs in"),
         (("local", "status", "--instance", "never-started"), "No local cloud"),
+        *(
+            ((command, "--local", "--instance", "never-started"), "No local cloud runs in")
+            for command in ("train", "rollback", "promote", "pause", "resume", "history", "cost", "review")
+        ),
     ],
 )
 def test_an_error_is_one_sentence_when_run_from_elsewhere(
