@@ -21,6 +21,10 @@ PREFIX_LIMIT = 34
 REPLACED_WHOLE = ("routes", "data", "hyperparameters", "search")
 RESERVED = ("classes", "target-error", "weights-sha256", "checkpoint-dir")
 """Hyperparameters that the workflow gives itself, from other settings."""
+STARTING_MINUTES = 15
+"""What a job may take beyond its own limit: finding an instance, pulling the image, moving its files."""
+TRAINING_LIMIT_MINUTES = 25 * 60
+"""What the training workflow's own time-out of 26 hours leaves to the training step."""
 TRAINING_SHARE_MINUTES = 30
 """What staging, evaluation and the endpoint leave of the hour that CloudFormation waits."""
 KINDS = ("cifar100", "folder", "s3", "drawings")
@@ -155,6 +159,13 @@ class TrainingSettings(_Instances):
                 f"training may take {self.wait_minutes * rounds} minutes (max_runtime_minutes, twice that with spot, "
                 f"for each round of a search) and cannot fit CloudFormation's hour: allow {TRAINING_SHARE_MINUTES}, "
                 "or set at_deploy = false and start the workflow with `scones train`"
+            )
+        longest = rounds * (self.wait_minutes + STARTING_MINUTES)
+        if longest > TRAINING_LIMIT_MINUTES:
+            raise ValueError(
+                f"training may take {longest} minutes (max_runtime_minutes, twice that with spot, and "
+                f"{STARTING_MINUTES} to start, for each round of a search), and the workflow allows "
+                f"{TRAINING_LIMIT_MINUTES}: lower max_runtime_minutes, or have fewer trials or more of them in parallel"
             )
         searched = {key.replace("_", "-") for key in (self.search.ranges if self.search else ())}
         for key in RESERVED:

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from stacks.checks.assemblies import Assembly, whole
-from stacks.checks.guard_reasons import REASONS
-from stacks.checks.reasons import Finding, judged
+from stacks.checks.guard_reasons import OF_DESTROYED, REASONS
+from stacks.checks.reasons import Finding, destroys, explained, judged
 from stacks.checks.result import Result
 
 PACKAGE = "cdklabs.cdk-validator-cfnguard"
@@ -33,11 +33,16 @@ class GuardError(Exception):
 
 def check(assemblies: Sequence[Assembly]) -> Result:
     """Hold every template against every control; what no reason explains is a finding."""
-    found = [finding for assembly in assemblies for finding in findings(assembly)]
+    found: list[Finding] = []
+    count = 0
+    for assembly in assemblies:
+        own = findings(assembly)
+        count += len(own)
+        found += [each for each in own if not (destroys(assembly) and explained(each, [OF_DESTROYED]))]
     return Result(
         "cfn-guard",
         "findings of Control Tower's proactive controls, each reasoned",
-        len(found),
+        count,
         judged(found, REASONS, whole=whole(assemblies)),
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stacks.checks.reasons import Reason
+from stacks.checks.reasons import Reason, of_destroyed
 
 REASONS: tuple[Reason, ...] = (
     (
@@ -49,13 +49,9 @@ REASONS: tuple[Reason, ...] = (
         "what is to stay is retained, in versions.",
     ),
     (
-        r"dynamodb_table_pitr_enabled_check",
-        r"[\w-]+-dev-.*/Results/Table/Resource",
-        "Where the settings destroy data, no backup of it is paid for.",
-    ),
-    (
         r"sqs_dlq_check",
         r".*-(classification|monitoring)/(Review|DeadLetters|Undelivered)/Resource",
         "People read these queues; no consumer fails on a message, and two of them are where dead letters end.",
     ),
 )
+OF_DESTROYED = of_destroyed(r"dynamodb_table_pitr_enabled_check")

@@ -11,8 +11,8 @@ import aws_cdk as cdk
 import cdk_nag
 
 from stacks.checks.assemblies import ROOT, Assembly, cli_context, whole
-from stacks.checks.nag_reasons import OF_OPTIONS, REASONS
-from stacks.checks.reasons import Finding, explained, judged
+from stacks.checks.nag_reasons import OF_DESTROYED, OF_OPTIONS, REASONS
+from stacks.checks.reasons import Finding, destroys, explained, judged
 from stacks.checks.result import Result
 from stacks.deployment import deployment
 from stacks.settings import load
@@ -24,15 +24,18 @@ REPORT_ONLY = {"@aws-cdk/core:failSynthOnValidationErrors": False}
 def check(assemblies: Sequence[Assembly]) -> Result:
     """Run both packs on every environment; what no reason explains is a finding."""
     found: list[Finding] = []
+    count = 0
     for assembly in assemblies:
         with tempfile.TemporaryDirectory() as folder:
             app = cdk.App(context={**cli_context(), **REPORT_ONLY}, outdir=folder)
             deployment(app, load(ROOT / "environments", assembly.env, overlay=assembly.overlay))
-            found += run(app, Path(folder))
+            own = list(run(app, Path(folder)))
+        count += len(own)
+        found += [each for each in own if not (destroys(assembly) and explained(each, [OF_DESTROYED]))]
     return Result(
         "cdk-nag",
         "findings of AwsSolutions and Serverless, each reasoned",
-        len(found),
+        count,
         judged([each for each in found if not explained(each, OF_OPTIONS)], REASONS, whole=whole(assemblies)),
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stacks.checks.reasons import Reason
+from stacks.checks.reasons import Reason, of_destroyed
 
 IAM5 = r"AwsSolutions-IAM5"
 OWN = r"[a-z][a-z0-9]*(-[a-z0-9]+){2,}"
@@ -121,11 +121,6 @@ REASONS: tuple[Reason, ...] = (
         r".*-(classification|monitoring)/(Review|DeadLetters|Undelivered)/Resource",
         "People read these queues; no consumer fails on a message, and two of them are where dead letters end.",
     ),
-    (
-        r"AwsSolutions-DDB3",
-        r"[\w-]+-dev-.*/Results/Table/Resource",
-        "Where the settings destroy data, no backup of it is paid for.",
-    ),
 )
 
 OF_OPTIONS: tuple[Reason, ...] = (
@@ -137,3 +132,4 @@ OF_OPTIONS: tuple[Reason, ...] = (
     ),
 )
 """As above, of findings that only settings bring which no environment of the project has."""
+OF_DESTROYED = of_destroyed(r"AwsSolutions-DDB3")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from stacks.checks.assemblies import Assembly
+
 Finding = tuple[str, str]
 """Rule and construct."""
 Reason = tuple[str, str, str]
@@ -23,6 +25,18 @@ def judged(found: Sequence[Finding], reasons: Sequence[Reason], *, whole: bool =
         if whole and not any(explained(finding, [reason]) for finding in found)
     ]
     return (*unexplained, *stale)
+
+
+def of_destroyed(rule: str) -> Reason:
+    """Return the reason that stands where an environment's settings destroy its data, whatever it is called."""
+    why = "Where the settings destroy data, no backup of it is paid for."
+    return (rule, r".*/Results/Table/Resource", why)
+
+
+def destroys(assembly: Assembly) -> bool:
+    """Say whether an environment's tables go with its stacks."""
+    tables = [resource for _, _, resource in assembly.resources("AWS::DynamoDB::GlobalTable")]
+    return bool(tables) and all(each.get("DeletionPolicy") == "Delete" for each in tables)
 
 
 def explained(finding: Finding, reasons: Sequence[Reason]) -> bool:

@@ -8,12 +8,13 @@ from aws_cdk import aws_stepfunctions as sfn
 from aws_cdk import aws_stepfunctions_tasks as tasks
 
 from lambda_src.naming import SHADOW_VARIANT
+from stacks.settings import STARTING_MINUTES
 from stacks.workflow.analysis_context import COMMITTED_ALREADY, NOTHING, AnalysisContext
 from stacks.workflow.context import RUN, expression
 from stacks.workflow.dataset import JOB_MINUTES, OUTPUT, processing, s3_input, s3_output
 from stacks.workflow.reaction import back, wanted
 from stacks.workflow.shadow import captured
-from stacks.workflow.tasks import STARTING_MINUTES, State, Tasks, seconds
+from stacks.workflow.tasks import State, Tasks, seconds
 
 NAMESPACE = "Scones/Monitoring"
 DRIFTS = ("InputDrift", "EmbeddingDrift", "ClassMixDrift", "ConfidenceDrift", "PoorQuality")

@@ -9,8 +9,9 @@ from aws_cdk import aws_stepfunctions as sfn
 from stacks import images
 from stacks.data_sources import CifarData, DrawingsData, S3Data
 from stacks.instances import JOB_INSTANCE
+from stacks.settings import STARTING_MINUTES
 from stacks.workflow.context import RUN, Context, JobContext, expression
-from stacks.workflow.tasks import STARTING_MINUTES, Tasks
+from stacks.workflow.tasks import Tasks
 
 INPUT = "/opt/ml/processing/input"
 OUTPUT = "/opt/ml/processing/output"

@@ -42,8 +42,6 @@ JOBS = {
 }
 """How a kind of job is written in an ARN, and in the name of the rule by which `.sync` hears of its end."""
 CAUGHT = {"failure": "{% $states.errorOutput %}"}
-STARTING_MINUTES = 15
-"""What a job may take beyond its own limit: finding an instance, pulling the image, moving its files."""
 
 
 def seconds(count: int) -> sfn.Timeout:

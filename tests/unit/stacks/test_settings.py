@@ -91,6 +91,10 @@ def test_the_known_environments_are_listed_when_one_is_unknown() -> None:
         ),
         ('classifiers = ["trucks"]', "no classifier 'trucks'"),
         ("[classifier.vehicles.training]\nmax_runtime_minutes = 90", "cannot fit CloudFormation's hour"),
+        (
+            "[classifier.vehicles.training]\nat_deploy = false\nspot = true\nmax_runtime_minutes = 800",
+            "the workflow allows 1500",
+        ),
         ("[classifier.vehicles.training]\ninstance_count = 0", "classifier.vehicles.training.instance_count"),
         ("[classifier.vehicles.training.hyperparameters]\nmagic = 1", "magic"),
         (
