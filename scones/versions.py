@@ -99,14 +99,15 @@ def choose(found: list[Version], wanted: int | None) -> Version:
 
 
 def in_shadow(found: list[Version]) -> Version:
-    """Return the newest version that waits in the champion's shadow.
+    """Return the newest version that waits in the champion's shadow: an older one has waited in vain.
 
     Raises
     ------
     VersionError
         When none does.
     """
-    waiting = next((each for each in found if each.status == WAITING), None)
+    champion = next((each.version for each in found if each.live), 0)
+    waiting = next((each for each in found if each.status == WAITING and each.version > champion), None)
     if waiting is None:
         raise VersionError(
             "No version waits in the shadow: `scones train --shadow` brings one there, and `scones rollback "

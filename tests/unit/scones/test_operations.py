@@ -74,7 +74,7 @@ def test_a_version_in_the_shadow_is_promoted_and_never_gone_back_to(
     assert runner.invoke(cli.app, ["promote", "2"]).exit_code == 0
     assert [each["package"] for each in asked] == ["arn:4", "arn:2"]
     assert {(each["start"], each["reason"]) for each in asked} == {("rollback", "promote")}
-    monkeypatch.setattr(versions, "versions", lambda _: FOUND)
+    monkeypatch.setattr(versions, "versions", lambda _: [*FOUND, version(0, status="PendingManualApproval")])
     refused = runner.invoke(cli.app, ["promote"])
     assert refused.exit_code == 1
     assert "No version waits in the shadow" in refused.output
