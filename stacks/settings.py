@@ -25,6 +25,8 @@ STARTING_MINUTES = 15
 """What a job may take beyond its own limit: finding an instance, pulling the image, moving its files."""
 TRAINING_LIMIT_MINUTES = 25 * 60
 """What the training workflow's own time-out of 26 hours leaves to the training step."""
+DEPLOYMENT_SHARE_MINUTES = 45
+"""What staging, evaluation and starting an endpoint leave of the hour to training and baking together."""
 TRAINING_SHARE_MINUTES = 30
 """What staging, evaluation and the endpoint leave of the hour that CloudFormation waits."""
 KINDS = ("cifar100", "folder", "s3", "drawings")
@@ -192,6 +194,11 @@ class ServingSettings(_Instances):
     shadow: bool = False
     scaling: ScalingSettings | None = None
 
+    @property
+    def baking_minutes(self) -> int:
+        """How long an update is watched: a canary first, then the whole fleet."""
+        return self.bake_minutes * (2 if self.instance_count >= 2 else 1)
+
     @model_validator(mode="after")
     def _scales_around(self) -> Self:
         scaling = self.scaling
@@ -301,6 +308,18 @@ class ClassifierSettings(Strict):
         if len(",".join(routes)) > ARGUMENT_LIMIT:
             raise ValueError(f"the class names have more than {ARGUMENT_LIMIT} characters together")
         return routes
+
+    @model_validator(mode="after")
+    def _within_the_hour(self) -> Self:
+        training = self.training.wait_minutes * (self.training.search.rounds if self.training.search else 1)
+        if self.training.at_deploy and training + self.serving.baking_minutes > DEPLOYMENT_SHARE_MINUTES:
+            raise ValueError(
+                f"training may take {training} minutes and baking {self.serving.baking_minutes} (twice bake_minutes "
+                "with a canary), which cannot fit CloudFormation's hour: allow "
+                f"{DEPLOYMENT_SHARE_MINUTES} together, or set at_deploy = false and start the workflow with "
+                "`scones train`"
+            )
+        return self
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -206,9 +206,13 @@ def _wide(own: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 def _shared(properties: Mapping[str, Any]) -> Iterator[str]:
     """Say who a role trusts beyond the one service that takes it."""
+    document = properties["AssumeRolePolicyDocument"]
+    if not isinstance(document, Mapping):
+        yield f"its trust is {json.dumps(document)}, and no document"
+        return
     trusted = {
         str(each)
-        for statement in listed(properties["AssumeRolePolicyDocument"].get("Statement", []))
+        for statement in listed(document.get("Statement", []))
         if statement["Effect"] == "Allow" and isinstance(statement.get("Principal"), Mapping)
         for given in statement["Principal"].values()
         for each in listed(given)
@@ -263,12 +267,15 @@ def _trusts(assembly: Assembly, stack: str, role: str | None, service: str, sour
     resource = assembly.templates[stack]["Resources"].get(role)
     if resource is None or resource["Type"] != "AWS::IAM::Role":
         return False
+    document = resource["Properties"]["AssumeRolePolicyDocument"]
+    if not isinstance(document, Mapping):
+        return False
     return any(
         each["Effect"] == "Allow"
         and "sts:AssumeRole" in listed(each.get("Action", []))
         and service in listed(_services(each))
         and _holds(render(each.get("Condition", {}), assembly.templates[stack], REFERENCE), service, source)
-        for each in resource["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+        for each in document["Statement"]
     )
 
 

@@ -92,6 +92,10 @@ def test_the_known_environments_are_listed_when_one_is_unknown() -> None:
         ('classifiers = ["trucks"]', "no classifier 'trucks'"),
         ("[classifier.vehicles.training]\nmax_runtime_minutes = 90", "cannot fit CloudFormation's hour"),
         (
+            "[classifier.vehicles.serving]\ninstance_count = 2\nbake_minutes = 20",
+            "baking 40 (twice bake_minutes with a canary), which cannot fit CloudFormation's hour",
+        ),
+        (
             "[classifier.vehicles.training]\nat_deploy = false\nspot = true\nmax_runtime_minutes = 800",
             "the workflow allows 1500",
         ),
