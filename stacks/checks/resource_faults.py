@@ -9,6 +9,7 @@ from typing import Any
 
 from stacks.checks.changes import Change, always, at, without
 from stacks.checks.openness import POLICIES
+from stacks.checks.permissions import listed
 
 Made = Iterator[tuple[str, str, Change]]
 
@@ -43,7 +44,7 @@ def _of_statement(where: str, path: list[Any], kind: str, statement: Mapping[str
         return
     yield "anybody let in", where, _anybody(path)
     if kind == "AWS::IAM::Role":
-        another = [*_listed(statement["Principal"].get("Service", [])), "glue.amazonaws.com"]
+        another = [*listed(statement["Principal"].get("Service", [])), "glue.amazonaws.com"]
         yield "a trust for two", where, at([*path, "Principal"], always({"Service": another}))
     stranger = always({"AWS": "arn:aws:iam::210987654321:root"})
     yield "another account let in", where, at([*path, "Principal"], stranger)
@@ -53,10 +54,6 @@ def _of_statement(where: str, path: list[Any], kind: str, statement: Mapping[str
         yield "a service let in for whoever asks", f"{where} pattern", at([*path, "Condition"], everybody)
     if kind == "AWS::KMS::Key" and "Condition" not in statement:
         yield "a key that its account cannot manage", where, at([*path, "Action"], always("kms:Decrypt"))
-
-
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
 
 
 def _instead(path: list[Any], key: str, value: str) -> Change:

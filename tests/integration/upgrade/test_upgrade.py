@@ -18,7 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from localcloud.archives import extract
 from localcloud.cdk import bootstrap
 from localcloud.instance import Instance
-from tests.integration.workflow.conftest import ROOT, Deployment, deploy
+from tests.integration.workflow.conftest import BASIC, ROOT, Deployment, deploy
 from tests.integration.workflow.pictures import USABLE
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
@@ -36,24 +36,6 @@ STATEFUL = (
     "AWS::Events::EventBus",
 )
 ENDPOINT = "scones-dev-vehicles"
-OVERLAY = """
-retention = "destroy"
-classifiers = ["vehicles"]
-[classifier.vehicles]
-target_error = 0.2
-[classifier.vehicles.data]
-kind = "drawings"
-per_class = 60
-seed = 7
-[classifier.vehicles.training.hyperparameters]
-epochs = 3
-patience = 0
-folds = 2
-image_size = 64
-[classifier.vehicles.gate]
-minimum_accuracy = 0.6
-"""
-"""Settings that the release before has, too."""
 
 
 def _git(*arguments: str, folder: Path = ROOT) -> bytes:
@@ -124,7 +106,7 @@ def test_an_upgrade_replaces_nothing_stateful_and_keeps_the_endpoint_in_service(
     before: Path, tmp_path: Path
 ) -> None:
     overlay = tmp_path / "overlay.toml"
-    overlay.write_text(OVERLAY)
+    overlay.write_text(BASIC)
     instance = Instance.start(tmp_path / "instance", project=ROOT, owner_pid=os.getpid())
     try:
         bootstrap(instance, project=ROOT, output=tmp_path / "bootstrap")

@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[3]
 ENV = "prod"
 """It has every state that `dev` has, and those of endpoints on GPUs and of canaries besides."""
 PREFIX = f"scones-{ENV}-vehicles"
-OVERLAY = """
+BASIC = """
 retention = "destroy"
 classifiers = ["vehicles"]
 [classifier.vehicles]
@@ -36,6 +36,13 @@ epochs = 3
 patience = 0
 folds = 2
 image_size = 64
+[classifier.vehicles.gate]
+minimum_accuracy = 0.6
+"""
+"""Few drawings and a quick training, in settings that earlier releases have too."""
+OVERLAY = (
+    BASIC
+    + """
 [classifier.vehicles.serving]
 instance_count = 3
 [classifier.vehicles.serving.scaling]
@@ -43,8 +50,6 @@ minimum_instances = 3
 maximum_instances = 4
 target_concurrency = 4
 night = {start = "22:00", end = "06:00", minimum_instances = 2, timezone = "Europe/Berlin"}
-[classifier.vehicles.gate]
-minimum_accuracy = 0.6
 [classifier.vehicles.limits]
 max_bytes = 2000000
 [classifier.vehicles.monitoring]
@@ -53,6 +58,7 @@ minimum_images = 20
 [classifier.vehicles.review]
 sample_rate = 1.0
 """
+)
 OUTCOME_SECONDS = 90.0
 T = TypeVar("T")
 
