@@ -14,6 +14,8 @@ from stacks.deployment import deployment
 from stacks.settings import load
 
 ROOT = Path(__file__).resolve().parents[2]
+ENVIRONMENTS = ROOT / "environments"
+"""The project's settings, one file for each environment."""
 
 
 @dataclass(frozen=True)
@@ -31,12 +33,15 @@ class Assembly:
         Templates by stack name.
     overlay
         The settings file that was laid over the environment's.
+    settings
+        The folder that describes the environment.
     """
 
     env: str
     folder: Path
     templates: Mapping[str, Mapping[str, Any]]
     overlay: Path | None = None
+    settings: Path = ENVIRONMENTS
 
     def resources(self, kind: str) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
         """Yield stack name, logical ID and resource, of every resource of a type."""
@@ -46,14 +51,15 @@ class Assembly:
                     yield stack, name, resource
 
 
-def environments() -> list[str]:
-    """Return the names of the environments that the project describes."""
-    return sorted(path.stem for path in (ROOT / "environments").glob("*.toml"))
+def environments(settings: Path = ENVIRONMENTS) -> list[str]:
+    """Return the names of the environments that a folder describes."""
+    return sorted(path.stem for path in settings.glob("*.toml"))
 
 
 def whole(assemblies: Sequence[Assembly]) -> bool:
-    """Say whether every environment is among them, as the project describes it."""
-    return set(environments()) <= {each.env for each in assemblies if each.overlay is None}
+    """Say whether every environment is among them, as its folder describes it."""
+    known = {env for each in assemblies for env in environments(each.settings)}
+    return known <= {each.env for each in assemblies if each.overlay is None}
 
 
 def cli_context() -> dict[str, Any]:
@@ -63,7 +69,12 @@ def cli_context() -> dict[str, Any]:
 
 
 def synthesize(
-    env: str, folder: Path | None = None, overlay: Path | None = None, name: str | None = None
+    env: str,
+    folder: Path | None = None,
+    overlay: Path | None = None,
+    name: str | None = None,
+    *,
+    settings: Path = ENVIRONMENTS,
 ) -> Assembly:
     """
     Synthesize one environment.
@@ -78,13 +89,15 @@ def synthesize(
         A settings file laid over the environment's.
     name
         What the deployment is called instead of the settings' name.
+    settings
+        The folder that describes the environment.
 
     Raises
     ------
     stacks.settings.SettingsError
     """
     app = cdk.App(context=cli_context(), outdir=str(folder) if folder else None)
-    deployment(app, load(ROOT / "environments", env, overlay=overlay, name=name))
+    deployment(app, load(settings, env, overlay=overlay, name=name))
     assembly = app.synth()
     templates = {stack.stack_name: stack.template for stack in assembly.stacks}
-    return Assembly(env, Path(assembly.directory), templates, overlay)
+    return Assembly(env, Path(assembly.directory), templates, overlay, settings)

@@ -10,7 +10,7 @@ from pathlib import Path
 import aws_cdk as cdk
 import cdk_nag
 
-from stacks.checks.assemblies import ROOT, Assembly, cli_context, whole
+from stacks.checks.assemblies import Assembly, cli_context, whole
 from stacks.checks.nag_reasons import OF_DESTROYED, OF_OPTIONS, REASONS
 from stacks.checks.reasons import Finding, destroys, explained, judged
 from stacks.checks.result import Result
@@ -28,7 +28,7 @@ def check(assemblies: Sequence[Assembly]) -> Result:
     for assembly in assemblies:
         with tempfile.TemporaryDirectory() as folder:
             app = cdk.App(context={**cli_context(), **REPORT_ONLY}, outdir=folder)
-            deployment(app, load(ROOT / "environments", assembly.env, overlay=assembly.overlay))
+            deployment(app, load(assembly.settings, assembly.env, overlay=assembly.overlay))
             own = list(run(app, Path(folder)))
         count += len(own)
         found += [each for each in own if not (destroys(assembly) and explained(each, [OF_DESTROYED]))]

@@ -11,7 +11,7 @@ from typing import Any
 import jsonata
 
 from stacks.checks import expressions, values
-from stacks.checks.assemblies import ROOT, Assembly, synthesize
+from stacks.checks.assemblies import Assembly, synthesize
 from stacks.checks.demands import REFERENCE
 from stacks.checks.rendering import Machine, machines, render
 from stacks.checks.result import Result
@@ -58,9 +58,11 @@ def check(assemblies: Sequence[Assembly]) -> Result:
     findings: list[str] = []
     count = 0
     for assembly in assemblies:
-        env, overlay = assembly.env, assembly.overlay
-        first, second = (synthesize(env, overlay=overlay, name=name).templates for name in ("a", "b"))
-        most = longest(env, overlay).templates
+        first, second = (
+            synthesize(assembly.env, None, assembly.overlay, name, settings=assembly.settings).templates
+            for name in ("a", "b")
+        )
+        most = longest(assembly.env, assembly.overlay, assembly.settings).templates
         findings += [*collisions(first, second), *too_long(most), *fixed([assembly]).findings]
         count += sum(1 for templates in (first, second, most) for _ in physical_names(templates))
     return Result(
@@ -146,12 +148,12 @@ def too_long(templates: Templates) -> list[str]:
 
 
 @functools.cache
-def longest(env: str, overlay: Path | None) -> Assembly:
+def longest(env: str, overlay: Path | None, settings: Path) -> Assembly:
     """Synthesize an environment under the longest name that its settings allow."""
     for length in range(63, 0, -1):
         try:
-            load(ROOT / "environments", env, overlay=overlay, name="n" * length)
+            load(settings, env, overlay=overlay, name="n" * length)
         except SettingsError:
             continue
-        return synthesize(env, overlay=overlay, name="n" * length)
+        return synthesize(env, overlay=overlay, name="n" * length, settings=settings)
     raise AssertionError(f"no name is allowed in {env}")

@@ -109,7 +109,7 @@ def check(assemblies: Sequence[Assembly]) -> Result:
     count = 0
     nearest = (0.0, "nothing")
     for assembly in assemblies:
-        for each in (assembly, names.longest(assembly.env, assembly.overlay)):
+        for each in (assembly, names.longest(assembly.env, assembly.overlay, assembly.settings)):
             for limit in LIMITS:
                 for where, size in limit.measure(each):
                     count += 1

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import copy
-import functools
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from stacks.checks.assemblies import Assembly, environments, synthesize
-
-
-@functools.cache
-def synthesized(env: str) -> Assembly:
-    """Return one environment as it is."""
-    return synthesize(env)
+from stacks.checks.assemblies import Assembly
+from tests.infra.conftest import ENVIRONMENTS, assembled
 
 
 @pytest.fixture(scope="session")
 def assemblies() -> list[Assembly]:
-    """Every environment."""
-    return [synthesized(env) for env in environments()]
+    """Every environment of the tests."""
+    return [assembled(env) for env in ENVIRONMENTS]
 
 
 def planted(
@@ -36,4 +31,4 @@ def planted(
     whole = next(each for each in sound.templates if each.endswith(stack))
     template = copy.deepcopy(dict(sound.templates[whole]))
     edit(next(each for key, each in template["Resources"].items() if key.startswith(name)))
-    return Assembly(sound.env, sound.folder, {**sound.templates, whole: template})
+    return dataclasses.replace(sound, templates={**sound.templates, whole: template})

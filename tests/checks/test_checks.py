@@ -1,8 +1,10 @@
-"""Every check finds nothing in the environments as they are, and has looked at something."""
+"""Every check finds nothing in the environments that are deployed, and has looked at something."""
 
 from __future__ import annotations
 
 import copy
+import dataclasses
+import functools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -25,9 +27,11 @@ from stacks.checks import (
     safeguards,
 )
 from stacks.checks.__main__ import CHECKS, main
-from stacks.checks.assemblies import Assembly, synthesize
+from stacks.checks.assemblies import Assembly, environments, synthesize
 from stacks.checks.result import Check
 from stacks.constructs import owned_function
+from tests.infra.conftest import OWN as SETTINGS
+from tests.infra.conftest import assembled, shipped
 
 OWN = """
 name = "corner-shop"
@@ -72,15 +76,16 @@ monthly_budget = 50
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__module__.rpartition(".")[2])
-def test_a_check_finds_nothing(assemblies: list[Assembly], check: Check) -> None:
-    result = check(assemblies)
+def test_a_check_finds_nothing_in_what_is_deployed(check: Check) -> None:
+    result = check([shipped(env) for env in environments()])
     assert result.findings == ()
     assert result.count > 0
 
 
 def test_the_checks_find_nothing_under_settings_of_ones_own(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(table_of_checks, "synthesize", functools.partial(synthesize, settings=SETTINGS))
     overlay = tmp_path / "own.toml"
     overlay.write_text(OWN)
     status = main(["--env", "prod", "--settings", str(overlay)])
@@ -100,7 +105,7 @@ def test_the_checks_find_nothing_under_settings_of_ones_own(
 )
 def test_roles_are_asked_for_what_their_own_settings_take(tmp_path: Path, overlay: str) -> None:
     (tmp_path / "own.toml").write_text(overlay)
-    assembly = synthesize("prod", overlay=tmp_path / "own.toml")
+    assembly = synthesize("prod", overlay=tmp_path / "own.toml", settings=SETTINGS)
     for each in (roles, permissions):
         assert each.check([assembly]).findings == ()
     counted = {each.count for each in demands.demands(assembly) if each.use == "endpoint"}
@@ -111,13 +116,13 @@ def test_roles_are_asked_for_what_their_own_settings_take(tmp_path: Path, overla
 def test_a_module_that_a_functions_package_lacks_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     less = tuple(each for each in owned_function.SHARED if each != "lambda_src/naming.py")
     monkeypatch.setattr(owned_function, "SHARED", less)
-    findings = functions.check([synthesize("dev")]).findings
+    findings = functions.check([synthesize("dev", settings=SETTINGS)]).findings
     assert len(findings) == 2
     assert all("it imports lambda_src.naming, which its package lacks" in each for each in findings)
 
 
 def test_reasons_of_other_environments_are_not_called_stale() -> None:
-    assert nag.check([synthesize("prod")]).findings == ()
+    assert nag.check([assembled("prod")]).findings == ()
 
 
 def test_a_custom_resources_call_is_held_against_the_services_model() -> None:
@@ -183,6 +188,10 @@ def _an_old_tls(template: dict[str, Any]) -> None:
     statements[:] = [each for each in statements if "s3:TlsVersion" not in json.dumps(each)]
 
 
+def _logs_of_no_name(template: dict[str, Any]) -> None:
+    del _first(template, "AWS::Logs::LogGroup", "WorkflowLogs")["LogGroupName"]
+
+
 def _captured_elsewhere(template: dict[str, Any]) -> None:
     policy = _first(template, "AWS::IAM::Policy", "EndpointRole")["PolicyDocument"]
     for statement in policy["Statement"]:
@@ -204,6 +213,7 @@ def _text_for_fields(template: dict[str, Any]) -> None:
         ("training", _trust_for_two, roles, "glue.amazonaws.com and states.amazonaws.com: a role is for one"),
         ("training", _every_action, roles, "it allows s3:?*"),
         ("data", _an_old_tls, safeguards, "versions of TLS before 1.2"),
+        ("training", _logs_of_no_name, safeguards, "takes room in a policy that has 5,120 characters"),
         ("classification", _text_for_fields, connections, 'asks for "bucket", where events have fields'),
         ("training", _captured_elsewhere, roles, "may not write what is captured below shadow/vehicles"),
         ("training", _another_source, roles, "its role does not trust states.amazonaws.com"),
@@ -216,7 +226,7 @@ def test_what_a_service_is_kept_from_is_found(
     name = next(each for each in sound.templates if each.endswith(stack))
     template = copy.deepcopy(dict(sound.templates[name]))
     edit(template)
-    broken = Assembly(sound.env, sound.folder, {**sound.templates, name: template})
+    broken = dataclasses.replace(sound, templates={**sound.templates, name: template})
     assert any(said in each for each in check.check([broken]).findings)
 
 
@@ -233,7 +243,7 @@ def test_a_key_that_is_not_the_tables_is_found(assemblies: list[Assembly]) -> No
     for each in template["Resources"].values():
         if each["Type"] == tables[0]["Type"]:
             each["Properties"]["KeySchema"][0]["AttributeName"] = "ID"
-    broken = Assembly(sound.env, sound.folder, {name: template})
+    broken = dataclasses.replace(sound, templates={name: template})
     assert any("the table's key is ID" in each for each in between.check([broken]).findings)
 
 
@@ -245,7 +255,7 @@ def test_a_check_that_stumbles_is_a_row_and_the_others_are_asked(
     template = copy.deepcopy(dict(sound.templates[name]))
     role = _first(template, "AWS::IAM::Role")
     del role["AssumeRolePolicyDocument"]["Statement"][0]["Effect"]
-    broken = Assembly(sound.env, sound.folder, {**sound.templates, name: template})
+    broken = dataclasses.replace(sound, templates={**sound.templates, name: template})
     monkeypatch.setattr(table_of_checks, "CHECKS", (openness.check, roles.check, names.fixed))
     monkeypatch.setattr(table_of_checks, "synthesize", lambda *_, **__: broken)
     assert main(["--env", "dev"]) == 1

@@ -8,7 +8,7 @@ import pytest
 
 from stacks import assets
 from tests.checks import levels
-from tests.infra.conftest import ROOT, synthesize
+from tests.infra.conftest import ROOT, shipped
 
 ELSEWHERE = {"PYTHONHASHSEED": "1", "TZ": "Asia/Kathmandu", "LC_ALL": "C"}
 """What another machine may have otherwise."""
@@ -32,7 +32,7 @@ def test_the_assembly_is_identical_when_the_cli_synthesizes_it_in_another_folder
     made = levels.clone(tmp_path / "another folder", "synth")
     done = made.run(AS_CLONED_ELSEWHERE + f"make synth ENV={env}", **ELSEWHERE)
     assert done.returncode == 0, done.stdout
-    here, there = _contents(synthesize(env).folder), _contents(made.folder / "cdk.out" / env)
+    here, there = _contents(shipped(env).folder), _contents(made.folder / "cdk.out" / env)
     assert len([name for name in here if name.endswith(".template.json")]) > 2
     assert here.keys() == there.keys()
     assert [name for name, content in here.items() if content != there[name]] == []

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from stacks.checks import mutations
-from tests.checks.conftest import synthesized
+from tests.infra.conftest import assembled
 
 
 def test_nearly_every_fault_is_caught() -> None:
-    outcomes = mutations.run(synthesized("prod"), per_kind=2)
+    outcomes = mutations.run(assembled("prod"), per_kind=2)
     assert len(outcomes) >= 200
     assert mutations.share(outcomes) >= mutations.WANTED, mutations.table(outcomes)
 
@@ -19,6 +19,6 @@ def test_nearly_every_fault_is_caught() -> None:
 @pytest.mark.parametrize("env", ["dev", "prod"])
 def test_nearly_every_fault_of_many_is_caught(env: str) -> None:
     # Others than those that the test above tries each time.
-    outcomes = mutations.run(synthesized(env), per_kind=10, seed=11)
+    outcomes = mutations.run(assembled(env), per_kind=10, seed=11)
     assert len(outcomes) >= 500
     assert mutations.share(outcomes) >= mutations.WANTED, mutations.table(outcomes)

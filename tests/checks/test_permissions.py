@@ -13,8 +13,8 @@ import cfnlint
 import pytest
 
 from stacks.checks import permissions, roles
-from stacks.checks.assemblies import Assembly, environments
-from tests.checks.conftest import synthesized
+from stacks.checks.assemblies import Assembly
+from tests.infra.conftest import ENVIRONMENTS, assembled
 
 FOR_NO_TASK = {
     # Step Functions' own logs and traces.
@@ -29,10 +29,10 @@ FOR_NO_TASK = {
 }
 
 
-@pytest.fixture(scope="module", params=environments())
+@pytest.fixture(scope="module", params=ENVIRONMENTS)
 def assembly(request: pytest.FixtureRequest) -> Assembly:
     """Each environment."""
-    return synthesized(request.param)
+    return assembled(request.param)
 
 
 def test_each_permission_taken_away_is_missed(assembly: Assembly) -> None:

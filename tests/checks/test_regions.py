@@ -22,8 +22,8 @@ from stacks.checks.assemblies import Assembly
 from stacks.checks.demands import demands
 from stacks.regions import LACKING, OFFERED, REGISTRIES, WITHOUT_BUDGETS, supporting
 from stacks.settings import SettingsError
+from tests.infra.conftest import ENVIRONMENTS
 
-ENVIRONMENTS = ("dev", "prod")
 SHAPES = {
     "endpoint": "ProductionVariantInstanceType",
     "training job": "TrainingInstanceType",

@@ -133,7 +133,7 @@ def test_one_over_a_limit_is_found_and_the_limit_itself_is_not(
 ) -> None:
     for over in (0, 1):
         planted = _sized(limit, limit.most + over, tmp_path)
-        monkeypatch.setattr(names, "longest", lambda env, overlay=None, planted=planted: planted)
+        monkeypatch.setattr(names, "longest", lambda *_, planted=planted: planted)
         said = (
             f"{limit.what} of {limit.most + 1:,} {limit.unit}, and AWS takes {limit.most:,}: {limit.source}"
         )

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
+from stacks.checks.assemblies import environments
 from tests.checks import workflows
-from tests.infra.conftest import ENVIRONMENTS, ROOT, synthesize
+from tests.infra.conftest import ROOT, shipped
 
 FOLDER = ROOT / ".github"
 WORKFLOWS = {path.name: path for path in sorted((FOLDER / "workflows").glob("*.yml"))}
@@ -103,7 +104,7 @@ def test_deploying_and_destroying_never_overlap() -> None:
 def test_the_environments_to_choose_are_those_of_the_settings() -> None:
     for name in ("deploy.yml", "destroy.yml"):
         options = loaded(name)["on"]["workflow_dispatch"]["inputs"]["environment"]["options"]
-        assert tuple(options) == ENVIRONMENTS
+        assert options == environments(), f"{name} offers others than environments/ describes: docs/ci.md"
 
 
 @pytest.mark.parametrize(
@@ -142,7 +143,7 @@ def test_the_smoke_test_s_picture_is_an_image(tmp_path: Path) -> None:
 
 
 def test_differences_are_told_without_an_account(tmp_path: Path) -> None:
-    head = synthesize("dev").folder
+    head = shipped("dev").folder
     same = head / "scones-dev-data.template.json"
     (tmp_path / same.name).write_text(same.read_text())
     (tmp_path / "scones-dev-old.template.json").write_text('{"Resources": {}}')

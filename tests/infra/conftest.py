@@ -17,6 +17,8 @@ from stacks.checks import assemblies
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENTS = ("dev", "prod")
+OWN = Path(__file__).parents[1] / "environments"
+"""Environments of the tests' own, so that whoever changes `environments/` meets no test of another setting."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +59,14 @@ def _joined(definition: dict[str, Any]) -> str:
 
 @functools.cache
 def assembled(env: str, overlay: Path | None = None) -> assemblies.Assembly:
-    """Synthesize one environment as the CLI would."""
-    return assemblies.synthesize(env, overlay=overlay)
+    """Synthesize one of the tests' environments as the CLI would."""
+    return assemblies.synthesize(env, overlay=overlay, settings=OWN)
+
+
+@functools.cache
+def shipped(env: str) -> assemblies.Assembly:
+    """Synthesize an environment as it is deployed."""
+    return assemblies.synthesize(env)
 
 
 @functools.cache

@@ -14,15 +14,15 @@ import pytest
 
 from stacks.assets import sha256, weights_file
 from stacks.checks import snapshots
-from stacks.checks.assemblies import Assembly
+from stacks.checks.assemblies import Assembly, environments
 from stacks.checks.readable import MACHINE, readable, separated
-from tests.infra.conftest import ENVIRONMENTS, assembled
+from tests.infra.conftest import ENVIRONMENTS, assembled, shipped
 
 
 def test_the_snapshots_are_those_of_the_templates() -> None:
     wanted: dict[str, str] = {}
-    for env in ENVIRONMENTS:
-        wanted |= snapshots.files(assembled(env))
+    for env in environments():
+        wanted |= snapshots.files(shipped(env))
     found = "".join(snapshots.differences(wanted))
     if found:
         pytest.fail(f"{found}\nIf that is what you meant: `{snapshots.COMMAND}`, and commit.", pytrace=False)

@@ -16,9 +16,10 @@ from scones.doctor.examine import _identified, healthy
 from scones.doctor.row import Row, problem
 from scones.doctor.subject import Subject
 from scones.target import Target
-from stacks.checks.assemblies import ROOT, Assembly, synthesize
+from stacks.checks.assemblies import Assembly, synthesize
 from stacks.regions import OFFERED
 from stacks.settings import Settings, load
+from tests.infra.conftest import OWN
 
 REGION = "eu-west-1"
 ACCOUNT = "123456789012"
@@ -58,12 +59,12 @@ def cloud() -> Iterator[Cloud]:
 
 @pytest.fixture(scope="module")
 def assembly(tmp_path_factory: pytest.TempPathFactory) -> Assembly:
-    return synthesize("prod", tmp_path_factory.mktemp("assembly"))
+    return synthesize("prod", tmp_path_factory.mktemp("assembly"), settings=OWN)
 
 
 @pytest.fixture(scope="module")
 def settings() -> Settings:
-    return load(ROOT / "environments", "prod")
+    return load(OWN, "prod")
 
 
 @pytest.fixture

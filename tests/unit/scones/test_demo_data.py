@@ -139,7 +139,7 @@ def test_drawings_are_used_when_there_is_no_folder() -> None:
 def test_the_settings_accept_the_overlay_when_synthesized(tmp_path: Path) -> None:
     for fast in (False, True):
         write(overlay("vehicles", KNOWN, None, fast=fast), tmp_path / "settings.toml")
-        settings = load(ROOT / "environments", "dev", overlay=tmp_path / "settings.toml")
+        settings = load(ROOT / "tests" / "environments", "dev", overlay=tmp_path / "settings.toml")
         assert settings.classifier["vehicles"].data.kind == "drawings"
         assert settings.classifiers == ("vehicles",)
 

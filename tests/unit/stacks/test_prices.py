@@ -10,11 +10,12 @@ from stacks import prices
 from stacks.settings import load
 
 ROOT = Path(__file__).parents[3]
+AS_SHIPPED = ROOT / "tests" / "environments"
 
 
 @pytest.mark.parametrize("env", ["dev", "prod"])
 def test_the_readme_states_the_price_of_the_endpoint_from_the_table(env: str) -> None:
-    serving = load(ROOT / "environments", env).classifier["vehicles"].serving
+    serving = load(AS_SHIPPED, env).classifier["vehicles"].serving
     price = prices.HOURLY[serving.instance_type] * serving.instance_count
     (row,) = [
         line for line in (ROOT / "README.md").read_text().splitlines() if line.startswith(f"| `{env}` |")

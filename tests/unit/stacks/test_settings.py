@@ -9,8 +9,8 @@ import pytest
 from stacks.data_sources import S3Data
 from stacks.settings import SettingsError, load
 
-ENVIRONMENTS = Path(__file__).parents[3] / "environments"
-
+ROOT = Path(__file__).parents[3]
+ENVIRONMENTS = ROOT / "tests" / "environments"
 
 SEARCH = """
 [classifier.vehicles.training]
@@ -27,8 +27,13 @@ def _load(tmp_path: Path, overlay: str, env: str = "dev", name: str | None = Non
     load(ENVIRONMENTS, env, name=name, overlay=path)
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "environments").glob("*.toml")), ids=lambda path: path.stem)
+def test_environments_are_valid(path: Path) -> None:
+    load(path.parent, path.stem)
+
+
 @pytest.mark.parametrize("env", ["dev", "prod"])
-def test_environments_are_valid(env: str) -> None:
+def test_what_is_deployed_is_named_after_its_environment(env: str) -> None:
     settings = load(ENVIRONMENTS, env)
     assert settings.prefix("vehicles") == f"scones-{env}-vehicles"
     assert settings.classifier["vehicles"].classes == ("bicycle", "motorcycle")
