@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from types_boto3_stepfunctions import SFNClient
 
 CAUSE_LIMIT = 30_000
-READ_SECONDS = 115
+READ_SECONDS = 145
 """Longer than an execution may take, shorter than the dispatcher's own time-out."""
 CONNECTIONS = 50
 

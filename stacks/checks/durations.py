@@ -1,4 +1,4 @@
-"""Who waits for what: a Task for its job or function, a function for what it calls, a state machine for its Tasks.
+"""Who waits for what: a Task for its job or function, a function for what it calls, a state machine for its ways.
 
 Who waits too short gives up on work that goes on and is paid for; nothing that creates either of them compares.
 """
@@ -13,6 +13,7 @@ from stacks.checks.assemblies import Assembly
 from stacks.checks.demands import REFERENCE
 from stacks.checks.rendering import Machine, machines
 from stacks.checks.result import Result
+from stacks.checks.ways import longest
 
 INVOCATION = 60
 """Seconds that a model has to answer: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_runtime_InvokeEndpoint.html."""
@@ -31,16 +32,24 @@ def check(assemblies: Sequence[Assembly]) -> Result:
         known = {(each.stack, each.name): each for each in machines(assembly, REFERENCE)}
         for machine in known.values():
             functions = _timeouts(assembly, machine.stack)
-            limit = json.loads(machine.definition).get("TimeoutSeconds")
+            said = of_machine(json.loads(machine.definition))
+            findings += [f"{machine.stack} {machine.name}: {each}" for each in said]
             for name, task in machine.tasks():
                 count += 1
-                said = [*of_task(task, functions), *_in_machine(task, limit)]
-                findings += [f"{machine.stack} {name}: {each}" for each in said]
+                findings += [f"{machine.stack} {name}: {each}" for each in of_task(task, functions)]
         for stack, name, function in assembly.resources("AWS::Lambda::Function"):
             count += 1
             own = {name: machine for (place, name), machine in known.items() if place == stack}
             findings += [f"{stack} {name}: {each}" for each in _of_function(function["Properties"], own)]
     return Result("durations", "Tasks, jobs, functions: who waits for whom", count, tuple(findings))
+
+
+def of_machine(definition: Mapping[str, Any]) -> Iterator[str]:
+    """Say where a state machine ends before its longest way can."""
+    limit = definition.get("TimeoutSeconds")
+    seconds, states = longest(definition)
+    if isinstance(limit, int) and seconds >= limit:
+        yield f"it ends after {limit} s, and {', '.join(states)} wait for up to {seconds} s together"
 
 
 def _timeouts(assembly: Assembly, stack: str) -> dict[str, int]:
@@ -79,12 +88,6 @@ def _allowed(given: Any) -> Iterator[tuple[str, int]]:
                     yield what, seconds
         for inner in ("HyperParameterTuningJobConfig", "TrainingJobDefinition"):
             yield from _allowed(given.get(inner))
-
-
-def _in_machine(task: Mapping[str, Any], limit: Any) -> Iterator[str]:
-    waits = task.get("TimeoutSeconds")
-    if isinstance(waits, int) and isinstance(limit, int) and waits >= limit:
-        yield f"it waits {waits} s, and its state machine ends after {limit} s"
 
 
 def _of_function(properties: Mapping[str, Any], known: Mapping[str, Machine]) -> Iterator[str]:

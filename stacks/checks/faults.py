@@ -30,6 +30,7 @@ from stacks.checks.demands import REFERENCE
 from stacks.checks.rendering import Machine, machines
 from stacks.checks.services import OPTIMIZED, integration
 from stacks.checks.variables import SHARED
+from stacks.checks.ways import longest
 
 ENUMERATED = frozenset(
     (
@@ -136,6 +137,9 @@ def _of_machine(machine: Machine) -> Iterator[tuple[str, str, dict[str, Any]]]:
             if ":states:::" in str(state["Resource"]) and isinstance(state.get("Arguments"), dict):
                 token = partial(_in_state, name, _wait_for_token)
                 yield "a token in an Express workflow", name, changed(token)
+    if "TimeoutSeconds" in definition:
+        too_few = longest(definition)[0] - 1
+        yield "a state machine that ends too soon", "-", changed(lambda d: d.update(TimeoutSeconds=too_few))
     yield "StartAt misspelt", "-", changed(lambda d: d.update(StartAt=misspelt(d["StartAt"])))
     for name, state in definition["States"].items():
         for kind, where, change in _of_state(name, state):

@@ -18,7 +18,7 @@ MAX_RECEIVES = 4
 LARGEST_BATCH = 10
 FEWEST_DISPATCHERS = 2
 """SQS starts no fewer."""
-DISPATCH_SECONDS = 120
+DISPATCH_SECONDS = 150
 
 
 def lanes(concurrency: int) -> tuple[int, int]:
