@@ -10,7 +10,7 @@ from constructs import Construct
 
 from stacks import images
 from stacks.boundary import apply_boundary
-from stacks.constructs.private_bucket import PrivateBucket, own_auto_delete_log_group
+from stacks.constructs.private_bucket import PrivateBucket, confine_auto_delete
 from stacks.settings import Settings
 
 NONCURRENT_DAYS = 30
@@ -86,4 +86,4 @@ class DataStack(cdk.Stack):
         self.models = bucket("Models")
         self.results = bucket("Results", versioned=False)
         if settings.destroys:
-            own_auto_delete_log_group(self, settings.log_retention_days)
+            confine_auto_delete(self, settings.log_retention_days)

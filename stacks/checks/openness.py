@@ -31,9 +31,6 @@ SOURCES = ("aws:sourcearn", "aws:sourceaccount")
 https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html."""
 CALLERS = ("aws:principalaccount", "aws:principalarn", "aws:userid", *SOURCES)
 """Who calls, for a principal that is anybody."""
-UNSOURCED = ("lambda.amazonaws.com",)
-"""Services that may be let in for whoever asks: a function gets a role from who may pass that role, and from nobody
-else, and a permission to call a function is looked at by itself."""
 INVERTED = ("NotAction", "NotResource", "NotPrincipal")
 KEYS_OWN = "kms:*"
 """https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html: without it the account cannot manage
@@ -92,7 +89,7 @@ def of_statement(statement: Mapping[str, Any], *, letting_in: bool = True) -> It
         if REFERENCE.account not in account:
             yield f"it allows {_actions(statement)} to {account}, which is not of this account"
     for service in map(str, listed(principal.get("Service", []))):
-        if service not in UNSOURCED and not asked & set(SOURCES):
+        if not asked & set(SOURCES):
             yield f"it allows {_actions(statement)} to {service}, for whoever asks that"
 
 

@@ -84,10 +84,13 @@ def of_resource(name: str, path: list[Any], kind: str, properties: Mapping[str, 
             yield what, f"{name} {where[-1]} {value}", at([*path, *where], always(value))
     if kind == "AWS::Lambda::Function":
         yield from _of_function(name, path, properties)
-    if kind == "AWS::Lambda::EventSourceMapping" and "StartingPosition" in properties:
-        yield "a stream read from nowhere", name, without(path, "StartingPosition")
-    if kind == "AWS::Lambda::EventSourceMapping" and "StartingPosition" not in properties:
-        yield "a batch that nothing waits for", name, at([*path, "BatchSize"], always(100))
+    if kind == "AWS::Lambda::EventSourceMapping":
+        stream, batch = without(path, "StartingPosition"), at([*path, "BatchSize"], always(100))
+        yield (
+            ("a stream read from nowhere", name, stream)
+            if "StartingPosition" in properties
+            else ("a batch that nothing waits for", name, batch)
+        )
     if "StreamSpecification" in properties:
         yield "a stream that there is not", name, without(path, "StreamSpecification")
     if kind == "AWS::Events::Rule":
@@ -98,6 +101,8 @@ def of_resource(name: str, path: list[Any], kind: str, properties: Mapping[str, 
     if kind == "AWS::CloudWatch::Alarm":
         for each in {"Statistic", "ExtendedStatistic"} & set(properties):
             yield "an alarm without a statistic", name, without(path, each)
+    if str(properties.get("LogGroupName", "")).startswith("/aws/vendedlogs/"):
+        yield "logs that take room in a policy", name, without(path, "LogGroupName")
     if kind == "AWS::KinesisFirehose::DeliveryStream":
         to = [*path, "ExtendedS3DestinationConfiguration"]
         yield "a prefix without one for errors", name, without(to, "ErrorOutputPrefix")

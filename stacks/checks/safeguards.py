@@ -1,4 +1,4 @@
-"""What people regret to have left out: lines that are safe, logs that end, keys that turn."""
+"""What people regret to have left out: lines that are safe, logs that end and have room, keys that turn."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ POLICIES = {
 }
 """Resources whose own policies must refuse what comes without TLS, and where such a policy names them."""
 PLAIN_HTTP = '"aws:SecureTransport": "false"'
+VENDED = "/aws/vendedlogs/"
+"""Log groups below it have one entry together: https://docs.aws.amazon.com/step-functions/latest/dg/bp-cwl.html."""
 OLD_TLS = '"NumericLessThan": {"s3:TlsVersion": 1.2}'
 
 
@@ -43,8 +45,20 @@ def _of_stack(resources: Mapping[str, Any]) -> Iterator[str]:
             yield f"{name}: the log group keeps everything for ever"
         if kind == "AWS::Lambda::Function" and "LogGroup" not in properties.get("LoggingConfig", {}):
             yield f"{name}: the function logs to a group that nobody owns"
+        if kind == "AWS::StepFunctions::StateMachine":
+            yield from (f"{name}: {each}" for each in _of_destinations(resources, properties))
         if kind == "AWS::SQS::Queue" and properties.get("SqsManagedSseEnabled") is not True:
             yield f"{name}: the queue is not encrypted"
+
+
+def _of_destinations(resources: Mapping[str, Any], properties: Mapping[str, Any]) -> Iterator[str]:
+    """Say which log group of a state machine fills the policy that CloudWatch Logs keeps for all that deliver."""
+    for destination in properties.get("LoggingConfiguration", {}).get("Destinations", []):
+        arn = destination.get("CloudWatchLogsLogGroup", {}).get("LogGroupArn", {})
+        group = arn.get("Fn::GetAtt", [""])[0] if isinstance(arn, Mapping) else ""
+        name = str(resources.get(group, {}).get("Properties", {}).get("LogGroupName"))
+        if not name.startswith(VENDED):
+            yield f"its log group's name is not below {VENDED}, and takes room in a policy that has 5,120 characters"
 
 
 def _refuses(resources: Mapping[str, Any], name: str, kind: str, where: str, condition: str) -> bool:

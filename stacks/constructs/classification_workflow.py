@@ -15,7 +15,7 @@ from aws_cdk import aws_stepfunctions as sfn
 from aws_cdk import aws_stepfunctions_tasks as tasks
 from constructs import Construct
 
-from stacks.constructs.log_group import log_group
+from stacks.constructs.log_group import machine_log_group
 from stacks.workflow.context import expression
 from stacks.workflow.decision import answered, decide, read_item, write_item
 from stacks.workflow.tasks import RETRIED, seconds
@@ -56,10 +56,10 @@ class ClassificationWorkflow(Construct):
             state_machine_type=sfn.StateMachineType.EXPRESS,
             definition_body=sfn.DefinitionBody.from_chainable(self._definition()),
             query_language=sfn.QueryLanguage.JSONATA,
-            timeout=cdk.Duration.seconds(110),
+            timeout=cdk.Duration.seconds(140),
             tracing_enabled=True,
             logs=sfn.LogOptions(
-                destination=log_group(self, "Logs", log_retention_days), level=sfn.LogLevel.ERROR
+                destination=machine_log_group(self, "Logs", log_retention_days), level=sfn.LogLevel.ERROR
             ),
         )
 

@@ -10,6 +10,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from stacks.constructs.log_group import log_group
+from stacks.constructs.owned_function import OF_THIS_ACCOUNT
 
 AUTO_DELETE_PROVIDER = "Custom::S3AutoDeleteObjectsCustomResourceProvider"
 
@@ -64,10 +65,12 @@ class PrivateBucket(Construct):
             )
 
 
-def own_auto_delete_log_group(stack: cdk.Stack, retention_days: int) -> None:
-    """Give CDK's bucket-emptying function a log group that goes with the stack."""
+def confine_auto_delete(stack: cdk.Stack, retention_days: int) -> None:
+    """Give CDK's bucket-emptying function a log group that goes with the stack, and a role for this account alone."""
     provider = stack.node.find_child(AUTO_DELETE_PROVIDER)
-    function = provider.node.find_child("Handler")
+    function, role = provider.node.find_child("Handler"), provider.node.find_child("Role")
     assert isinstance(function, cdk.CfnResource)  # noqa: S101  # narrows the type
+    assert isinstance(role, cdk.CfnResource)  # noqa: S101  # narrows the type
+    role.add_property_override("AssumeRolePolicyDocument.Statement.0.Condition", OF_THIS_ACCOUNT)
     group = log_group(stack, "AutoDeleteLogs", retention_days)
     function.add_property_override("LoggingConfig", {"LogGroup": group.log_group_name})

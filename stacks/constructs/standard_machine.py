@@ -9,7 +9,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
-from stacks.constructs.log_group import log_group
+from stacks.constructs.log_group import machine_log_group
 from stacks.workflow.context import JobContext
 
 
@@ -48,7 +48,7 @@ def standard_machine(
         timeout=timeout,
         tracing_enabled=True,
         logs=sfn.LogOptions(
-            destination=log_group(scope, "Logs", log_retention_days),
+            destination=machine_log_group(scope, "Logs", log_retention_days),
             level=sfn.LogLevel.ALL,
             include_execution_data=True,
         ),

@@ -13,8 +13,8 @@ from constructs import Construct, IDependable
 
 from lambda_src.environment import TrainOnDeployEnvironment
 from lambda_src.naming import search_prefix
-from stacks.constructs.log_group import log_group
-from stacks.constructs.owned_function import OwnedFunction
+from stacks.constructs.log_group import log_group, machine_log_group
+from stacks.constructs.owned_function import OwnedFunction, lambda_principal
 from stacks.constructs.provider_waiter import observe_waiter
 from stacks.workflow.context import Context
 from stacks.workflow.scaling import allowed
@@ -76,7 +76,7 @@ class TrainOnDeploy(Construct):
             framework_complete_and_timeout_role=waiting,
             log_group=group,
         )
-        observe_waiter(provider, log_group(self, "WaiterLogs", log_retention_days))
+        observe_waiter(provider, machine_log_group(self, "WaiterLogs", log_retention_days))
         resource = cdk.CustomResource(
             self,
             "Resource",
@@ -94,7 +94,7 @@ class TrainOnDeploy(Construct):
 
 def _framework_role(scope: Construct, construct_id: str, group: logs.LogGroup) -> iam.Role:
     """Make a role for CDK's own functions, which would else get a managed policy on every log group."""
-    role = iam.Role(scope, construct_id, assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+    role = iam.Role(scope, construct_id, assumed_by=lambda_principal())
     group.grant_write(role)
     return role
 

@@ -25,7 +25,6 @@ SOUND: dict[str, Any] = {
         {**SOUND, "Effect": "Deny", "Principal": "*", "Condition": {}},
         {**SOUND, "Principal": "*"},
         {**SOUND, "Principal": {"AWS": "arn:aws:iam::123456789012:role/any"}, "Condition": {}},
-        {**SOUND, "Principal": {"Service": "lambda.amazonaws.com"}, "Condition": {}},
     ],
 )
 def test_what_is_let_in_for_this_account_is_left_alone(sound: dict[str, Any]) -> None:

@@ -52,10 +52,9 @@ def test_no_role_has_a_managed_policy_but_the_one_that_empties_buckets(synthesiz
 def test_services_assume_roles_for_this_account_alone(synthesized: Synthesized) -> None:
     for name, role in synthesized.resources("AWS::IAM::Role"):
         for statement in role["Properties"]["AssumeRolePolicyDocument"]["Statement"]:
-            if statement["Principal"]["Service"] != "lambda.amazonaws.com":
-                assert statement["Condition"]["StringEquals"] == {
-                    "aws:SourceAccount": {"Ref": "AWS::AccountId"}
-                }, name
+            assert statement["Condition"]["StringEquals"] == {
+                "aws:SourceAccount": {"Ref": "AWS::AccountId"}
+            }, name
 
 
 def test_jobs_may_open_their_volumes_and_nothing_else_with_a_grant(synthesized: Synthesized) -> None:
