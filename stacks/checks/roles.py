@@ -12,29 +12,13 @@ from typing import Any
 from stacks.checks.assemblies import Assembly
 from stacks.checks.demands import REFERENCE
 from stacks.checks.permissions import listed, needs, statements
-from stacks.checks.rendering import machines, render
+from stacks.checks.rendering import machines
 from stacks.checks.result import Result
+from stacks.checks.trusts import shared, untrusted
 
 USED = Path(__file__).with_name("used.json")
 """What each role used when the app was deployed, run and destroyed under IAM's evaluation: actions, and on what.
 Written, and held to what it is, by tests/integration/workflow/test_roles.py."""
-SERVICES = {
-    "AWS::Lambda::Function": ("Role", "lambda.amazonaws.com"),
-    "AWS::StepFunctions::StateMachine": ("RoleArn", "states.amazonaws.com"),
-    "AWS::KinesisFirehose::DeliveryStream": (
-        "ExtendedS3DestinationConfiguration.RoleARN",
-        "firehose.amazonaws.com",
-    ),
-}
-"""Resources that take a role: where it stands, and who must be trusted."""
-SOURCES = {
-    "AWS::Lambda::Function": "function:",
-    "AWS::StepFunctions::StateMachine": "stateMachine:",
-    "AWS::KinesisFirehose::DeliveryStream": "deliverystream/",
-}
-"""What their ARNs have before the name: services tell for which resource they come."""
-EXACT = ("StringEquals",)
-LIKE = ("ArnEquals", "ArnLike", "StringLike")
 MANAGED = {
     "service-role/AWSLambdaBasicExecutionRole": [
         *("logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"),
@@ -48,8 +32,6 @@ HOLDING = (
 )
 """Conditions that hold when the app asks, and none; any other is taken not to."""
 PASSED_TO = "iam:PassedToService"
-PASSED = "sagemaker.amazonaws.com"
-"""To whom the state machines pass roles on."""
 _REFERENCE = "https://docs.aws.amazon.com/service-authorization/latest/reference/list_"
 WITHOUT_RESOURCE = {
     "cloudwatch:PutMetricData": f"{_REFERENCE}amazoncloudwatch.html",
@@ -108,11 +90,11 @@ def check(assemblies: Sequence[Assembly]) -> Result:
     used = needed()
     for assembly in assemblies:
         asked = _asked(assembly)
-        findings += [*_untrusted(assembly), *_uncaptured(assembly)]
+        findings += [*untrusted(assembly), *_uncaptured(assembly)]
         for stack, name, role in assembly.resources("AWS::IAM::Role"):
             count += 1
             own = list(statements(assembly, stack, name))
-            findings += [f"{stack} {name}: {each}" for each in (*_shared(role["Properties"]), *_wide(own))]
+            findings += [f"{stack} {name}: {each}" for each in (*shared(role["Properties"]), *_wide(own))]
             own += [
                 {"Effect": "Allow", "Action": actions, "Resource": "*"}
                 for policy, actions in MANAGED.items()
@@ -204,41 +186,6 @@ def _wide(own: Sequence[Mapping[str, Any]]) -> Iterator[str]:
                 yield f"it allows {action} on every resource"
 
 
-def _shared(properties: Mapping[str, Any]) -> Iterator[str]:
-    """Say who a role trusts beyond the one service that takes it."""
-    document = properties["AssumeRolePolicyDocument"]
-    if not isinstance(document, Mapping):
-        yield f"its trust is {json.dumps(document)}, and no document"
-        return
-    trusted = {
-        str(each)
-        for statement in listed(document.get("Statement", []))
-        if statement["Effect"] == "Allow" and isinstance(statement.get("Principal"), Mapping)
-        for given in statement["Principal"].values()
-        for each in listed(given)
-    }
-    if len(trusted) > 1:
-        yield f"it trusts {' and '.join(sorted(trusted))}: a role is for one service"
-
-
-def _untrusted(assembly: Assembly) -> Iterator[str]:
-    for kind, (where, service) in SERVICES.items():
-        for stack, name, resource in assembly.resources(kind):
-            given: Any = resource["Properties"]
-            for part in where.split("."):
-                given = given.get(part, {})
-            role = given.get("Fn::GetAtt", [None])[0]
-            if not _trusts(assembly, stack, role, service, SOURCES[kind] + name):
-                yield f"{stack} {name}: its role does not trust {service}"
-    for machine in machines(assembly, REFERENCE):
-        for name, task in machine.tasks():
-            arguments = task.get("Arguments")
-            for key in ("RoleArn", "ExecutionRoleArn") if isinstance(arguments, Mapping) else ():
-                role = str(arguments.get(key, "")).rpartition("/")[2] if arguments else ""
-                if role and not _trusts(assembly, machine.stack, role, PASSED, "*"):
-                    yield f"{machine.stack} {name}: the role that it passes on does not trust {PASSED}"
-
-
 def _uncaptured(assembly: Assembly) -> Iterator[str]:
     """Say where an endpoint captures answers that its models' role may not write: SageMaker says nothing of it."""
     for machine in machines(assembly, REFERENCE):
@@ -260,40 +207,3 @@ def _uncaptured(assembly: Assembly) -> Iterator[str]:
                 ]
                 if not any(each == "*" or each.endswith(f"/{path}/*") for each in written):
                     yield f"{machine.stack} {name}: {role} may not write what is captured below {path}"
-
-
-def _trusts(assembly: Assembly, stack: str, role: str | None, service: str, source: str) -> bool:
-    """Say whether a role trusts a service that comes for one of its resources."""
-    resource = assembly.templates[stack]["Resources"].get(role)
-    if resource is None or resource["Type"] != "AWS::IAM::Role":
-        return False
-    document = resource["Properties"]["AssumeRolePolicyDocument"]
-    if not isinstance(document, Mapping):
-        return False
-    return any(
-        each["Effect"] == "Allow"
-        and "sts:AssumeRole" in listed(each.get("Action", []))
-        and service in listed(_services(each))
-        and _holds(render(each.get("Condition", {}), assembly.templates[stack], REFERENCE), service, source)
-        for each in document["Statement"]
-    )
-
-
-def _services(statement: Mapping[str, Any]) -> Any:
-    principal = statement.get("Principal", {})
-    return principal.get("Service", []) if isinstance(principal, Mapping) else []
-
-
-def _holds(conditions: Mapping[str, Mapping[str, Any]], service: str, source: str) -> bool:
-    """Say whether a trust's conditions hold for what a service sends along: the account and the resource."""
-    arn = f"arn:aws:{service.partition('.')[0]}:{REFERENCE.region}:{REFERENCE.account}:{source}"
-    sent = {"aws:sourceaccount": REFERENCE.account, "aws:sourcearn": arn}
-    for operator, wanted in conditions.items():
-        for key, values in wanted.items():
-            given = sent.get(key.lower())
-            if given is None or operator not in (*EXACT, *LIKE):
-                return False
-            match = fnmatchcase if operator in LIKE else str.__eq__
-            if not any(match(given, str(each)) for each in listed(values)):
-                return False
-    return True

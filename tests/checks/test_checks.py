@@ -174,6 +174,11 @@ def _another_source(template: dict[str, Any]) -> None:
     trust["Condition"]["ArnLike"]["aws:SourceArn"] = "arn:aws:states:*:*:stateMachine/*"
 
 
+def _a_stranger_starts(template: dict[str, Any]) -> None:
+    trust = _first(template, "AWS::IAM::Role", "Starter")["AssumeRolePolicyDocument"]["Statement"][0]
+    trust["Principal"]["Service"] = "ec2.amazonaws.com"
+
+
 def _trust_for_two(template: dict[str, Any]) -> None:
     trust = _first(template, "AWS::IAM::Role", "WorkflowRole")["AssumeRolePolicyDocument"]["Statement"][0]
     trust["Principal"]["Service"] = ["states.amazonaws.com", "glue.amazonaws.com"]
@@ -211,6 +216,7 @@ def _text_for_fields(template: dict[str, Any]) -> None:
         ("training", _managed_key, connections, "does not let cloudwatch.amazonaws.com use it"),
         ("data", _logs_under_a_key, connections, "only where SSE-S3 is the default"),
         ("training", _trust_for_two, roles, "glue.amazonaws.com and states.amazonaws.com: a role is for one"),
+        ("monitoring", _a_stranger_starts, roles, "its target's role does not trust events.amazonaws.com"),
         ("training", _every_action, roles, "it allows s3:?*"),
         ("data", _an_old_tls, safeguards, "versions of TLS before 1.2"),
         ("training", _logs_of_no_name, safeguards, "takes room in a policy that has 5,120 characters"),
@@ -260,7 +266,7 @@ def test_a_check_that_stumbles_is_a_row_and_the_others_are_asked(
     monkeypatch.setattr(table_of_checks, "synthesize", lambda *_, **__: broken)
     assert main(["--env", "dev"]) == 1
     printed = capfd.readouterr().out
-    assert "roles: it stumbled (KeyError: 'Effect', in roles.py, line" in printed
+    assert "roles: it stumbled (KeyError: 'Effect', in trusts.py, line" in printed
     assert (
         len([line for line in printed.splitlines() if line.split("  ")[0] in ("openness", "roles", "names")])
         == 3
