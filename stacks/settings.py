@@ -411,7 +411,12 @@ def load(folder: Path, env: str, *, name: str | None = None, overlay: Path | Non
     try:
         return Settings(**{**content, "env": env})
     except ValidationError as error:
-        raise SettingsError(_sentence(overlay or path, error)) from error
+        given = (
+            f"{overlay or path}"
+            if name is None
+            else f"{overlay or path} under the name {name!r}, given by hand"
+        )
+        raise SettingsError(_sentence(given, error)) from error
 
 
 def _tell_apart(env: str, name: str, known: Sequence[str]) -> None:
@@ -444,7 +449,7 @@ def _merge(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _sentence(path: Path, error: ValidationError) -> str:
+def _sentence(path: str, error: ValidationError) -> str:
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"] if part not in KINDS)
     said = first["msg"].removeprefix("Value error, ")

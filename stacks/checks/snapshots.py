@@ -22,6 +22,7 @@ from stacks.checks.assemblies import ROOT, Assembly, environments, synthesize
 from stacks.checks.readable import Template, named_assets, separated, without_hashes
 from stacks.checks.rendering import strings
 from stacks.images import MAPPING
+from stacks.settings import SettingsError
 
 FOLDER = ROOT / "tests" / "snapshots"
 COMMAND = "make snapshots"
@@ -114,8 +115,12 @@ def main(arguments: Sequence[str]) -> int:
         list(arguments)
     )
     wanted: dict[str, str] = {}
-    for env in environments():
-        wanted |= files(synthesize(env))
+    try:
+        for env in environments():
+            wanted |= files(synthesize(env))
+    except SettingsError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
     changed = write(wanted)
     sys.stdout.write("".join(f"{path}\n" for path in changed))
     sys.stdout.write(f"{len(changed)} of {len(wanted)} snapshots changed\n")

@@ -166,7 +166,7 @@ def test_one_sentence_says_what_is_wrong_when_a_setting_is_bad(
 
 
 def test_a_name_is_refused_when_sagemaker_names_would_be_too_long(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="too long"):
+    with pytest.raises(SettingsError, match=r"given by hand: the name .* too long"):
         _load(tmp_path, "", name="a-very-long-name-for-a-deployment")
 
 
