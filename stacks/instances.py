@@ -19,7 +19,7 @@ _SEVERAL = (
 )
 """GPUs of the types that have more than one: https://aws.amazon.com/sagemaker/ai/pricing/"""
 _LOCAL_STORAGE = re.compile(
-    r"ml\.(g4dn|g5|gr?6\w*|g7\w*|p4\w*|p5\w*|p6[\w-]*|trn\d\w*|[cmr]\d[a-z]*d[a-z]*)\."
+    r"ml\.(g4dn|g5|gr?6\w*|g7\w*|p3dn|p4\w*|p5\w*|p6[\w-]*|trn\d\w*|[cmr]\d[a-z]*d[a-z]*)\."
 )
 
 
@@ -38,6 +38,16 @@ def has_gpu(instance_type: str) -> bool:
 def has_own_chips(instance_type: str) -> bool:
     """Say whether an instance type has Trainium or Inferentia chips."""
     return instance_type.startswith(("ml.trn", "ml.inf"))
+
+
+def has_arm(instance_type: str) -> bool:
+    """Say whether an instance type has Graviton processors, which AWS marks by a `g` after the generation."""
+    return re.match(r"ml\.[a-z]+\d[a-z]*g[a-z]*\.", instance_type) is not None
+
+
+def is_burstable(instance_type: str) -> bool:
+    """Say whether an instance type lives on credits, such as T2."""
+    return re.match(r"ml\.t\d", instance_type) is not None
 
 
 def gpus(instance_type: str) -> int:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from stacks.data_sources import ARGUMENT_LIMIT, Data, Strict
-from stacks.instances import Use, gpus, has_gpu, has_own_chips, known
+from stacks.instances import Use, gpus, has_arm, has_gpu, has_own_chips, is_burstable, known
 from stacks.scaling_settings import ScalingSettings
 from training.errors import HyperparameterError
 from training.hyperparameters import Hyperparameters
@@ -37,6 +37,8 @@ TAG = r"[\w .:/=+@-]%s"
 """https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html"""
 MAX_TAGS = 40
 """Of AWS's 50; CloudFormation and the stacks add their own."""
+BUDGET_ADDRESSES = 10
+"""https://docs.aws.amazon.com/aws-cost-management/latest/APIReference/API_budgets_NotificationWithSubscribers.html"""
 NAME = r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$"
 
 
@@ -60,6 +62,8 @@ class _Instances(Strict):
             raise ValueError(
                 f"{value} has AWS's own chips, which the images know nothing of: name a GPU or CPU type"
             )
+        if has_arm(value):
+            raise ValueError(f"{value} has ARM processors, and AWS's images are for x86: name another type")
         return value
 
     @model_validator(mode="after")
@@ -204,6 +208,11 @@ class ServingSettings(_Instances):
         scaling = self.scaling
         if scaling is None:
             return self
+        if is_burstable(self.instance_type):
+            raise ValueError(
+                f"{self.instance_type} is burstable, which Application Auto Scaling does not register: leave scaling "
+                "out, or name another type"
+            )
         if not scaling.minimum_instances <= self.instance_count <= scaling.maximum_instances:
             raise ValueError(
                 f"instance_count = {self.instance_count}, with which an endpoint begins, is not between "
@@ -303,7 +312,7 @@ class ClassifierSettings(Strict):
         if len(routes) < 2:
             raise ValueError("a classifier needs at least two classes")
         for name in routes:
-            if not re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", name):
+            if not re.fullmatch(r"(?!\.+$)[A-Za-z0-9_.-]{1,64}", name):
                 raise ValueError(f"the class name {name!r} may hold letters, digits, '_', '.' and '-' only")
         if len(",".join(routes)) > ARGUMENT_LIMIT:
             raise ValueError(f"the class names have more than {ARGUMENT_LIMIT} characters together")
@@ -340,10 +349,23 @@ class Settings(Strict):
     tags: Mapping[str, str] = Field(default_factory=dict, max_length=MAX_TAGS)
     classifier: Mapping[str, ClassifierSettings]
 
+    @field_validator("alarm_emails")
+    @classmethod
+    def _once(cls, addresses: tuple[str, ...]) -> tuple[str, ...]:
+        twice = sorted({each for each in addresses if addresses.count(each) > 1})
+        if twice:
+            raise ValueError(f"{twice[0]} is there twice: remove one")
+        return addresses
+
     @field_validator("tags")
     @classmethod
     def _taggable(cls, tags: Mapping[str, str]) -> Mapping[str, str]:
+        keys: dict[str, str] = {}
         for key, value in tags.items():
+            if keys.setdefault(key.lower(), key) != key:
+                raise ValueError(
+                    f"{keys[key.lower()]!r} and {key!r} are one key to IAM: give it as {keys[key.lower()]!r}"
+                )
             if not re.fullmatch(TAG % "{1,128}", key) or key.lower().startswith(("aws:", "scones:")):
                 raise ValueError(
                     f"the key {key!r} has characters that AWS refuses, or a prefix that is reserved"
@@ -366,6 +388,16 @@ class Settings(Strict):
                     f"the name {prefix!r} would make SageMaker names that are too long or malformed: use at "
                     f"most {PREFIX_LIMIT} of a-z, 0-9 and '-'"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _reachable(self) -> Self:
+        budgeted = [name for name, each in self.chosen().items() if each.monitoring.monthly_budget]
+        if budgeted and len(self.alarm_emails) > BUDGET_ADDRESSES:
+            raise ValueError(
+                f"alarm_emails has {len(self.alarm_emails)} addresses, and the budget of {budgeted[0]!r} tells "
+                f"{BUDGET_ADDRESSES} at most: name a list's address, or set monthly_budget = 0"
+            )
         return self
 
     @property

@@ -118,6 +118,17 @@ class TrainingStack(cdk.Stack):
         self._data.models.grant_read_write(endpoint.role)
         # What a variant in the shadow answers, and what the champion does beside it.
         self._data.results.grant_put(endpoint.role, f"{captured(self._classifier)}/*")
+        # SageMaker watches the alarms of an update in this role, and lists alarms on no single one:
+        # https://docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails-configuration.html
+        alarms = self.format_arn(
+            service="cloudwatch",
+            resource="alarm",
+            resource_name="*",
+            arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
+        )
+        endpoint.role.add_to_policy(
+            iam.PolicyStatement(actions=["cloudwatch:DescribeAlarms"], resources=[alarms])
+        )
         return endpoint
 
     def _package_model(self) -> OwnedFunction:

@@ -6,11 +6,12 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from localcloud.access import client
+from localcloud import access
 from localcloud.sagemaker.errors import JobFailedError
 from localcloud.sagemaker.fleets import PRODUCTION, SHADOW, Fleet, launch
+from localcloud.sagemaker.jobs import PRINCIPAL
 from localcloud.sagemaker.pace import TIME_SCALE
-from localcloud.sagemaker.store import Record, now
+from localcloud.sagemaker.store import ACCOUNT, KINDS, REGION, STORE, Record, now
 
 WATCH_SECONDS = 1.0
 
@@ -33,7 +34,7 @@ def deploy(record: Record, config: Record, deployment: Mapping[str, Any], wanted
         blue: Fleet | None = record.private.get("fleet")
         try:
             if blue is not None:
-                _shift(record, blue, green, deployment)
+                _shift(record, config, blue, green, deployment)
         except BaseException:
             record.private.pop("shift", None)
             green.stop()
@@ -48,17 +49,33 @@ def deploy(record: Record, config: Record, deployment: Mapping[str, Any], wanted
     record.update(EndpointConfigName=config.name, **wanted)
 
 
-def _shift(record: Record, blue: Fleet, green: Fleet, deployment: Mapping[str, Any]) -> None:
+def _shift(record: Record, config: Record, blue: Fleet, green: Fleet, deployment: Mapping[str, Any]) -> None:
     policy = deployment.get("BlueGreenUpdatePolicy", {})
     alarms = [
         alarm["AlarmName"] for alarm in deployment.get("AutoRollbackConfiguration", {}).get("Alarms", [])
     ]
+    if alarms:
+        _may_watch(record, config)
     for share, seconds in steps(policy, green.instances):
         record.private["shift"] = (green, share)
         rang = _ringing(alarms, seconds)
         if rang:
             record.update(EndpointStatus="RollingBack")
             raise JobFailedError(f"The deployment was rolled back to {blue.config}: alarm {rang} went off.")
+
+
+def _may_watch(record: Record, config: Record) -> None:
+    """Ask the models' roles for what SageMaker watches alarms with.
+
+    https://docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails-configuration.html
+    """
+    for variant in config.shown[PRODUCTION]:
+        role = STORE.get(KINDS["Model"], variant["ModelName"]).shown["ExecutionRoleArn"]
+        try:
+            with access.acting(role, PRINCIPAL, record.arn):
+                access.demand("cloudwatch:DescribeAlarms", f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:*")
+        except access.AccessDeniedError as error:
+            raise JobFailedError(f"The alarms of the deployment cannot be watched: {error}") from error
 
 
 def steps(policy: Mapping[str, Any], instances: int) -> Iterator[tuple[float, float]]:
@@ -91,7 +108,7 @@ def _ringing(alarms: list[str], seconds: float) -> str:
     deadline = time.monotonic() + seconds * TIME_SCALE
     while True:
         if alarms:
-            answer = client("cloudwatch").describe_alarms(AlarmNames=alarms, StateValue="ALARM")
+            answer = access.client("cloudwatch").describe_alarms(AlarmNames=alarms, StateValue="ALARM")
             found = [*answer.get("MetricAlarms", []), *answer.get("CompositeAlarms", [])]
             if found:
                 return str(found[0]["AlarmName"])

@@ -19,6 +19,8 @@ from stacks.checks.services import integration
 
 _VARIABLE = re.compile(r"\$([A-Za-z_]\w*)(?!\w)(?!\s*\()")
 _LOCAL = re.compile(r"\$(\w+)\s*:=|function\s*\(([^)]*)\)")
+LONGEST = 80
+"""Characters of a variable's name."""
 _TEXT = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
 _FIELD = re.compile(r"\$([A-Za-z_]\w*)\.(\w+)")
 _STATES = re.compile(r"\$states(?:\.\w+)*")
@@ -75,7 +77,7 @@ def of_machine(definition: Mapping[str, Any]) -> Iterator[str]:
         if name not in known:
             yield f"{name} is never reached"
             continue
-        yield from (f"{name}: {each}" for each in (*_fields(state), *_conditions(state)))
+        yield from (f"{name}: {each}" for each in (*_fields(state), *_conditions(state), *_names(state)))
         for expression in expressions(state):
             try:
                 jsonata.Jsonata(expression)
@@ -88,6 +90,19 @@ def of_machine(definition: Mapping[str, Any]) -> Iterator[str]:
             for variable, field in _FIELD.findall(_TEXT.sub("''", expression)):
                 if field not in fields.get(variable, {field}):
                     yield f"{name}: ${variable} is assigned without {field}"
+
+
+def _names(state: Mapping[str, Any]) -> Iterator[str]:
+    """Say which variables have a name that Step Functions refuses: https://states-language.net/spec.html#variables."""
+    for part in (state, *state.get("Choices", []), *state.get("Catch", []), *state.get("Retry", [])):
+        for variable in part.get("Assign", {}):
+            if (
+                not variable.isidentifier()
+                or variable[0] == "_"
+                or variable == "states"
+                or len(variable) > LONGEST
+            ):
+                yield f"{variable!r} is no name of a variable: letters and digits, {LONGEST} at most, not `states`"
 
 
 def _conditions(state: Mapping[str, Any]) -> Iterator[str]:

@@ -61,7 +61,7 @@ REASONS: tuple[Reason, ...] = (
     ),
     (
         rf"{IAM5}\[Resource::arn:.*:cloudwatch:.*:alarm:(TargetTracking-endpoint/{OWN}/variant/)?\*\]",
-        r".*-training/Workflow/Role/.*",
+        r".*-training/(Workflow|Endpoint)/Role/.*",
         "DescribeAlarms filters after authorising, so that no single alarm can be its resource; the alarms of scaling "
         "are named by the service, after the endpoint.",
     ),

@@ -11,7 +11,7 @@ from typing import Any
 import jsonata
 
 from stacks.checks import expressions, values
-from stacks.checks.assemblies import Assembly, synthesize
+from stacks.checks.assemblies import Assembly, environments, synthesize
 from stacks.checks.demands import REFERENCE
 from stacks.checks.rendering import Machine, machines, render
 from stacks.checks.result import Result
@@ -60,7 +60,7 @@ def check(assemblies: Sequence[Assembly]) -> Result:
     for assembly in assemblies:
         first, second = (
             synthesize(assembly.env, None, assembly.overlay, name, settings=assembly.settings).templates
-            for name in ("a", "b")
+            for name in _two_names(assembly)
         )
         most = longest(assembly.env, assembly.overlay, assembly.settings).templates
         findings += [*collisions(first, second), *too_long(most), *fixed([assembly]).findings]
@@ -68,6 +68,11 @@ def check(assemblies: Sequence[Assembly]) -> Result:
     return Result(
         "names", "physical names, of two deployments and of the longest name", count, tuple(findings)
     )
+
+
+def _two_names(assembly: Assembly) -> list[str]:
+    """Return two names of deployments, neither of which is an environment's."""
+    return [each for each in "abcdefghijklmnopqrstuvwxyz" if each not in environments(assembly.settings)][:2]
 
 
 def physical_names(templates: Templates) -> Iterator[tuple[str, str, int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -28,8 +29,15 @@ RULES = {
 }
 """Rules by which `.sync` hears of a job's end:
 https://docs.aws.amazon.com/step-functions/latest/dg/connect-sagemaker.html."""
-TARGETS = ("TableName", "QueueUrl", "TopicArn", "DeliveryStreamName")
-"""Arguments that name what is acted upon, where the template knows it."""
+TARGETS = {
+    **dict.fromkeys(("TableName", "QueueUrl", "TopicArn", "DeliveryStreamName"), ""),
+    "EndpointName": "endpoint/",
+    "EndpointConfigName": "endpoint-config/",
+    "ModelName": "model/",
+}
+"""Arguments that name what is acted upon, where the template knows it, and what its ARN has before the name."""
+_EXPORT = re.compile(r"\bexportsoutput(?:ref|fngetatt)(\w+?[0-9a-f]{8})(?:arn)?[0-9a-f]{8}\b")
+"""A bucket of another stack, whose name and whose ARN come under two names."""
 ROLES = ("RoleArn", "ExecutionRoleArn")
 PASSED = {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}}
 """The condition that holds whenever a Task passes a role on; any other is taken not to."""
@@ -84,16 +92,31 @@ def needs(task: Mapping[str, Any]) -> Iterator[Need]:
     prefix, name = PREFIXES.get(service, service), operation[0].upper() + operation[1:]
     for argument in given:
         name = ALIASES.get((service, name, argument), name)
-    target = next((str(given[each]).rpartition(":")[2] for each in TARGETS if each in given), "")
     holds = (
         {"StringEquals": {"cloudwatch:namespace": given.get("Namespace")}} if "MetricData" in given else {}
     )
     if service == "applicationautoscaling":
         keys = {"service-namespace": "ServiceNamespace", "scalable-dimension": "ScalableDimension"}
         holds = {"StringEquals": {f"{prefix}:{key}": given.get(member) for key, member in keys.items()}}
-    yield Need(f"{prefix}:{name}", target, holds)
+    yield Need(f"{prefix}:{name}", _target(given), holds)
     if service == "sagemaker":
         yield from _needs_of_sagemaker(name, given, pattern)
+
+
+def _target(given: Mapping[str, Any]) -> str:
+    """Return what a call acts upon, as far as the template knows it: a part of an ARN; of S3's, bucket and key."""
+    if "Bucket" in given:
+        bucket, key = str(given["Bucket"]), str(given.get("Key", ""))
+        return "" if _computed(bucket) else f"{bucket}/{'' if _computed(key) else key}" if key else bucket
+    for argument, before in TARGETS.items():
+        if argument in given:
+            named = str(given[argument])
+            return "" if _computed(named) else before + named.rpartition(":")[2]
+    return ""
+
+
+def _computed(value: str) -> bool:
+    return value.startswith("{%")
 
 
 def _needs_of_sagemaker(name: str, given: Mapping[str, Any], pattern: str) -> Iterator[Need]:
@@ -132,8 +155,16 @@ def _matches(statement: Mapping[str, Any], need: Need) -> bool:
     # IAM compares actions without regard to case.
     action = need.action.lower()
     return any(fnmatchcase(action, str(each).lower()) for each in listed(statement.get("Action", []))) and (
-        not need.target or any(each == "*" or each.endswith(need.target) for each in resources)
+        not need.target or any(_covers(each, need.target) for each in resources)
     )
+
+
+def _covers(resource: str, target: str) -> bool:
+    """Say whether a statement's resource has what a Task names; of a bucket alone, something in it."""
+    own, target = (_EXPORT.sub(r"\1", each) for each in (resource.rpartition(":")[2], target))
+    if target.endswith("/"):
+        return resource == "*" or own.startswith(target)
+    return resource == "*" or own.endswith(target) or fnmatchcase(target, own)
 
 
 def _allowed(own: Sequence[Mapping[str, Any]], need: Need) -> bool:

@@ -57,6 +57,8 @@ def _of_function(resources: Resources, name: str) -> Iterator[str]:
 
 def _of_source(resources: Resources, name: str) -> Iterator[str]:
     properties = resources[name]["Properties"]
+    if properties.get("Enabled") is False:
+        yield "it is switched off"
     held = properties.get("EventSourceArn", {})
     named, attribute = held.get("Fn::GetAtt", ["", ""]) if isinstance(held, Mapping) else ("", "")
     source = resources.get(named, {})
@@ -136,6 +138,8 @@ def _of_table(resources: Resources, name: str) -> Iterator[str]:
 def _of_rule(resources: Resources, name: str) -> Iterator[str]:
     if not resources[name]["Properties"].get("Targets"):
         yield "it has no target, so that nothing comes of it"
+    if "DISABLED" in str(resources[name]["Properties"].get("State")):
+        yield "it is switched off"
 
 
 def _of_machine(resources: Resources, name: str) -> Iterator[str]:
@@ -159,6 +163,8 @@ def _of_policies(resources: Resources, name: str, role: Any) -> Iterator[str]:
 
 def _of_alarm(resources: Resources, name: str) -> Iterator[str]:
     yield from alarms.faults(resources[name]["Properties"])
+    if resources[name]["Properties"].get("ActionsEnabled") is False:
+        yield "it rings, and tells nobody: ActionsEnabled is false"
 
 
 def _of_token(template: Mapping[str, Any], resource: Mapping[str, Any]) -> Iterator[str]:

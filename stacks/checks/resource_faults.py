@@ -122,7 +122,10 @@ _VALUES: Mapping[str, tuple[tuple[str, tuple[Any, ...], Any], ...]] = {
     "AWS::KinesisFirehose::DeliveryStream": (
         ("a prefix of an unknown kind", ("ExtendedS3DestinationConfiguration", "Prefix"), "a/!{time:yyyy}/"),
     ),
+    "AWS::Events::Rule": (("a rule that is off", ("State",), "DISABLED"),),
+    "AWS::Lambda::EventSourceMapping": (("a queue that nobody reads", ("Enabled",), False),),
     "AWS::CloudWatch::Alarm": (
+        ("an alarm that tells nobody", ("ActionsEnabled",), False),
         ("an alarm that needs more points than it has", ("DatapointsToAlarm",), 30),
         ("an alarm that looks back too far", ("EvaluationPeriods",), 10_000),
         ("an alarm with a period that there is not", ("Period",), 90),

@@ -41,6 +41,17 @@ def test_what_does_not_parse_and_what_is_not_assigned_is_named() -> None:
     assert _of_result("$held") == ["A: $held is not assigned on every way there"]
 
 
+@pytest.mark.parametrize(
+    ("variable", "wrong"),
+    [("answer", 0), ("größe2", 0), ("a-b", 1), ("1st", 1), ("_own", 1), ("states", 1), ("v" * 81, 1)],
+)
+def test_a_variable_whose_name_is_refused_is_found(variable: str, wrong: int) -> None:
+    state = {"Type": "Pass", "Assign": {variable: 1}, "End": True}
+    found = list(expressions.of_machine({"StartAt": "A", "States": {"A": state}}))
+    assert len(found) == wrong
+    assert all("is no name of a variable" in each for each in found)
+
+
 def test_a_state_that_nothing_leads_to_is_named() -> None:
     end = {"Type": "Succeed"}
     definition = {"StartAt": "A", "States": {"A": end, "B": end}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import json
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
@@ -14,6 +15,8 @@ import pytest
 
 from stacks.checks import permissions, roles
 from stacks.checks.assemblies import Assembly
+from stacks.checks.demands import REFERENCE
+from stacks.checks.rendering import machines
 from tests.infra.conftest import ENVIRONMENTS, assembled
 
 FOR_NO_TASK = {
@@ -87,6 +90,33 @@ def test_a_function_or_role_that_is_not_granted_is_named(assembly: Assembly) -> 
     found = permissions.check([Assembly(assembly.env, assembly.folder, {stack: template})]).findings
     assert any("lacks iam:PassRole on JobsRole" in each for each in found)
     assert any("lacks lambda:InvokeFunction on SmokeTestFunction" in each for each in found)
+
+
+@pytest.mark.parametrize(
+    ("state", "argument", "value", "said"),
+    [
+        ("ReadGate", "Bucket", "elsewhere", "s3:GetObject on elsewhere/"),
+        ("SeedIndex", "Key", "others/index/_", "/others/index/_"),
+        ("DescribeEndpoint", "EndpointName", "vehicles", "sagemaker:DescribeEndpoint on endpoint/vehicles"),
+        ("ReadChampion", "TableName", "Others", "dynamodb:GetItem on Others"),
+    ],
+)
+def test_a_task_that_asks_for_what_its_role_cannot_reach_is_found(
+    assembly: Assembly, state: str, argument: str, value: str, said: str
+) -> None:
+    (machine,) = [
+        each
+        for each in machines(assembly, REFERENCE)
+        if each.stack.endswith("-training") and each.name.startswith("Workflow")
+    ]
+    definition = json.loads(machine.definition)
+    definition["States"][state]["Arguments"][argument] = value
+    template = copy.deepcopy(assembly.templates[machine.stack])
+    template["Resources"][machine.name]["Properties"]["DefinitionString"] = json.dumps(definition)
+    broken = dataclasses.replace(assembly, templates={**assembly.templates, machine.stack: template})
+    assert any(
+        f"{state}: the role lacks" in each and said in each for each in permissions.check([broken]).findings
+    )
 
 
 def test_what_is_allowed_on_everything_has_no_resource_by_aws_own_table() -> None:

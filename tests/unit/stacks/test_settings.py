@@ -48,6 +48,23 @@ def test_the_known_environments_are_listed_when_one_is_unknown() -> None:
     ("overlay", "message"),
     [
         ("colour = 1", "Unknown setting colour"),
+        ('alarm_emails = ["a@example.com", "a@example.com"]', "a@example.com is there twice: remove one"),
+        ('[tags]\nProject = "bakery"', "'project' and 'Project' are one key to IAM"),
+        (
+            f"alarm_emails = {[f'{number}@example.com' for number in range(11)]}\n"
+            "[classifier.vehicles.monitoring]\nmonthly_budget = 100",
+            "alarm_emails has 11 addresses, and the budget of 'vehicles' tells 10 at most",
+        ),
+        (
+            '[classifier.vehicles.serving]\ninstance_type = "ml.m6g.large"',
+            "ml.m6g.large has ARM processors, and AWS's images are for x86",
+        ),
+        (
+            '[classifier.vehicles.serving]\ninstance_type = "ml.t2.medium"\n[classifier.vehicles.serving.scaling]\n'
+            "minimum_instances = 1\nmaximum_instances = 2\ntarget_concurrency = 4",
+            "ml.t2.medium is burstable, which Application Auto Scaling does not register",
+        ),
+        ('[classifier.vehicles.routes]\n".." = "near"\nother = "far"', "the class name '..' may hold"),
         ("[classifier.vehicles.serving]\nspeed = 1", "Unknown setting classifier.vehicles.serving.speed"),
         (
             "[classifier.vehicles.serving]\ngpu = true",
