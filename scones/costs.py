@@ -20,7 +20,7 @@ RESOURCES = {
 
 
 def cost(target: Target) -> dict[str, Any]:
-    """Return what runs with its price per hour, and the price of 1,000 images over the last day."""
+    """Return what runs with its price per hour, and the price of 1,000 images since the endpoint was made, or a day."""
     endpoint = list(_endpoint(target))
     running = [*endpoint, *_jobs(target)]
     known = [each["dollars_per_hour"] for each in running if each["dollars_per_hour"] is not None]
@@ -30,7 +30,9 @@ def cost(target: Target) -> dict[str, Any]:
         "unpriced": sorted({e["instance_type"] for e in running if e["dollars_per_hour"] is None}),
         "invocations_last_day": (
             count := sum(
-                _invocations(target, each["variant"]) for each in endpoint if each["what"] != "shadow"
+                _invocations(target, each["variant"], _since(endpoint))
+                for each in endpoint
+                if each["what"] != "shadow"
             )
         ),
         "thousand_images": _per_thousand(endpoint, count),
@@ -95,8 +97,13 @@ def _jobs(target: Target) -> Iterator[dict[str, Any]]:
             yield _row(f"{word} job {name}", given["InstanceType"], given["InstanceCount"])
 
 
-def _invocations(target: Target, variant: str) -> int:
-    now = datetime.now(UTC)
+def _since(endpoint: list[dict[str, Any]]) -> datetime:
+    """Return when the hours begin that are counted: before a pause there was another endpoint."""
+    created = min(datetime.fromisoformat(each["since"]) for each in endpoint)
+    return max(created, datetime.now(UTC) - DAY)
+
+
+def _invocations(target: Target, variant: str, since: datetime) -> int:
     found = target.clients("cloudwatch").get_metric_statistics(
         Namespace="AWS/SageMaker",
         MetricName="Invocations",
@@ -104,23 +111,22 @@ def _invocations(target: Target, variant: str) -> int:
             {"Name": "EndpointName", "Value": target.prefix},
             {"Name": "VariantName", "Value": variant},
         ],
-        StartTime=now - DAY,
-        EndTime=now,
-        Period=3600,
+        StartTime=since,
+        EndTime=datetime.now(UTC),
+        Period=300,
         Statistics=["Sum"],
     )
     return int(sum(each["Sum"] for each in found["Datapoints"]))
 
 
 def _per_thousand(endpoint: list[dict[str, Any]], invocations: int) -> str:
-    """Say what 1,000 images cost: the endpoint's hours of the last day, shared by what it was asked."""
+    """Say what 1,000 images cost: the endpoint's hours, of the last day, shared by what it was asked in them."""
     if not endpoint:
         return "The endpoint does not run."
     if not invocations:
         return "No image was sent to the endpoint in the last 24 hours."
     if any(each["dollars_per_hour"] is None for each in endpoint):
         return f"No price is known; {invocations} invocations in the last 24 hours."
-    since = min(datetime.fromisoformat(each["since"]) for each in endpoint)
-    hours = min(DAY, datetime.now(UTC) - since).total_seconds() / 3600
+    hours = (datetime.now(UTC) - _since(endpoint)).total_seconds() / 3600
     dollars = hours * sum(each["dollars_per_hour"] for each in endpoint) / invocations * 1000
     return f"${dollars:.2f}, by {invocations} invocations in the last {hours:.1f} hours"

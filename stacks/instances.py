@@ -56,6 +56,15 @@ def gpus(instance_type: str) -> int:
     return several[0] if several else int(has_gpu(instance_type))
 
 
+def processors(instance_type: str) -> int:
+    """Return how many processors an instance type has: two up to `large`, and four for each `xlarge`.
+
+    https://aws.amazon.com/sagemaker/ai/pricing/; a C4 of eight has four more.
+    """
+    size = instance_type.rpartition(".")[2]
+    return 4 * int(size.removesuffix("xlarge") or 1) if size.endswith("xlarge") else 2
+
+
 def has_local_storage(instance_type: str) -> bool:
     """Say whether an instance type's volume is local NVMe, which is encrypted already and refuses a key.
 

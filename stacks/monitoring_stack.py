@@ -73,7 +73,7 @@ class MonitoringStack(cdk.Stack):
         watched = Watched(
             classifier=classifier,
             endpoint_name=self._prefix,
-            gpu=self._chosen.serving.gpu,
+            instance_type=self._chosen.serving.instance_type,
             machines={
                 "Training": training.machine,
                 "Classification": classification.machine,

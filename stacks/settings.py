@@ -279,7 +279,7 @@ class MonitoringSettings(Strict):
     retrain: bool
     roll_back: bool
     cooldown_hours: int = Field(ge=1, le=24 * 90)
-    enough_reviews: int = Field(ge=1, le=100_000)
+    enough_reviews: int = Field(ge=1, le=10_000)
     retrain_every_days: int = Field(ge=0, le=365)
     monthly_budget: int = Field(ge=0)
 

@@ -13,6 +13,7 @@ from constructs import Construct
 
 from stacks.constructs.guard_alarms import RUNBOOK
 from stacks.constructs.watched import Watched
+from stacks.instances import gpus, processors
 from stacks.settings import MonitoringSettings
 
 WAITING_MINUTES = 15
@@ -105,18 +106,29 @@ def _endpoint(watched: Watched, settings: MonitoringSettings) -> Iterator[Watch]
         "The endpoint refuses many requests: images that are none, or more than it can take.",
         periods=3,
     )
-    busy = [("Processor", "CPUUtilization", "its processors"), ("Memory", "MemoryUtilization", "its memory")]
-    if watched.gpu:
+    # SageMaker gives the sum over processors, and over GPUs: two that are all busy are at 200 %.
+    cores, cards = processors(watched.instance_type), gpus(watched.instance_type)
+    busy = [
+        ("Processor", "CPUUtilization", cores, f"its {cores} processors", "add instances"),
+        (
+            "Memory",
+            "MemoryUtilization",
+            1,
+            "its memory",
+            "look for what grew, or name a larger instance type",
+        ),
+    ]
+    if cards:
         busy += [
-            ("Gpu", "GPUUtilization", "its GPU"),
-            ("GpuMemory", "GPUMemoryUtilization", "its GPU's memory"),
+            ("Gpu", "GPUUtilization", cards, f"its GPUs ({cards})", "add instances if Latency rings too"),
+            ("GpuMemory", "GPUMemoryUtilization", cards, "its GPUs' memory", "look for what grew"),
         ]
-    for name, metric, part in busy:
+    for name, metric, parts, of, remedy in busy:
         yield Watch(
             name,
             watched.instances(metric),
-            90,
-            f"An instance of the endpoint has used more than 90 % of {part} for 15 minutes: add instances.",
+            90 * parts,
+            f"An instance of the endpoint has used more than 90 % of {of} for 15 minutes: {remedy}.",
             periods=3,
         )
     if settings.quiet_hours:

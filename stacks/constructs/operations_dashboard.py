@@ -10,6 +10,7 @@ from constructs import Construct
 
 from stacks.constructs.guard_alarms import LATENCY_MILLISECONDS
 from stacks.constructs.watched import Watched
+from stacks.instances import has_gpu
 from stacks.workflow.analysis import DRIFTS
 
 WIDTH = 24
@@ -63,7 +64,7 @@ def _graph(
 
 def _endpoint(watched: Watched) -> list[cloudwatch.GraphWidget]:
     busy = ["CPUUtilization", "MemoryUtilization"]
-    busy += ["GPUUtilization", "GPUMemoryUtilization"] if watched.gpu else []
+    busy += ["GPUUtilization", "GPUMemoryUtilization"] if has_gpu(watched.instance_type) else []
     return [
         _graph(
             "Requests and errors, per 5 minutes",
@@ -77,7 +78,10 @@ def _endpoint(watched: Watched) -> list[cloudwatch.GraphWidget]:
             [watched.invocations("ModelLatency", each, label=each) for each in ("p50", "p99")],
             LATENCY_MILLISECONDS * 1000,
         ),
-        _graph("Instances: % used", [watched.instances(name, "Average") for name in busy], 90),
+        _graph(
+            "Instances: % of one processor, of one GPU, of memory",
+            [watched.instances(name, "Average") for name in busy],
+        ),
     ]
 
 

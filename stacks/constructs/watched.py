@@ -22,15 +22,15 @@ class Watched:
     ----------
     endpoint_name
         The endpoint, which the training workflow makes.
-    gpu
-        Whether its instances have GPUs.
+    instance_type
+        What it runs on, such as ml.g5.xlarge.
     machines, queues
         By what operators call them.
     """
 
     classifier: str
     endpoint_name: str
-    gpu: bool
+    instance_type: str
     machines: Mapping[str, sfn.IStateMachine]
     queues: Mapping[str, sqs.IQueue]
 
@@ -41,7 +41,7 @@ class Watched:
         return self._endpoint("AWS/SageMaker", name, statistic, minutes, label)
 
     def instances(self, name: str, statistic: str = "Maximum", minutes: int = 5) -> cloudwatch.Metric:
-        """Return how busy the endpoint's machines are, in percent of one core, GPU or memory."""
+        """Return how busy the endpoint's machines are, in percent of one processor, of one GPU, or of a memory."""
         return self._endpoint("/aws/sagemaker/Endpoints", name, statistic, minutes, None)
 
     def drift(self, name: str, statistic: str = "Maximum", hours: int = 1) -> cloudwatch.Metric:

@@ -27,7 +27,16 @@ LATE_HOURS = 72
 
 def analyse(make: Tasks, context: AnalysisContext) -> sfn.IChainable:
     """Read what is new, judge it, publish the figures, remember how far it went, and retrain if need be."""
-    steps = (_read_state, _read_retraining, _read_champion, _job, _read_analysis, _publish, _commit)
+    steps = (
+        _read_state,
+        _read_retraining,
+        _read_trained,
+        _read_champion,
+        _job,
+        _read_analysis,
+        _publish,
+        _commit,
+    )
     chain = sfn.Chain.start(_begin(make))
     for step in steps:
         chain = chain.next(step(make, context))
@@ -61,6 +70,10 @@ def _read_retraining(make: Tasks, context: AnalysisContext) -> State:
     return _read_item(make, context, "ReadRetraining", "retraining", fields)
 
 
+def _read_trained(make: Tasks, context: AnalysisContext) -> State:
+    return _read_item(make, context, "ReadTrained", "trained", ("at",))
+
+
 def _read_champion(make: Tasks, context: AnalysisContext) -> State:
     fields = ("run", "reason", "recorded_at", "model_package_arn", "previous_package_arn", "previous_run")
     return _read_item(make, context, "ReadChampion", "champion", fields)
@@ -75,7 +88,7 @@ def _job(make: Tasks, context: AnalysisContext) -> State:
         *("--reviews", context.uri(context.results, f"reviews/{context.classifier}")),
         *("--runs", context.uri(context.models, f"{context.classifier}/runs")),
         *("--previous", expression("$analysis.state_uri")),
-        *("--retrained", expression("$retraining.at")),
+        *("--retrained", expression("$trained.at")),
         *("--promoted", expression("$champion.recorded_at")),
         *("--predecessor", expression("$champion.previous_run")),
         *("--shadow", context.uri(context.results, f"{captured(context.classifier)}/{shadow}")),

@@ -57,12 +57,12 @@ def analyze(options: argparse.Namespace) -> None:
     state, counts = read_state(options.previous), Counts()
     baselines = Baselines(place(options.runs))
     span = Span(options.window_images, options.window_hours, options.minimum_images)
-    gathering = Gathering(span, state.opened, state.serving)
+    gathering = Gathering(span, state.opened, state.serving, state.served_at)
     predictions = list(new_predictions(place(options.log), state, counts, now, late))
     reviews = list(new_reviews(place(options.reviews), state, counts, now, late))
     _count(predictions, state)
     closed = gathering.add(predictions, now)
-    state.serving = gathering.serving
+    state.serving, state.served_at = gathering.serving, gathering.served_at
     judged = [judge(window, baselines.of(window.version), span.minimum) for window in closed]
     retrained = _moment(options.retrained, "--retrained") if options.retrained else 0.0
     judged += _reviewed(reviews, state, now, retrained, options.target_error)

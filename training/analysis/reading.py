@@ -55,7 +55,7 @@ def new_predictions(
     log: Place, state: State, counts: Counts, now: float, late_hours: float
 ) -> Iterator[Prediction]:
     """Read the log's decisions that were not met before."""
-    for where, line in _new_lines(log, state.files, counts, now - late_hours * 3600):
+    for where, line in _new_lines(log, state.files, counts, _horizon(state, now, late_hours)):
         try:
             prediction = read_prediction(line)
         except _WRONG as error:
@@ -74,7 +74,7 @@ def new_answers(
     captured: Place, state: State, counts: Counts, now: float, late_hours: float
 ) -> Iterator[Answer]:
     """Read a shadow's answers in the files that were not read before; those of no picture of the log are skipped."""
-    for where, line in _new_lines(captured, state.shadow.files, counts, now - late_hours * 3600):
+    for where, line in _new_lines(captured, state.shadow.files, counts, _horizon(state, now, late_hours)):
         try:
             answer = read_answer(line)
         except _WRONG as error:
@@ -86,6 +86,11 @@ def new_answers(
             continue
         counts.shadow_answers += 1
         yield answer
+
+
+def _horizon(state: State, now: float, late_hours: float) -> float:
+    """Return since when files are looked for: late ones before the last analysis, however long that is past."""
+    return min(now, state.analyzed_at or now) - late_hours * 3600
 
 
 def _new_lines(place: Place, read: set[str], counts: Counts, horizon: float) -> Iterator[tuple[str, str]]:

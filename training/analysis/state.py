@@ -36,7 +36,7 @@ class State:
     seen
         By the hour in which they were read, short hashes of decisions and reviews: a log that delivers at least once
         may have them again, in another file.
-    opened, serving
+    opened, serving, served_at
         See `windows.Gathering`.
     waiting
         By model, reviews that do not fill a window yet.
@@ -45,7 +45,7 @@ class State:
     history
         Verdicts, oldest first: what the trigger and the report's plots look back on.
     reviewed
-        When pictures of a class were reviewed since the last retraining, seconds since 1970.
+        When pictures of a class were reviewed since the last training, seconds since 1970.
     shadow
         See `shadow.Shadow`.
     """
@@ -55,6 +55,7 @@ class State:
     seen: dict[int, set[str]] = field(default_factory=dict)
     opened: dict[str, Window] = field(default_factory=dict)
     serving: str = ""
+    served_at: float = 0.0
     waiting: dict[str, list[Review]] = field(default_factory=dict)
     tallies: dict[str, Tally] = field(default_factory=dict)
     history: list[dict[str, Any]] = field(default_factory=list)
@@ -93,6 +94,7 @@ class State:
             "seen": {str(hour): sorted(found) for hour, found in sorted(self.seen.items())},
             "opened": [asdict(self.opened[version]) for version in sorted(self.opened)],
             "serving": self.serving,
+            "served_at": self.served_at,
             "waiting": {
                 version: [asdict(each) for each in reviews]
                 for version, reviews in sorted(self.waiting.items())
@@ -142,6 +144,7 @@ def _read(raw: Mapping[str, Any]) -> State:
         seen={int(hour): set(found) for hour, found in raw["seen"].items()},
         opened={window.version: window for window in windows},
         serving=str(raw["serving"]),
+        served_at=float(raw.get("served_at", 0)),
         waiting={
             version: [Review(**each) for each in reviews] for version, reviews in raw["waiting"].items()
         },

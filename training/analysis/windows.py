@@ -46,13 +46,15 @@ class Gathering:
 
     Parameters
     ----------
-    serving
-        The model that answered last. What was no picture names no model; it counts for that one.
+    serving, served_at
+        The model of the newest answer, and when that was, seconds since 1970: a late file says nothing of who serves.
+        What was no picture names no model; it counts for that one.
     """
 
     span: Span
     opened: dict[str, Window] = field(default_factory=dict)
     serving: str = ""
+    served_at: float = 0.0
 
     def add(self, records: Iterable[Prediction], now: float) -> list[Window]:
         """Add new decisions, and return the windows that this closes; ``now`` in seconds since 1970."""
@@ -69,7 +71,9 @@ class Gathering:
             version = record.model_version or self.serving
             self.opened.setdefault(version, Window(version)).rejected += 1
             return []
-        self.serving = version = record.model_version
+        version = record.model_version
+        if record.at >= self.served_at:
+            self.serving, self.served_at = version, record.at
         closed = []
         if version in self.opened and self._aged(self.opened[version], record.at):
             closed.append(self.opened.pop(version))

@@ -27,8 +27,9 @@ def baseline(card: ModelCard, answers: Sequence[Answer], splits: Sequence[Path])
     Parameters
     ----------
     answers
-        The serving container's, to the test split: the network learnt from none of these pictures, so its confidence
-        in them is that of new ones.
+        The serving container's, to the source's pictures of the test split: the network learnt from none of them, so
+        its confidence in them is that of new ones. Reviewed pictures are left out: most were reviewed because a model
+        was unsure, and traffic that is surer than they are would be called drift.
     splits
         Folders of the pictures that it learnt from. They are decoded and measured as the endpoint measures.
 

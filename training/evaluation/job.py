@@ -42,7 +42,7 @@ def evaluate(options: argparse.Namespace) -> None:
     small = ("accuracy", "n", "coverage", "accuracy_when_routed", "interval95", "accepted", "reason")
     gate = {name: figures[name] for name in small} | {"reviewed": brief}
     gate["champion_accuracy"] = champion["accuracy"] if champion else None
-    compared = baseline(examination.card, answers, [options.train, options.validation])
+    compared = baseline(examination.card, verdict.answers, [options.train, options.validation])
     options.report.mkdir(parents=True, exist_ok=True)
     for name, content in (("evaluation", {**figures, "images": images}), ("gate", gate)):
         text = json.dumps(content, indent=1, sort_keys=True) + "\n"

@@ -71,6 +71,7 @@ def _usual_training(arn: str) -> Answers:
             "SeedReviewed",
             "Stage",
             "RememberVersion",
+            "RememberTraining",
             "TransformCandidate",
             "Evaluate",
         ),
@@ -200,6 +201,7 @@ def _usual_analysis() -> Answers:
         *(
             "ReadState",
             "ReadRetraining",
+            "ReadTrained",
             "ReadChampion",
             "RejectChampion",
             "StartRollback",

@@ -68,6 +68,7 @@ class FakeCloud:
     endpoint: dict[str, Any] | None = None
     source: str = "Enabled"
     invocations: float = 0.0
+    counted_since: datetime | None = None
     _looks: dict[str, int] = field(default_factory=dict)
     _versions: Any = field(default_factory=itertools.count)
 
@@ -141,7 +142,8 @@ class FakeCloud:
             "ProcessingResources": {"ClusterConfig": {"InstanceType": "ml.m5.xlarge", "InstanceCount": 1}}
         }
 
-    def get_metric_statistics(self, **_: Any) -> dict[str, Any]:
+    def get_metric_statistics(self, **given: Any) -> dict[str, Any]:
+        self.counted_since = given["StartTime"]
         return {"Datapoints": [{"Sum": self.invocations}]}
 
     def get_queue_attributes(self, **_: Any) -> dict[str, Any]:

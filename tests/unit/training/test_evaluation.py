@@ -329,6 +329,9 @@ def test_reviewed_pictures_have_figures_of_their_own(
     assert len(evaluation["images"]) == len(tested)
     assert evaluation["reviewed"]["champion"]["accuracy"] == gate["reviewed"]["champion_accuracy"]
     assert gate["reviewed"]["n"] == 2
+    # People saw them because a model was unsure: traffic that is surer would drift from them.
+    compared = json.loads((report / "baseline.json").read_text())
+    assert len(compared["embedding"]) == len(compared["predictions"]["class"]) == len(tested) - 2
     assert "of 2 reviewed test images right, not worse than its" in gate["reason"]
     card = (report / "model_card.md").read_text()
     assert "People classified 2 of these pictures" in card
