@@ -15,17 +15,19 @@ def overview(target: Target) -> dict[str, Any]:
     """Return a deployment's state; parts that do not exist are empty."""
     stacks: dict[str, str] = {}
     outputs: dict[str, str] = {}
-    for name in target.stacks:
+    for name in (*target.stacks, f"{target.prefix}-monitoring"):
         described = target.describe(name)
         stacks[name] = described["StackStatus"] if described else "not deployed"
         for each in (described or {}).get("Outputs", []):
             outputs[each["OutputKey"]] = each["OutputValue"]
+    table = outputs.get("StateTableName")
     return {
         "where": target.where,
         "deployment": target.prefix,
         "stacks": stacks,
         "endpoint": _endpoint(target),
-        "champion": _champion(target, outputs.get("StateTableName")),
+        "paused_since": _item(target, table, "paused").get("paused_at", ""),
+        "champion": {key: each for key, each in _item(target, table, "champion").items() if key in CHAMPION},
         "queues": {name: _depth(target, outputs[key]) for name, key in QUEUES.items() if key in outputs},
         "trainings": _trainings(target, outputs.get("TrainingStateMachineArn")),
     }
@@ -54,12 +56,11 @@ def _endpoint(target: Target) -> dict[str, str]:
     }
 
 
-def _champion(target: Target, table: str | None) -> dict[str, str]:
+def _item(target: Target, table: str | None, name: str) -> dict[str, str]:
     if table is None:
         return {}
-    answer = target.clients("dynamodb").get_item(TableName=table, Key={"id": {"S": "champion"}})
-    item = answer.get("Item", {})
-    return {key: next(iter(item[key].values())) for key in CHAMPION if key in item}
+    answer = target.clients("dynamodb").get_item(TableName=table, Key={"id": {"S": name}})
+    return {key: next(iter(value.values())) for key, value in answer.get("Item", {}).items()}
 
 
 def _depth(target: Target, url: str) -> dict[str, int]:

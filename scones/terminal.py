@@ -94,7 +94,8 @@ def print_overview(state: dict[str, Any]) -> None:
         table.add_row("stack", f"{name}  {status}")
     endpoint = state["endpoint"]
     shadow = endpoint.pop("in its shadow", "")
-    table.add_row("endpoint", "  ".join(endpoint.values()) if endpoint else "none")
+    paused = f"paused since {state['paused_since']}: `scones resume`" if state["paused_since"] else ""
+    table.add_row("endpoint", "  ".join((*endpoint.values(), *([paused] if paused else ()))) or "none")
     if shadow:
         table.add_row("shadow", f"{shadow}  answers nobody")
     champion = state["champion"]

@@ -136,7 +136,7 @@ def _endpoint(watched: Watched, settings: MonitoringSettings) -> Iterator[Watch]
             "NoInvocations",
             watched.invocations("Invocations", "Sum", minutes=60),
             1,
-            f"Nobody has asked the endpoint for {settings.quiet_hours} hours: nothing comes in, or it does not arrive.",
+            f"Nobody has asked the endpoint for {settings.quiet_hours} h: nothing comes, it is lost, or it is paused.",
             below=True,
             periods=settings.quiet_hours,
             silence_rings=True,

@@ -105,7 +105,9 @@ def test_the_state_is_shown_when_all_or_nothing_is_deployed(cloud: FakeCloud) ->
         "ShadowProductionVariants": [{"VariantName": "Shadow"}],
     }
     assert "challenger  answers nobody" in run.invoke(cli.app, ["status"]).output
-    cloud.stacks, cloud.endpoint = {}, None
+    cloud.endpoint, cloud.items["paused"] = None, {"paused_at": {"S": "2026-11-20T08:00:00Z"}}
+    assert "paused since 2026-11-20T08:00:00Z: `scones resume`" in run.invoke(cli.app, ["status"]).output
+    cloud.stacks = {}
     shown = run.invoke(cli.app, ["status"])
     assert shown.exit_code == 0
     assert "not deployed" in shown.output
