@@ -95,7 +95,7 @@ def watches(watched: Watched, settings: MonitoringSettings) -> Iterator[Watch]:
     yield from _endpoint(watched, settings)
     yield from _machines(watched)
     yield from _queues(watched)
-    yield from _answers(watched)
+    yield from _answers(watched, settings)
 
 
 def _endpoint(watched: Watched, settings: MonitoringSettings) -> Iterator[Watch]:
@@ -201,7 +201,7 @@ def _queues(watched: Watched) -> Iterator[Watch]:
     )
 
 
-def _answers(watched: Watched) -> Iterator[Watch]:
+def _answers(watched: Watched, settings: MonitoringSettings) -> Iterator[Watch]:
     kinds = {
         "InputDrift": "Pictures look otherwise than those the model learnt from: light, colour, sharpness or size.",
         "EmbeddingDrift": "Pictures show something else than those that the model learnt from.",
@@ -209,5 +209,14 @@ def _answers(watched: Watched) -> Iterator[Watch]:
         "ConfidenceDrift": "The model is less sure, or surer, than it was on the test split.",
         "PoorQuality": "People disagree with the routed answers more often than the target allows.",
     }
+    # Until the next analysis says otherwise.
+    hours = settings.every_hours
     for name, meaning in kinds.items():
-        yield Watch(name, watched.drift(name), 0, f"{meaning} The analysis's report shows it.")
+        metric = watched.drift(name, hours=hours)
+        yield Watch(name, metric, 0, f"{meaning} Look at the analysis's report and at some pictures.")
+    yield Watch(
+        "ManyRejected",
+        watched.drift("RejectedRate", hours=hours),
+        0.5,
+        "More than half of what comes in is no picture that can be read: look at what sends it.",
+    )

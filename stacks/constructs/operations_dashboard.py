@@ -91,7 +91,10 @@ def _answers(watched: Watched) -> list[cloudwatch.GraphWidget]:
             "Drift: 1 is an alarm",
             [watched.drift(name) for name in DRIFTS],
         ),
-        _graph("Left to people, share of images", [watched.drift("AbstainRate", "Average")]),
+        _graph(
+            "Left to people, and rejected, share of images",
+            [watched.drift(name, "Average") for name in ("AbstainRate", "RejectedRate")],
+        ),
         _graph("Right among routed, by reviewed answers", [watched.drift("RoutedAccuracy", "Average")]),
     ]
 

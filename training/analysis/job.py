@@ -30,7 +30,8 @@ MOST_WINDOWS = 20
 
 def judge(window: Window, baseline: Baseline | str, minimum: int) -> dict[str, Any]:
     """Return a window of predictions with its verdict: too small, no baseline, clean or drift."""
-    milliseconds = [each.milliseconds for each in window.records]
+    milliseconds = [each.milliseconds for each in window.records] or [0]
+    unsure = sum(not each.confident for each in window.records)
     small, missing = len(window.records) < minimum, isinstance(baseline, str)
     findings = [] if small or isinstance(baseline, str) else compare(window.records, baseline)
     kinds = sorted({each.kind for each in findings if each.drift})
@@ -43,7 +44,7 @@ def judge(window: Window, baseline: Baseline | str, minimum: int) -> dict[str, A
         "verdict": verdict,
         "kinds": kinds,
         "images": len(window.records),
-        "abstain_rate": round(float(np.mean([not each.confident for each in window.records])), 4),
+        "abstain_rate": round(unsure / max(1, len(window.records)), 4),
         "rejected_rate": round(window.rejected_rate, 4),
         "p50_ms": round(float(np.percentile(milliseconds, 50)), 1),
         "p99_ms": round(float(np.percentile(milliseconds, 99)), 1),
@@ -92,7 +93,8 @@ def analyze(options: argparse.Namespace) -> None:
         **decided,
     }
     options.report.mkdir(parents=True, exist_ok=True)
-    shown = next((w for w in reversed(closed) if isinstance(baselines.of(w.version), Baseline)), None)
+    judgeable = (each for each in reversed(closed) if each.records)
+    shown = next((w for w in judgeable if isinstance(baselines.of(w.version), Baseline)), None)
     beside = baselines.of(shown.version) if shown else None
     text = page(analysis, state.history, shown, beside if isinstance(beside, Baseline) else None, compared)
     (options.report / "report.html").write_text(text, encoding="utf-8")

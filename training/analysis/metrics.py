@@ -63,10 +63,15 @@ def _values(window: Mapping[str, Any]) -> list[tuple[str, float, str]]:
             ("RoutedAccuracy", window["routed_accuracy"], "None"),
             ("PoorQuality", float(window["verdict"] == "poor"), "None"),
         ]
-    values: list[tuple[str, float, str]] = [
+    arrived: list[tuple[str, float, str]] = [
         ("WindowImages", window["images"], "Count"),
-        ("AbstainRate", window["abstain_rate"], "None"),
         ("RejectedRate", window["rejected_rate"], "None"),
+    ]
+    if not window["images"]:
+        return arrived
+    values = [
+        *arrived,
+        ("AbstainRate", window["abstain_rate"], "None"),
         ("DecisionP50", window["p50_ms"], "Milliseconds"),
         ("DecisionP99", window["p99_ms"], "Milliseconds"),
     ]

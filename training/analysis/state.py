@@ -135,7 +135,12 @@ def _read(raw: Mapping[str, Any]) -> State:
     if raw["format"] != FORMAT:
         raise ValueError(f"format {raw['format']}, not {FORMAT}")
     windows = [
-        Window(each["version"], [_prediction(record) for record in each["records"]], each["rejected"])
+        Window(
+            each["version"],
+            [_prediction(record) for record in each["records"]],
+            each["rejected"],
+            float(each.get("rejected_at", 0)),
+        )
         for each in raw["opened"]
     ]
     return State(

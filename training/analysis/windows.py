@@ -17,21 +17,34 @@ class Span:
 
 @dataclass
 class Window:
-    """Decisions of one model in order of arrival; `rejected` counts those that were no picture."""
+    """
+    Decisions of one model in order of arrival.
+
+    Parameters
+    ----------
+    rejected, rejected_at
+        How many were no picture, and when the first of these was: a window may have nothing else.
+    """
 
     version: str
     records: list[Prediction] = field(default_factory=list)
     rejected: int = 0
+    rejected_at: float = 0.0
 
     @property
     def start(self) -> float:
         """When its oldest decision was, seconds since 1970."""
-        return min(each.at for each in self.records)
+        return min((each.at for each in self.records), default=self.rejected_at)
 
     @property
     def end(self) -> float:
         """When its newest decision was, seconds since 1970."""
-        return max(each.at for each in self.records)
+        return max((each.at for each in self.records), default=self.rejected_at)
+
+    def reject(self, at: float) -> None:
+        """Count what was no picture."""
+        self.rejected_at = min(at, self.rejected_at or at)
+        self.rejected += 1
 
     @property
     def rejected_rate(self) -> float:
@@ -69,7 +82,7 @@ class Gathering:
     def _put(self, record: Prediction) -> list[Window]:
         if record.rejected:
             version = record.model_version or self.serving
-            self.opened.setdefault(version, Window(version)).rejected += 1
+            self.opened.setdefault(version, Window(version)).reject(record.at)
             return []
         version = record.model_version
         if record.at >= self.served_at:
@@ -86,4 +99,5 @@ class Gathering:
         return closed
 
     def _aged(self, window: Window, now: float) -> bool:
-        return bool(window.records) and now - window.start >= self.span.hours * 3600
+        something = window.records or (window.rejected_at and window.version)
+        return bool(something) and now - window.start >= self.span.hours * 3600

@@ -68,8 +68,17 @@ def test_dark_traffic_rings_and_calls_for_a_training_once(deployment: Deployment
     assert item["reason"]["S"] == said["reason"]
     taken = datetime.datetime.fromisoformat(item["at"]["S"])
     assert abs((datetime.datetime.now(datetime.UTC) - taken).total_seconds()) < 300
-    # Nothing came of that training, so the drift asks still, and waits for the cool-down.
+    # Nothing came of that training, as if it had been killed: the drift asks still, and waits for the cool-down.
     assert analysed(deployment, "no-start")["retraining"] == "too soon after the last one"
+    deployment.client("dynamodb").update_item(
+        TableName=deployment.outputs["StateTableName"],
+        Key={"id": {"S": "retraining"}},
+        UpdateExpression="SET #at = :long_ago",
+        ExpressionAttributeNames={"#at": "at"},
+        ExpressionAttributeValues={":long_ago": {"S": "2026-01-01T00:00:00.000Z"}},
+    )
+    said = analysed(deployment, "no-start")
+    assert (said["retraining"], "drift of" in said["reason"]) == ("started", True)
 
 
 def test_the_schedule_starts_an_analysis(deployment: Deployment) -> None:

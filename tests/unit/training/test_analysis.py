@@ -143,6 +143,26 @@ def test_what_was_no_picture_is_a_rate_of_the_window_that_was_open(world: World)
     assert window["rejected_rate"] == 0.2
 
 
+def test_traffic_without_a_picture_is_a_window_of_its_age(world: World) -> None:
+    world.log("a", Traffic(2).lines(200, START))
+    world.analyze(START + HOUR, report="one")
+    lines = [
+        {
+            "decision_id": f"r{number}",
+            "recorded_at": (START + 2 * HOUR).isoformat(),
+            "outcome": "rejected",
+            "reason": "no image",
+        }
+        for number in range(50)
+    ]
+    world.log("b", lines, START + 2 * HOUR)
+    assert world.analyze(START + 3 * HOUR, "one", "two")["windows"] == []
+    found = world.analyze(START + 30 * HOUR, "two", "three")
+    (window,) = found["windows"]
+    assert (window["verdict"], window["images"], window["rejected_rate"]) == ("too small", 0, 1.0)
+    assert {each["Value"] for each in found["metrics"] if each["MetricName"] == "RejectedRate"} == {1.0}
+
+
 def test_what_is_broken_is_counted_and_named_and_stops_nothing(world: World) -> None:
     good = Traffic(2).lines(3, START)
     lines = [json.dumps(each) for each in good]

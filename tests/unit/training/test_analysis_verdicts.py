@@ -68,6 +68,28 @@ def test_two_of_three_windows_ask_for_a_new_model_and_one_does_not(world: World)
     assert not world.analyze(START + 4 * HOUR, "three", "four", "--retrained", retrained)["retrain"]["wanted"]
 
 
+@pytest.mark.parametrize(
+    ("after", "wanted"),
+    [
+        ({"moved": 1.0}, False),
+        ({"moved": 4.0}, True),
+        ({"moved": 1.0, "shifted": {"sharpness": -0.1}}, True),
+    ],
+)
+def test_a_drift_that_a_training_has_answered_asks_for_another_when_it_is_new_or_worse(
+    world: World, after: dict[str, Any], wanted: bool
+) -> None:
+    traffic = Traffic(2)
+    world.log("a", traffic.lines(600, START, moved=1.0))
+    assert world.analyze(START + HOUR, report="one")["retrain"]["trigger"] == "drift"
+    later = START + 2 * HOUR
+    world.log("b", traffic.lines(600, later, **after), later)
+    found = world.analyze(later + HOUR, "one", "two", "--retrained", later.isoformat())
+    assert [each["verdict"] for each in found["windows"]] == ["drift"] * 3
+    assert found["retrain"]["wanted"] is wanted
+    assert ("input" in found["retrain"]["reason"]) is ("shifted" in after)
+
+
 def test_wrong_routes_that_people_find_are_poor_quality(world: World) -> None:
     world.log("a", Traffic(2).lines(10, START))
     for number in range(100):
