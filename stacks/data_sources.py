@@ -14,6 +14,20 @@ class Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+CIFAR100_MD5 = "eb9058c3a382ffc7106e4002c42a8d85"
+_NAMES = """
+apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus butterfly camel can
+castle caterpillar cattle chair chimpanzee clock cloud cockroach couch crab crocodile cup dinosaur dolphin
+elephant flatfish forest fox girl hamster house kangaroo keyboard lamp lawn_mower leopard lion lizard
+lobster man maple_tree motorcycle mountain mouse mushroom oak_tree orange orchid otter palm_tree pear
+pickup_truck pine_tree plain plate poppy porcupine possum rabbit raccoon ray road rocket rose sea seal shark
+shrew skunk skyscraper snail snake spider squirrel streetcar sunflower sweet_pepper table tank telephone
+television tiger tractor train trout tulip turtle wardrobe whale willow_tree wolf woman worm
+"""
+CIFAR100 = frozenset(_NAMES.split())
+"""The classes of the official archive, by the names in its `meta`: https://www.cs.toronto.edu/~kriz/cifar.html."""
+DRAWN = frozenset(("bicycle", "motorcycle", "good", "defective"))
+"""What the built-in drawings show; training/drawings has the pens."""
 ARGUMENT_LIMIT = 256
 """Characters of one argument of a processing job."""
 
@@ -24,6 +38,10 @@ class CifarData(Strict):
     kind: Literal["cifar100"]
     url: str = Field(pattern=r"^https?://", max_length=ARGUMENT_LIMIT)
     md5: str = Field(pattern=r"^[0-9a-f]{32}$")
+
+    def known(self) -> frozenset[str] | None:
+        """Return the classes that it has; None where nobody knows before it is read."""
+        return CIFAR100 if self.md5 == CIFAR100_MD5 else None
 
 
 class FolderData(Strict):
@@ -38,6 +56,16 @@ class FolderData(Strict):
         if not path.is_dir():
             raise ValueError(f"the folder {path} does not exist")
         return path
+
+    def known(self) -> frozenset[str] | None:
+        """Return the class folders, in it or in the only folder in it; None for a zip file, which staging reads."""
+        inside = [each for each in self.path.iterdir() if not each.name.startswith(".")]
+        if len(inside) == 1 and inside[0].is_dir():
+            below = [each for each in inside[0].iterdir() if each.is_dir()]
+            inside += below
+        if [each.suffix for each in inside] == [".zip"]:
+            return None
+        return frozenset(each.name for each in inside if each.is_dir())
 
 
 class S3Data(Strict):
@@ -56,6 +84,10 @@ class S3Data(Strict):
         """What the keys begin with."""
         return self.uri.split("/", 3)[3]
 
+    def known(self) -> frozenset[str] | None:
+        """Return None: nobody looks into a bucket before a deployment."""
+        return None
+
 
 class DrawingsData(Strict):
     """Built-in drawings, for trying everything with no pictures at hand."""
@@ -63,6 +95,10 @@ class DrawingsData(Strict):
     kind: Literal["drawings"]
     per_class: int = Field(ge=20, le=5000)
     seed: int = 0
+
+    def known(self) -> frozenset[str] | None:
+        """Return what the drawings show."""
+        return DRAWN
 
 
 Data = Annotated[CifarData | FolderData | S3Data | DrawingsData, Field(discriminator="kind")]

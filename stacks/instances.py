@@ -36,13 +36,22 @@ def has_gpu(instance_type: str) -> bool:
 
 
 def has_own_chips(instance_type: str) -> bool:
-    """Say whether an instance type has Trainium or Inferentia chips."""
-    return instance_type.startswith(("ml.trn", "ml.inf"))
+    """Say whether an instance type has Trainium, Inferentia or Gaudi chips."""
+    return instance_type.startswith(("ml.trn", "ml.inf", "ml.dl"))
 
 
 def has_arm(instance_type: str) -> bool:
     """Say whether an instance type has Graviton processors, which AWS marks by a `g` after the generation."""
-    return re.match(r"ml\.[a-z]+\d[a-z]*g[a-z]*\.", instance_type) is not None
+    return re.match(r"ml\.([a-z]+\d[a-z]*g[a-z]*\.|\w+-gb\d)", instance_type) is not None
+
+
+def is_unsupported(instance_type: str, use: Use) -> bool:
+    """Say whether an instance type's GPUs are none that the images work on.
+
+    PyTorch's builds for CUDA 13 begin at compute capability 7.5, which leaves out P2 and P3; the host image of the
+    endpoint has a driver from before G7 and P6.
+    """
+    return re.match(r"ml\.p[23]" if use == "training" else r"ml\.(p[236]|g7)", instance_type) is not None
 
 
 def is_burstable(instance_type: str) -> bool:

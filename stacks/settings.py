@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from stacks.data_sources import ARGUMENT_LIMIT, Data, Strict
-from stacks.instances import Use, gpus, has_arm, has_gpu, has_own_chips, is_burstable, known
+from stacks.instances import Use, gpus, has_arm, has_gpu, has_own_chips, is_burstable, is_unsupported, known
 from stacks.scaling_settings import ScalingSettings
 from training.errors import HyperparameterError
 from training.hyperparameters import Hyperparameters
@@ -60,7 +60,11 @@ class _Instances(Strict):
             )
         if has_own_chips(value):
             raise ValueError(
-                f"{value} has AWS's own chips, which the images know nothing of: name a GPU or CPU type"
+                f"{value} has chips of its own kind, which the images know nothing of: name a GPU or CPU type"
+            )
+        if is_unsupported(value, cls.use):
+            raise ValueError(
+                f"the GPUs of {value} do not fit the images for {cls.use}: name a g4dn, g5, g6, p4 or p5"
             )
         if has_arm(value):
             raise ValueError(f"{value} has ARM processors, and AWS's images are for x86: name another type")
@@ -319,6 +323,17 @@ class ClassifierSettings(Strict):
         return routes
 
     @model_validator(mode="after")
+    def _there(self) -> Self:
+        known = self.data.known()
+        missing = [name for name in self.routes if known is not None and name not in known]
+        if missing:
+            some = ", ".join(sorted(known or ())[:8]) or "no class folder"
+            raise ValueError(
+                f"data of the kind {self.data.kind} has no class {missing[0]!r}, which routes names; it has {some}"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _within_the_hour(self) -> Self:
         training = self.training.wait_minutes * (self.training.search.rounds if self.training.search else 1)
         if self.training.at_deploy and training + self.serving.baking_minutes > DEPLOYMENT_SHARE_MINUTES:
@@ -370,9 +385,9 @@ class Settings(Strict):
                 raise ValueError(
                     f"the key {key!r} has characters that AWS refuses, or a prefix that is reserved"
                 )
-            if not re.fullmatch(TAG % "{0,256}", value):
+            if not re.fullmatch(TAG % "{1,256}", value):
                 raise ValueError(
-                    f"the value {value!r} of {key!r} has characters that AWS refuses, or too many"
+                    f"the value {value!r} of {key!r} has characters that AWS refuses, none at all, or too many"
                 )
         return tags
 

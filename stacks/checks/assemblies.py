@@ -11,7 +11,7 @@ from typing import Any
 import aws_cdk as cdk
 
 from stacks.deployment import deployment
-from stacks.settings import load
+from stacks.settings import SettingsError, load
 
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENTS = ROOT / "environments"
@@ -97,7 +97,12 @@ def synthesize(
     stacks.settings.SettingsError
     """
     app = cdk.App(context=cli_context(), outdir=str(folder) if folder else None)
-    deployment(app, load(settings, env, overlay=overlay, name=name))
-    assembly = app.synth()
+    chosen = load(settings, env, overlay=overlay, name=name)
+    try:
+        deployment(app, chosen)
+        assembly = app.synth()
+    except RuntimeError as error:  # what jsii makes of every error of CDK's
+        said = str(error).strip().partition("\n")[0]
+        raise SettingsError(f"CDK refuses what the settings of {env!r} become: {said}") from error
     templates = {stack.stack_name: stack.template for stack in assembly.stacks}
     return Assembly(env, Path(assembly.directory), templates, overlay, settings)

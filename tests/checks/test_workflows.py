@@ -14,7 +14,7 @@ import pytest
 
 from stacks.checks.assemblies import environments
 from tests.checks import workflows
-from tests.infra.conftest import ROOT, shipped
+from tests.infra.conftest import ROOT, assembled
 
 FOLDER = ROOT / ".github"
 WORKFLOWS = {path.name: path for path in sorted((FOLDER / "workflows").glob("*.yml"))}
@@ -143,7 +143,7 @@ def test_the_smoke_test_s_picture_is_an_image(tmp_path: Path) -> None:
 
 
 def test_differences_are_told_without_an_account(tmp_path: Path) -> None:
-    head = shipped("dev").folder
+    head = assembled("dev").folder
     same = head / "scones-dev-data.template.json"
     (tmp_path / same.name).write_text(same.read_text())
     (tmp_path / "scones-dev-old.template.json").write_text('{"Resources": {}}')

@@ -35,6 +35,7 @@ _TARGET = re.compile(r"\bmake (?:-C \S+ )?([\w-]+)((?: [A-Z_]+=\S+)*)")
 _FILE = re.compile(r"(?<![\w./-])(?:tools|\.venv/bin)/[\w.-]+")
 _COMMAND = re.compile(r"\.venv/bin/scones ([a-z-]+)([^|\n]*)")
 _VARIABLE = re.compile(r"\$\{?(\w+)")
+_READ = re.compile(r"\bread -r ((?:\w+ ?)+)")
 _ASSIGNED = re.compile(r"(?:^\s*|;\s*|\bfor )(\w+)(?:=| in )", re.MULTILINE)
 
 
@@ -126,6 +127,7 @@ def _of_step(step: Workflow, given: set[str]) -> Iterator[str]:
         yield f"{action} has no input {name} that is known here: add it to INPUTS if its action.yml has it"
     script = step.get("run", "")
     yield from _of_script(script)
+    given |= {name for names in _READ.findall(script) for name in names.split()}
     for name in set(_VARIABLE.findall(script)) - given - set(_ASSIGNED.findall(script)):
         if not name.startswith("GITHUB_"):
             yield f"nothing sets ${name}"

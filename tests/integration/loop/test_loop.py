@@ -105,6 +105,15 @@ def test_drift_leads_to_a_better_champion_with_no_hand_on_it(
     REPORT.write_text(json.dumps({"right at dusk": {"before": ignorant, "after": learnt}}) + "\n")
     assert learnt > ignorant + 0.05
 
+    # The same traffic is no reason to train for ever: the baseline is of others still, and what it asks has its answer.
+    cloud.client("dynamodb").delete_item(
+        TableName=cloud.outputs["StateTableName"], Key={"id": {"S": "retraining"}}
+    )
+    for hour in range(2, 4):
+        classify(cloud, f"hour-{hour}", [at_dusk(each) for each in drawings(201 + hour, WINDOW)])
+        said = analysed(cloud)
+        assert (said["windows"][0]["verdict"], said["retraining"]) == ("drift", "not called for"), said
+
     arguments = ["destroy", "--all", "--force", "-c", f"env={ENV}", "-c", f"settings={cloud.overlay}"]
     run_cdk(cloud.instance, arguments, project=ROOT, output=tmp_path / "destroy")
     assert cloud.instance.denials() == []

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from stacks.data_sources import S3Data
+from stacks.data_sources import CIFAR100, DRAWN, S3Data
 from stacks.settings import SettingsError, load
+from training.drawings.gallery import CLASSES
 
 ROOT = Path(__file__).parents[3]
 ENVIRONMENTS = ROOT / "tests" / "environments"
@@ -49,6 +50,24 @@ def test_the_known_environments_are_listed_when_one_is_unknown() -> None:
     [
         ("colour = 1", "Unknown setting colour"),
         ('alarm_emails = ["a@example.com", "a@example.com"]', "a@example.com is there twice: remove one"),
+        ('[tags]\nowner = ""', "the value '' of 'owner' has characters that AWS refuses, none at all"),
+        (
+            '[classifier.vehicles.routes]\ncat = "near"\ndog = "far"\n[classifier.vehicles.data]\nkind = "drawings"\n'
+            "per_class = 50",
+            "data of the kind drawings has no class 'cat', which routes names; it has bicycle, defective, good",
+        ),
+        (
+            '[classifier.vehicles.routes]\nbicycle = "near"\nscooter = "far"',
+            "data of the kind cifar100 has no class 'scooter', which routes names",
+        ),
+        (
+            '[classifier.vehicles.training]\ninstance_type = "ml.p3.2xlarge"\ngpu = true',
+            "the GPUs of ml.p3.2xlarge do not fit the images for training",
+        ),
+        (
+            '[classifier.vehicles.serving]\ninstance_type = "ml.p6-b200.48xlarge"\ngpu = true',
+            "the GPUs of ml.p6-b200.48xlarge do not fit the images for serving",
+        ),
         ('[tags]\nProject = "bakery"', "'project' and 'Project' are one key to IAM"),
         (
             f"alarm_emails = {[f'{number}@example.com' for number in range(11)]}\n"
@@ -84,7 +103,7 @@ def test_the_known_environments_are_listed_when_one_is_unknown() -> None:
         ),
         (
             '[classifier.vehicles.training]\ninstance_type = "ml.trn1.2xlarge"',
-            "ml.trn1.2xlarge has AWS's own chips",
+            "ml.trn1.2xlarge has chips of its own kind",
         ),
         (
             "[classifier.vehicles.limits]\nconcurrency = 0",
@@ -272,3 +291,25 @@ def test_a_name_that_could_be_another_deployments_is_refused(tmp_path: Path) -> 
     (tmp_path / "eu-dev.toml").write_text((ENVIRONMENTS / "dev.toml").read_text())
     with pytest.raises(SettingsError, match=r"'eu-dev' must have no '-' in its name"):
         load(tmp_path, "eu-dev")
+
+
+def test_the_classes_that_a_folder_has_are_those_that_routes_may_name(tmp_path: Path) -> None:
+    overlay = f'[classifier.vehicles.data]\nkind = "folder"\npath = "{tmp_path / "data"}"\n'
+    for name in ("bikes", "motorbikes"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+    with pytest.raises(
+        SettingsError, match="has no class 'bicycle', which routes names; it has bikes, motorbikes"
+    ):
+        _load(tmp_path, overlay)
+    for name in ("bicycle", "motorcycle"):
+        (tmp_path / "data" / name).mkdir()
+    _load(tmp_path, overlay)
+    (tmp_path / "data").rename(tmp_path / "inner")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "inner").rename(tmp_path / "data" / "inner")
+    _load(tmp_path, overlay)
+
+
+def test_the_drawings_are_those_that_there_are_pens_for() -> None:
+    assert set(CLASSES) == DRAWN
+    assert len(CIFAR100) == 100

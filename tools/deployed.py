@@ -1,0 +1,26 @@
+"""Prints what an environment's smoke test asks: name and classifier of each that a deployment trains, a line each."""
+
+from __future__ import annotations
+
+import sys
+import tomllib
+from pathlib import Path
+
+ENVIRONMENTS = Path(__file__).resolve().parents[1] / "environments"
+
+
+def main(env: str) -> int:
+    """Print them; what a deployment does not train is said on standard error."""
+    settings = tomllib.loads((ENVIRONMENTS / f"{env}.toml").read_text(encoding="utf-8"))
+    for classifier in settings["classifiers"]:
+        if settings["classifier"][classifier]["training"]["at_deploy"]:
+            sys.stdout.write(f"{settings['name']} {classifier}\n")
+        else:
+            sys.stderr.write(
+                f"{classifier} is not asked: at_deploy is false, so train it with `scones train`.\n"
+            )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
