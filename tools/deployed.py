@@ -11,7 +11,12 @@ ENVIRONMENTS = Path(__file__).resolve().parents[1] / "environments"
 
 def main(env: str) -> int:
     """Print them; what a deployment does not train is said on standard error."""
-    settings = tomllib.loads((ENVIRONMENTS / f"{env}.toml").read_text(encoding="utf-8"))
+    path = ENVIRONMENTS / f"{env}.toml"
+    if not path.is_file():
+        known = ", ".join(sorted(each.stem for each in ENVIRONMENTS.glob("*.toml")))
+        sys.stderr.write(f"error: There is no environment {env!r}: give one of {known}.\n")
+        return 1
+    settings = tomllib.loads(path.read_text(encoding="utf-8"))
     for classifier in settings["classifiers"]:
         if settings["classifier"][classifier]["training"]["at_deploy"]:
             sys.stdout.write(f"{settings['name']} {classifier}\n")
@@ -23,4 +28,4 @@ def main(env: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(*sys.argv[1:2] or [""]))

@@ -15,6 +15,7 @@ import pytest
 from stacks.checks.assemblies import environments
 from tests.checks import workflows
 from tests.infra.conftest import ROOT, assembled
+from tools import deployed
 
 FOLDER = ROOT / ".github"
 WORKFLOWS = {path.name: path for path in sorted((FOLDER / "workflows").glob("*.yml"))}
@@ -140,6 +141,22 @@ def test_the_smoke_test_s_picture_is_an_image(tmp_path: Path) -> None:
     with image.open(path) as picture:
         picture.load()
         assert (picture.size, picture.mode) == ((64, 64), "RGB")
+
+
+def test_the_smoke_test_asks_what_the_settings_deploy_and_train(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "dev.toml").write_text(
+        'name = "acme"\nclassifiers = ["one", "two"]\n[classifier.one.training]\nat_deploy = true\n'
+        "[classifier.two.training]\nat_deploy = false\n[classifier.three.training]\nat_deploy = true\n"
+    )
+    monkeypatch.setattr(deployed, "ENVIRONMENTS", tmp_path)
+    assert deployed.main("dev") == 0
+    printed = capsys.readouterr()
+    assert printed.out == "acme one\n"
+    assert printed.err.startswith("two is not asked: at_deploy is false")
+    assert deployed.main("prod") == 1
+    assert capsys.readouterr().err == "error: There is no environment 'prod': give one of dev.\n"
 
 
 def test_differences_are_told_without_an_account(tmp_path: Path) -> None:
