@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -73,6 +74,21 @@ class S3Data(Strict):
 
     kind: Literal["s3"]
     uri: str = Field(pattern=r"^s3://[a-z0-9.-]{3,63}/(.*/)?$", max_length=1024)
+
+    @field_validator("uri")
+    @classmethod
+    def _named(cls, uri: str) -> str:
+        bucket, _, prefix = uri.removeprefix("s3://").partition("/")
+        labels = bucket.split(".")
+        if not all(re.fullmatch(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", each) for each in labels) or (
+            len(labels) == 4 and all(each.isdigit() for each in labels)
+        ):
+            raise ValueError(f"{bucket!r} is no name that a bucket can have")
+        if wild := set(prefix) & set("*?$"):
+            raise ValueError(
+                f"the prefix {prefix!r} has {min(wild)!r}, which policies read as something else"
+            )
+        return uri
 
     @property
     def bucket(self) -> str:

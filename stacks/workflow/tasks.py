@@ -160,7 +160,8 @@ class Tasks:
     ) -> State:
         """Make a task that runs a SageMaker job.
 
-        CDK has constructs for some of them, with fewer fields, and grants `sagemaker:ListTags` on everything with each.
+        CDK has constructs for some of them, with fewer fields, and grants `sagemaker:ListTags` on everything with each;
+        https://docs.aws.amazon.com/step-functions/latest/dg/sagemaker-iam.html asks for it: here on the job.
         `names` is what the names of such jobs begin with, where that is not the workflow's prefix.
         """
         state = sfn.CustomState(
@@ -183,7 +184,7 @@ class Tasks:
         for actions, resource in (
             (
                 [f"sagemaker:{verb}{kind}" for verb in ("Create", "Describe", "Stop")]
-                + ["sagemaker:AddTags"],
+                + ["sagemaker:AddTags", "sagemaker:ListTags"],
                 arn("sagemaker", f"{segment}/{names or self._prefix}-*"),
             ),
             # How `.sync` learns of a job's end; for processing jobs CDK has no construct that adds it.

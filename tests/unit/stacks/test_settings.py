@@ -50,6 +50,18 @@ def test_the_known_environments_are_listed_when_one_is_unknown() -> None:
     [
         ("colour = 1", "Unknown setting colour"),
         ('alarm_emails = ["a@example.com", "a@example.com"]', "a@example.com is there twice: remove one"),
+        (
+            '[classifier.vehicles.data]\nkind = "s3"\nuri = "s3://my.company-.photos/x/"',
+            "'my.company-.photos' is no name that a bucket can have",
+        ),
+        (
+            '[classifier.vehicles.data]\nkind = "s3"\nuri = "s3://192.168.1.1/x/"',
+            "'192.168.1.1' is no name that a bucket can have",
+        ),
+        (
+            '[classifier.vehicles.data]\nkind = "s3"\nuri = "s3://photos/*/"',
+            "the prefix '*/' has '*', which policies read as something else",
+        ),
         ('[tags]\nowner = ""', "the value '' of 'owner' has characters that AWS refuses, none at all"),
         (
             '[classifier.vehicles.routes]\ncat = "near"\ndog = "far"\n[classifier.vehicles.data]\nkind = "drawings"\n'
