@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
+from localcloud import access
 from localcloud.sagemaker import rollout
 from localcloud.sagemaker.errors import JobFailedError
 from localcloud.sagemaker.fleets import described
@@ -58,7 +61,19 @@ class FakeAlarms:
     fault: Exception | None = None
     seen: list[Any] = field(default_factory=list)
     record: Record | None = None
+    denied: bool = False
+    asked: list[tuple[str, ...]] = field(default_factory=list)
     pending: dict[str, Any] = field(default_factory=dict)
+
+    @contextlib.contextmanager
+    def acting(self, role: str, *_: str) -> Iterator[None]:
+        self.asked.append((role,))
+        yield
+
+    def demand(self, action: str, resource: str) -> None:
+        self.asked.append((action, resource))
+        if self.denied:
+            raise access.AccessDeniedError("no")
 
     def describe_alarms(self, **_: Any) -> dict[str, Any]:
         assert self.record is not None
@@ -78,15 +93,19 @@ DEPLOYMENT = {
 @pytest.fixture
 def alarms(monkeypatch: pytest.MonkeyPatch) -> FakeAlarms:
     watched = FakeAlarms()
-    monkeypatch.setattr(rollout, "client", lambda _: watched)
+    monkeypatch.setattr(access, "client", lambda _: watched)
+    monkeypatch.setattr(access, "acting", watched.acting)
+    monkeypatch.setattr(access, "demand", watched.demand)
     monkeypatch.setattr(rollout, "launch", lambda _, config: FakeFleet(config.name))
     return watched
 
 
 @pytest.fixture
-def serving(alarms: FakeAlarms) -> tuple[Record, Record, FakeFleet]:
+def serving(alarms: FakeAlarms, monkeypatch: pytest.MonkeyPatch) -> tuple[Record, Record, FakeFleet]:
     """Return an endpoint with a fleet, the configuration that replaces it, and the fleet."""
     store, blue = Store(), FakeFleet("one")
+    store.add(KINDS["Model"], {"ModelName": "two", "ExecutionRoleArn": "arn:aws:iam::0:role/model"})
+    monkeypatch.setattr(rollout, "STORE", store)
     variant = {"VariantName": "AllTraffic", "ModelName": "two", "InitialInstanceCount": 2}
     config = store.add(
         KINDS["EndpointConfig"], {"EndpointConfigName": "two", "ProductionVariants": [variant]}
@@ -107,6 +126,19 @@ def test_the_new_fleet_has_all_traffic_when_no_alarm_rings(
     assert blue.stopped
     assert endpoint.shown["EndpointConfigName"] == "two"
     assert not {"shift", "PendingDeploymentSummary"} & {*endpoint.private, *endpoint.shown}
+    assert alarms.asked[0] == ("arn:aws:iam::0:role/model",)
+    assert alarms.asked[1][0] == "cloudwatch:DescribeAlarms"
+
+
+def test_the_old_fleet_keeps_all_traffic_when_the_models_role_may_not_watch_the_alarms(
+    alarms: FakeAlarms, serving: tuple[Record, Record, FakeFleet]
+) -> None:
+    endpoint, config, blue = serving
+    alarms.denied = True
+    with pytest.raises(JobFailedError, match="cannot be watched: no"):
+        rollout.deploy(endpoint, config, DEPLOYMENT, described(config))
+    assert endpoint.private == {"fleet": blue}
+    assert not blue.stopped
 
 
 @pytest.mark.parametrize(
