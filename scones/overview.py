@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from scones.state import item_of
 from scones.target import Target
 
 QUEUES = {"inbound": "InboundQueueUrl", "review": "ReviewQueueUrl", "dead letters": "DeadLetterQueueUrl"}
@@ -57,10 +58,7 @@ def _endpoint(target: Target) -> dict[str, str]:
 
 
 def _item(target: Target, table: str | None, name: str) -> dict[str, str]:
-    if table is None:
-        return {}
-    answer = target.clients("dynamodb").get_item(TableName=table, Key={"id": {"S": name}})
-    return {key: next(iter(value.values())) for key, value in answer.get("Item", {}).items()}
+    return item_of(target, table, name) if table else {}
 
 
 def _depth(target: Target, url: str) -> dict[str, int]:

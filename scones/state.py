@@ -14,8 +14,13 @@ def table(target: Target) -> str:
 
 def item(target: Target, name: str) -> dict[str, str]:
     """Return an item's attributes as text; none when there is no such item."""
+    return item_of(target, table(target), name)
+
+
+def item_of(target: Target, table_name: str, name: str) -> dict[str, str]:
+    """Return the same, of a table whose name is known already."""
     answer = target.clients("dynamodb").get_item(
-        TableName=table(target), Key={"id": {"S": name}}, ConsistentRead=True
+        TableName=table_name, Key={"id": {"S": name}}, ConsistentRead=True
     )
     return _text(answer.get("Item", {}))
 

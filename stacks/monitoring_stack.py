@@ -16,6 +16,7 @@ from stacks.constructs.analysis_workflow import AnalysisWorkflow
 from stacks.constructs.monthly_budget import MonthlyBudget
 from stacks.constructs.operations_alarms import OperationsAlarms
 from stacks.constructs.operations_dashboard import OperationsDashboard
+from stacks.constructs.own_services import own_service
 from stacks.constructs.sagemaker_role import SageMakerRole
 from stacks.constructs.watched import Watched
 from stacks.data_stack import DataStack
@@ -56,10 +57,7 @@ class MonitoringStack(cdk.Stack):
         self._starter = iam.Role(
             self,
             "Starter",
-            assumed_by=iam.ServicePrincipal(
-                "events.amazonaws.com",
-                conditions={"StringEquals": {"aws:SourceAccount": cdk.Aws.ACCOUNT_ID}},
-            ),
+            assumed_by=own_service("events"),
         )
         context = self._context(settings)
         analysis = AnalysisWorkflow(

@@ -63,7 +63,7 @@ def of_machine(definition: Mapping[str, Any]) -> Iterator[str]:
     lost = [
         f"{name} leads to {following}, which is no state"
         for name, state in states.items()
-        for following, _ in _ways(state)
+        for following, _ in ways(state)
         if following not in states
     ]
     if definition["StartAt"] not in states:
@@ -123,7 +123,7 @@ def assigned(definition: Mapping[str, Any]) -> dict[str, frozenset[str]]:
     waiting = [definition["StartAt"]]
     while waiting:
         name = waiting.pop()
-        for following, more in _ways(definition["States"][name]):
+        for following, more in ways(definition["States"][name]):
             arriving = known[name] | more
             before = known.get(following)
             after = arriving if before is None else before & arriving
@@ -147,7 +147,7 @@ def objects(definition: Mapping[str, Any]) -> dict[str, frozenset[str]]:
     }
 
 
-def _ways(state: Mapping[str, Any]) -> Iterator[tuple[str, frozenset[str]]]:
+def ways(state: Mapping[str, Any]) -> Iterator[tuple[str, frozenset[str]]]:
     """Yield where a state leads, and what is assigned on the way."""
     own = frozenset(state.get("Assign", {}))
     for place in (state.get("Next"), state.get("Default")):

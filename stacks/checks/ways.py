@@ -7,6 +7,8 @@ from typing import Any
 
 import networkx
 
+from stacks.checks.expressions import ways
+
 
 def longest(machine: Mapping[str, Any]) -> tuple[int, tuple[str, ...]]:
     """Return how many seconds the longest way through a machine's states may take, and the states that take them.
@@ -18,7 +20,7 @@ def longest(machine: Mapping[str, Any]) -> tuple[int, tuple[str, ...]]:
     graph = networkx.DiGraph()
     graph.add_nodes_from(states)
     graph.add_edges_from(
-        (name, after) for name, state in states.items() for after in followers(state) if after in states
+        (name, after) for name, state in states.items() for after, _ in ways(state) if after in states
     )
     loops = networkx.condensation(graph)
     weights = {
@@ -32,14 +34,6 @@ def longest(machine: Mapping[str, Any]) -> tuple[int, tuple[str, ...]]:
     way = way if start in way else [start, *way]
     names = [name for number in way for name in loops.nodes[number]["members"] if _seconds(states[name])]
     return sum(weights[number] for number in way), tuple(names)
-
-
-def followers(state: Mapping[str, Any]) -> list[str]:
-    """Return the states that may follow one, in whatever way it ends."""
-    ways = [state, *state.get("Choices", []), *state.get("Catch", [])]
-    return [each["Next"] for each in ways if "Next" in each] + [
-        state[key] for key in ("Default",) if key in state
-    ]
 
 
 def _seconds(state: Mapping[str, Any]) -> int:

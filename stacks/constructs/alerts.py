@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import aws_cdk as cdk
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
+
+from stacks.constructs.own_services import own_service
 
 
 class Alerts(Construct):
@@ -24,11 +24,6 @@ class Alerts(Construct):
         super().__init__(scope, construct_id)
         self.topic = sns.Topic(self, "Topic", enforce_ssl=True)
         # The policy for TLS replaces SNS's own, which had let the account's alarms in.
-        self.topic.grant_publish(
-            iam.ServicePrincipal(
-                "cloudwatch.amazonaws.com",
-                conditions={"StringEquals": {"aws:SourceAccount": cdk.Aws.ACCOUNT_ID}},
-            )
-        )
+        self.topic.grant_publish(own_service("cloudwatch"))
         for address in emails:
             self.topic.add_subscription(subscriptions.EmailSubscription(address))

@@ -11,12 +11,12 @@ from constructs import Construct
 
 from stacks import assets
 from stacks.constructs.log_group import log_group
+from stacks.constructs.own_services import own_service
 
 POWERTOOLS = (
     "arn:{partition}:lambda:{region}:017000801446:layer:AWSLambdaPowertoolsPythonV3-python313-x86_64:27"
 )
 """AWS's public layer; version 27 is Powertools 3.23.0."""
-OF_THIS_ACCOUNT = {"StringEquals": {"aws:SourceAccount": cdk.Aws.ACCOUNT_ID}}
 SHARED = (
     "lambda_src/__init__.py",
     "lambda_src/adapters",
@@ -24,15 +24,6 @@ SHARED = (
     "lambda_src/errors.py",
     "lambda_src/naming.py",
 )
-
-
-def lambda_principal() -> iam.ServicePrincipal:
-    """Return Lambda, for this account's functions alone.
-
-    https://docs.aws.amazon.com/lambda/latest/dg/permissions-managed-policies.html. A function's ARN cannot be asked
-    for besides: Lambda assumes the role before there is a function.
-    """
-    return iam.ServicePrincipal("lambda.amazonaws.com", conditions=OF_THIS_ACCOUNT)
 
 
 class OwnedFunction(Construct):
@@ -57,7 +48,7 @@ class OwnedFunction(Construct):
         memory_mib: int = 256,
     ) -> None:
         super().__init__(scope, construct_id)
-        self.role = iam.Role(self, "Role", assumed_by=lambda_principal())
+        self.role = iam.Role(self, "Role", assumed_by=own_service("lambda"))
         group = log_group(self, "Logs", log_retention_days)
         group.grant_write(self.role)
         members = assets.package(*SHARED, "lambda_src/observability.py", f"lambda_src/{name}")

@@ -9,6 +9,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from stacks.constructs.log_group import log_group
+from stacks.constructs.own_services import own_service
 
 
 class PredictionLog(Construct):
@@ -29,10 +30,7 @@ class PredictionLog(Construct):
         log_retention_days: int,
     ) -> None:
         super().__init__(scope, construct_id)
-        firehose_service = iam.ServicePrincipal(
-            "firehose.amazonaws.com",
-            conditions={"StringEquals": {"aws:SourceAccount": cdk.Aws.ACCOUNT_ID}},
-        )
+        firehose_service = own_service("firehose")
         role = iam.Role(self, "Role", assumed_by=firehose_service)
         self.stream = firehose.DeliveryStream(
             self,

@@ -10,7 +10,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from stacks.constructs.log_group import log_group
-from stacks.constructs.owned_function import OF_THIS_ACCOUNT
+from stacks.constructs.own_services import OF_THIS_ACCOUNT
 
 AUTO_DELETE_PROVIDER = "Custom::S3AutoDeleteObjectsCustomResourceProvider"
 

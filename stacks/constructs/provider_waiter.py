@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_stepfunctions as sfn
 from aws_cdk import custom_resources as cr
+
+from stacks.constructs.own_services import OF_THIS_ACCOUNT
 
 # None of these has a resource-level permission.
 DELIVERY = (
@@ -47,6 +48,6 @@ def observe_waiter(provider: cr.Provider, group: logs.ILogGroup) -> None:
     assert isinstance(cfn, iam.CfnRole)  # noqa: S101  # narrows the type
     cfn.add_property_override(
         "AssumeRolePolicyDocument.Statement.0.Condition",
-        {"StringEquals": {"aws:SourceAccount": cdk.Aws.ACCOUNT_ID}},
+        OF_THIS_ACCOUNT,
     )
     role.add_to_policy(iam.PolicyStatement(actions=[*DELIVERY, *TRACING], resources=["*"]))

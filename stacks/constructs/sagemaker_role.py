@@ -7,6 +7,7 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from stacks import images
+from stacks.constructs.own_services import own_service
 
 
 class SageMakerRole(Construct):
@@ -23,10 +24,7 @@ class SageMakerRole(Construct):
         self.role = iam.Role(
             self,
             "Role",
-            assumed_by=iam.ServicePrincipal(
-                "sagemaker.amazonaws.com",
-                conditions={"StringEquals": {"aws:SourceAccount": cdk.Aws.ACCOUNT_ID}},
-            ),
+            assumed_by=own_service("sagemaker"),
         )
         for statement in images.pull_statements(self):
             self.role.add_to_policy(statement)

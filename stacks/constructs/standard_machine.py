@@ -10,6 +10,7 @@ from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from stacks.constructs.log_group import machine_log_group
+from stacks.constructs.own_services import OF_THIS_ACCOUNT
 from stacks.workflow.context import JobContext
 
 
@@ -21,7 +22,7 @@ def machine_role(scope: Construct, context: JobContext) -> iam.Role:
         assumed_by=iam.ServicePrincipal(
             "states.amazonaws.com",
             conditions={
-                "StringEquals": {"aws:SourceAccount": cdk.Aws.ACCOUNT_ID},
+                **OF_THIS_ACCOUNT,
                 "ArnLike": {"aws:SourceArn": context.arn("states", "stateMachine:*")},
             },
         ),

@@ -14,7 +14,8 @@ from constructs import Construct, IDependable
 from lambda_src.environment import TrainOnDeployEnvironment
 from lambda_src.naming import search_prefix
 from stacks.constructs.log_group import log_group, machine_log_group
-from stacks.constructs.owned_function import OwnedFunction, lambda_principal
+from stacks.constructs.own_services import own_service
+from stacks.constructs.owned_function import OwnedFunction
 from stacks.constructs.provider_waiter import observe_waiter
 from stacks.workflow.context import Context
 from stacks.workflow.scaling import allowed
@@ -94,7 +95,7 @@ class TrainOnDeploy(Construct):
 
 def _framework_role(scope: Construct, construct_id: str, group: logs.LogGroup) -> iam.Role:
     """Make a role for CDK's own functions, which would else get a managed policy on every log group."""
-    role = iam.Role(scope, construct_id, assumed_by=lambda_principal())
+    role = iam.Role(scope, construct_id, assumed_by=own_service("lambda"))
     group.grant_write(role)
     return role
 
