@@ -3,12 +3,13 @@
     python -m benchmarks.engine [--image-size 160] [--images 64] [--rounds 7] [--data FOLDER] [--out FILE]
 
 Every side runs once in each round, so that what else the machine does meets them alike. Decoding alone and the model
-alone are the limits: together they take turns on a CPU, and beside each other where there is a GPU.
+alone are the limits.
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
 import datetime
 import functools
 import json
@@ -27,11 +28,20 @@ import torch
 from benchmarks.models import photographs, write_model
 from benchmarks.training import compare
 from classifier.artifact import LoadedModel, load_model
+from classifier.errors import ClassifierError
 from classifier.preprocessing import decode_pixels, normalise
+from serving.cuda import CudaRunner
 from serving.engine import Engine
 
 PHOTOGRAPH = (640, 480)
-LATENCIES = 100
+LATENCIES = 200
+ONE_BY_ONE = 64
+DIFFERENT = 64
+"""Photographs that differ; a round on a GPU has them again and again."""
+DECODE = "decode only"
+LANES, OTHER = "model only, lanes,", "model only,"
+DECODED = "decoded images to answers, the engine"
+WHOLE = "bytes to answers, the engine"
 
 
 def seconds_of(action: Callable[[], object]) -> float:
@@ -54,64 +64,113 @@ def sides(engine: Engine, model: LoadedModel, contents: list[bytes]) -> dict[str
     def lanes(batch: int) -> float:
         return seconds_of(lambda: list(engine.inference.map(engine.infer, split(pixels, batch))))
 
-    def decoding() -> float:
-        return seconds_of(lambda: list(engine.decoders.map(engine.decode, contents)))
-
     def whole() -> float:
         return seconds_of(lambda: engine.classify(contents))
 
     def one_by_one() -> float:
+        several = contents[:ONE_BY_ONE]
         started = time.perf_counter()
-        for content in contents:
+        for content in several:
             model.predict(normalise(decode_pixels(content, size)[0])[None])
-        return time.perf_counter() - started
+        return (time.perf_counter() - started) * len(contents) / len(several)
 
-    def eager(batch: int, half: bool) -> float:
-        network = model.network.half() if half else model.network.float()
-        tensors = [each.tensor for each in pixels]
+    def eager(batch: int) -> float:
         with torch.inference_mode():
             started = time.perf_counter()
-            for each in split(tensors, batch):
-                x = normalise(torch.stack(list(each)).to(model.device)).to(network.head.weight.dtype)
-                network(x.contiguous(memory_format=torch.channels_last)).float().cpu()
+            for part in split(pixels, batch):
+                x = normalise(torch.stack([each.tensor for each in part]))
+                model.network(x.contiguous(memory_format=torch.channels_last))
             return time.perf_counter() - started
 
-    def shared(cores: ThreadPoolExecutor, batch: int) -> float:
-        return cores.submit(eager, batch, False).result()
-
-    found: dict[str, Callable[[], float]] = {"decode only, all threads": decoding}
-    shapes = sorted({1, 2, engine.largest})
-    found |= {f"model only, lanes, batch {batch}": functools.partial(lanes, batch) for batch in shapes}
-    if model.device.type == "cpu":
-        cores = ThreadPoolExecutor(1, "cores", torch.set_num_threads, (engine.lanes,))
-        found |= {
-            f"model only, cores share each batch of {batch}": functools.partial(shared, cores, batch)
-            for batch in (1, 8)
-        }
+    found: dict[str, Callable[[], float]]
+    if isinstance(engine.runner, CudaRunner):
+        found = on_a_gpu(engine, engine.runner, model, contents)
+        found[DECODED] = functools.partial(lanes, engine.largest)
     else:
-        found |= {
-            f"model only, eager half precision, batch {batch}": functools.partial(eager, batch, True)
-            for batch in (1, 64, 256)
+        cores = ThreadPoolExecutor(1, "cores", torch.set_num_threads, (engine.lanes,))
+
+        def shared(batch: int) -> float:
+            return cores.submit(eager, batch).result()
+
+        found = {
+            DECODE: lambda: seconds_of(lambda: list(engine.decoders.map(engine.decode, contents))),
+            **{f"{LANES} batch {batch}": functools.partial(lanes, batch) for batch in (1, 2, engine.largest)},
+            **{f"{OTHER} cores share each batch of {n}": functools.partial(shared, n) for n in (1, 8)},
         }
-    found["bytes to answers, the engine"] = whole
-    found["bytes to answers, one image after the other"] = one_by_one
+    return {**found, WHOLE: whole, "bytes to answers, one image after the other": one_by_one}
+
+
+def on_a_gpu(
+    engine: Engine, runner: CudaRunner, model: LoadedModel, contents: list[bytes]
+) -> dict[str, Callable[[], float]]:
+    """Return the limits: photographs decoded, resized and measured alone, and the model on what the device holds."""
+    photographs = [photo for content in contents if (photo := engine.header(content))]
+    size, half = model.card.image_size, copy.deepcopy(model.network).half()
+
+    def decoding(part: Sequence[bytes]) -> None:
+        runner.prepare([photo for content in part if (photo := engine.header(content))])
+
+    def graphs(batch: int) -> float:
+        each = functools.partial(runner.replay, batch, -(-len(contents) // batch // engine.lanes))
+
+        def all_lanes() -> None:
+            for lane in [engine.inference.submit(each) for _ in range(engine.lanes)]:
+                lane.result()
+
+        return seconds_of(all_lanes)
+
+    def eager(batch: int) -> float:
+        chance = torch.Generator("cuda").manual_seed(0)
+        shape = (batch, 3, size, size)
+        x = torch.randn(shape, generator=chance, device="cuda", dtype=torch.half)
+        x = x.contiguous(memory_format=torch.channels_last)
+        torch.cuda.synchronize()
+
+        def all_batches() -> None:
+            for _ in range(-(-len(contents) // batch)):
+                half(x)
+            torch.cuda.synchronize()
+
+        with torch.inference_mode():
+            return seconds_of(all_batches)
+
+    found: dict[str, Callable[[], float]] = {}
+    if photographs:
+        found[DECODE] = lambda: seconds_of(
+            lambda: list(engine.inference.map(decoding, split(contents, engine.largest)))
+        )
+    else:
+        found[DECODE] = lambda: seconds_of(lambda: list(engine.decoders.map(engine.decode, contents)))
+    found |= {f"{LANES} batch {batch}": functools.partial(graphs, batch) for batch in (1, 32, engine.largest)}
+    found |= {f"{OTHER} eager half precision, batch {n}": functools.partial(eager, n) for n in (64, 256, 512)}
     return found
 
 
-def agreement(engine: Engine, model: LoadedModel, contents: list[bytes]) -> tuple[float, float]:
-    """Return the share of same decisions, and the largest difference of a probability, to the plain model's."""
-    model.network.float()
-    same, largest = 0, 0.0
-    for content, answer in zip(contents, engine.classify(contents), strict=True):
-        wanted = model.predict(
-            normalise(decode_pixels(content, model.card.image_size)[0])[None]
-        ).probabilities[0]
-        if not isinstance(answer, dict):
-            raise TypeError(f"The engine refused a photograph: {answer}")
-        found = [answer["probabilities"][name] for name in model.card.classes]
-        same += int(np.argmax(found) == np.argmax(wanted))
-        largest = max(largest, float(np.abs(np.array(found) - wanted).max()))
-    return same / len(contents), largest
+def agreement(engine: Engine, model: LoadedModel, contents: list[bytes]) -> dict[str, tuple[float, float]]:
+    """Return the share of same decisions, and the largest difference of a probability, to the plain model's.
+
+    Once of the model alone, given what Pillow has decoded, and once from the bytes, by whatever decodes them.
+    """
+    size = model.card.image_size
+    wanted = np.concatenate(
+        [model.predict(normalise(decode_pixels(each, size)[0])[None]).probabilities for each in contents]
+    )
+
+    def compared(answers: Sequence[dict[str, Any] | ClassifierError]) -> tuple[float, float]:
+        found = []
+        for answer in answers:
+            if not isinstance(answer, dict):
+                raise TypeError(f"The engine refused a photograph: {answer}")
+            found.append([answer["probabilities"][name] for name in model.card.classes])
+        same = np.argmax(found, axis=1) == wanted.argmax(axis=1)
+        return float(same.mean()), float(np.abs(np.array(found) - wanted).max())
+
+    pixels = [engine.decode(each) for each in contents]
+    batches = engine.inference.map(engine.infer, split(pixels, engine.largest))
+    return {
+        "the model": compared([answer for batch in batches for answer in batch]),
+        "bytes to answers": compared(engine.classify(contents)),
+    }
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -120,7 +179,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         prog="python -m benchmarks.engine", description="What the engine makes of the machine."
     )
     parser.add_argument("--image-size", type=int, default=160, help="side of the network's input, pixels")
-    parser.add_argument("--images", type=int, default=64, help="photographs a round")
+    parser.add_argument("--images", type=int, help="photographs a round; 64, or 4,096 on a GPU")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--data", type=Path, help="folder of pictures; drawings without it")
     parser.add_argument("--out", type=Path, help="file for the figures, JSON")
@@ -130,13 +189,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         engine = Engine(Path(folder))
         model = load_model(Path(folder), "cuda" if torch.cuda.is_available() else "cpu")
     pace = engine.warm_up()
+    options.images = options.images or (4096 if model.device.type == "cuda" else 64)
     device = torch.cuda.get_device_name() if model.device.type == "cuda" else f"{engine.lanes} CPU cores"
     when = datetime.datetime.now(datetime.UTC).date().isoformat()
     print(
         f"{device}, torch {torch.__version__}, {when}; {options.images} JPEGs of {PHOTOGRAPH[0]}x{PHOTOGRAPH[1]}, "
         f"network at {options.image_size} px, {options.rounds} rounds; warm-up said {1 / pace:.0f} images/s"
     )
-    contents = photographs(options.images, PHOTOGRAPH, options.data)
+    different = photographs(min(options.images, DIFFERENT), PHOTOGRAPH, options.data)
+    contents = [different[number % len(different)] for number in range(options.images)]
     seconds = compare(sides(engine, model, contents), options.rounds)
     rates = {name: [options.images / each for each in own] for name, own in seconds.items()}
     for name, own in rates.items():
@@ -155,14 +216,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
         figures[what] = each
         print(f"{what}: {statistics.median(each):.2f} ({each[0]:.2f} to {each[-1]:.2f})")
 
-    limits = {name: own for name, own in rates.items() if name.startswith("model only, lanes")}
-    best = max(limits.values(), key=statistics.median)
-    decoding, engine_rate = rates["decode only, all threads"], rates["bytes to answers, the engine"]
+    limits = {name: own for name, own in rates.items() if name.startswith(LANES)}
+    others = [own for name, own in rates.items() if name.startswith(OTHER) and name not in limits]
+    best, other = (max(own, key=statistics.median) for own in (limits.values(), others))
+    decoding, engine_rate = rates[DECODE], rates[WHOLE]
+    if DECODED in rates:
+        ratio("decoded images to answers / the model alone", rates[DECODED], best)
+        slower = [min(a, b) for a, b in zip(best, decoding, strict=True)]
+        ratio("the engine / the slower of decoding and the model", engine_rate, slower)
     turns = [1 / (1 / a + 1 / b) for a, b in zip(best, decoding, strict=True)]
-    limit = turns if model.device.type == "cpu" else [min(a, b) for a, b in zip(best, decoding, strict=True)]
-    ratio("the engine / the limit of its parts", engine_rate, limit)
-    others = [own for name, own in rates.items() if name.startswith("model only") and name not in limits]
-    ratio("lanes / the best other way to run the model", best, max(others, key=statistics.median))
+    ratio("the engine / decoding and the model taking turns", engine_rate, turns)
+    ratio("the model in lanes / the best other way to run it", best, other)
     ratio(
         "the engine / one image after the other",
         engine_rate,
@@ -177,12 +241,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         f"one image, bytes to answer: p50 {1000 * alone[LATENCIES // 2]:.1f} ms, "
         f"p99 {1000 * alone[int(0.99 * LATENCIES)]:.1f} ms"
     )
-    same, largest = agreement(engine, model, contents)
-    figures["same_decisions"], figures["largest_difference"] = same, largest
-    print(
-        f"against float32, one image at a time: same decisions {same:.4f}, "
-        f"probabilities within {largest:.6f} on {len(contents)} photographs"
-    )
+    figures["agreement"] = agreement(engine, model, different)
+    for what, (same, largest) in figures["agreement"].items():
+        print(
+            f"{what}, against float32, one image at a time: same decisions {same:.4f}, "
+            f"probabilities within {largest:.6f} on {len(different)} photographs"
+        )
     engine.close()
     if options.out:
         options.out.parent.mkdir(parents=True, exist_ok=True)

@@ -69,6 +69,8 @@ def served(name: str, image_size: int, first: bytes) -> Iterator[ray_serve.Conta
             "PYTHONDONTWRITEBYTECODE": "1",
             "SM_NUM_GPUS": str(torch.cuda.device_count()),
             **({} if name == "peer" else SERVING_VARIABLES),
+            # Where a GPU's driver may lie.
+            **{each: os.environ[each] for each in ("LD_LIBRARY_PATH",) if each in os.environ},
         }
         container, processes = ray_serve.launch(model, variables, Path(folder), lines)
         try:

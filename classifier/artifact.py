@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -21,8 +22,7 @@ EMBEDDING = 8
 _PROJECTION_SEED = 20_260_101
 
 
-@dataclass(frozen=True)
-class Decision:
+class Decision(NamedTuple):
     """One image's answer; ``confident`` says whether its confidence reaches the model's threshold."""
 
     label: str
@@ -41,19 +41,23 @@ class Predictions:
 
     def decisions(self, card: ModelCard) -> list[Decision]:
         """Read each row as a decision of the model that ``card`` describes."""
-        return [_decide(p, e, card) for p, e in zip(self.probabilities, self.embeddings, strict=True)]
-
-
-def _decide(probabilities: NDArray[np.float32], embedding: NDArray[np.float32], card: ModelCard) -> Decision:
-    values = [round(float(p), 6) for p in probabilities]
-    best = int(np.argmax(probabilities))
-    return Decision(
-        label=card.classes[best],
-        confidence=values[best],
-        probabilities=dict(zip(card.classes, values, strict=True)),
-        confident=card.threshold < 1.0 and values[best] >= card.threshold,
-        embedding=[round(float(v), 5) for v in embedding],
-    )
+        # Whole arrays at a time: on a GPU, Python's work on each image is what would limit the engine.
+        rows = zip(
+            self.probabilities.argmax(axis=1).tolist(),
+            self.probabilities.astype(np.float64).round(6).tolist(),
+            self.embeddings.astype(np.float64).round(5).tolist(),
+            strict=True,
+        )
+        return [
+            Decision(
+                label=card.classes[best],
+                confidence=values[best],
+                probabilities=dict(zip(card.classes, values, strict=True)),
+                confident=card.threshold < 1.0 and values[best] >= card.threshold,
+                embedding=embedding,
+            )
+            for best, values, embedding in rows
+        ]
 
 
 class LoadedModel:
@@ -80,8 +84,11 @@ class LoadedModel:
         The network computes in the type of its own weights.
         """
         x = batch.to(self.network.head.weight.dtype, memory_format=torch.channels_last)
-        features = self.network.features(x)
-        logits = self.network.head(features).float()
+        return self.decide(self.network.features(x))
+
+    def decide(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Return probabilities and embeddings, as `compute`, of pooled features [n, 1280] on the device."""
+        logits = self.network.head(features.to(self.network.head.weight.dtype)).float()
         probabilities = torch.softmax(logits / self.card.temperature, dim=1)
         # Scaled to the usual length of 1280 features, so that the eight numbers are of order one.
         directions = torch.nn.functional.normalize(features.float(), dim=1) * FEATURES**0.5

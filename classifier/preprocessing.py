@@ -1,7 +1,6 @@
 """From the bytes of any image to the tensor the network reads; the same code in training and in serving."""
 
 import io
-import math
 import warnings
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -150,10 +149,15 @@ def _reduce(image: Image.Image, image_size: int) -> None:
 
     A camera's photograph is then decoded, resized and measured in a fraction of the time.
     """
-    width, height = image.size
-    scale = min(min(image.size) / image_size, max(image.size) / LONGEST_SIDE)
-    if scale >= 2:
-        image.draft(None, (math.ceil(width / scale), math.ceil(height / scale)))
+    factor = reduction(image.size, image_size)
+    if factor > 1:
+        image.draft(None, (image.width // factor, image.height // factor))
+
+
+def reduction(size: tuple[int, int], image_size: int) -> int:
+    """Return by how much a JPEG of ``size`` pixels is reduced while it is decoded: 1, 2, 4 or 8."""
+    scale = min(min(size) / image_size, max(size) / LONGEST_SIDE)
+    return next((factor for factor in (8, 4, 2) if scale >= factor), 1)
 
 
 def _lies(image: Image.Image) -> bool:

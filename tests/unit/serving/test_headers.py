@@ -1,0 +1,83 @@
+"""Which JPEGs a GPU decodes as Pillow would, told from their headers."""
+
+from __future__ import annotations
+
+import io
+import struct
+
+import pytest
+from PIL import Image
+
+from classifier.preprocessing import Limits, decode_pixels
+from serving.headers import photograph
+from tests.integration.workflow.pictures import UNUSABLE, USABLE, drawing, encoded
+from tests.unit.serving.photographs import PLAIN, turned
+
+SIZE = 64
+
+
+@pytest.mark.parametrize("name", sorted(PLAIN))
+def test_a_plain_photograph_is_read_as_pillow_reads_it(name: str) -> None:
+    content = PLAIN[name]
+    found = photograph(content, SIZE, Limits())
+    assert found is not None
+    with Image.open(io.BytesIO(content)) as image:
+        assert (found.width, found.height, found.mode) == (*image.size, image.mode)
+        assert found.orientation == image.getexif().get(0x0112, 1)
+    _, statistics = decode_pixels(content, SIZE)
+    width, height = (found.height, found.width) if found.orientation >= 5 else (found.width, found.height)
+    assert (statistics.width, statistics.height) == (width, height)
+
+
+def test_it_is_reduced_as_pillow_reduces_it() -> None:
+    for width, height in ((512, 512), (640, 480), (641, 481), (1023, 700), (1600, 1200), (4000, 3000)):
+        content = encoded(drawing(size=(width, height)), "JPEG")
+        found = photograph(content, SIZE, Limits())
+        assert found is not None
+        with Image.open(io.BytesIO(content)) as image:
+            image.draft(None, (width // found.factor, height // found.factor))
+            image.load()
+            assert image.size == (-(-width // found.factor), -(-height // found.factor))
+    assert photograph(encoded(drawing(size=(511, 511)), "JPEG"), SIZE, Limits()) is None
+
+
+def test_what_is_not_plain_is_left_to_pillow() -> None:
+    big = drawing(size=(800, 600))
+    several = io.BytesIO()
+    big.save(several, "MPO", save_all=True, append_images=[big])
+    marked = encoded(big, "JPEG", xmp=b'<x tiff:Orientation="6"/>')
+    plain = encoded(big, "JPEG")
+    twelve = bytearray(plain)
+    twelve[twelve.index(b"\xff\xc0") + 4] = 12
+    flat = bytearray(plain)
+    at = flat.index(b"\xff\xc0") + 5
+    flat[at : at + 2] = struct.pack(">H", 0)
+    left = {
+        "cmyk": encoded(drawing("CMYK", (800, 600)), "JPEG"),
+        "colour halved one way": encoded(big, "JPEG", subsampling=1),
+        "broken data": plain[:-900] + b"\xff\x17" + plain[-898:],
+        "rgb": encoded(big, "JPEG", keep_rgb=True),
+        "several": several.getvalue(),
+        "turned by xmp": marked,
+        "twelve bits": bytes(twelve),
+        "no height": bytes(flat),
+        "truncated": plain[:-200],
+        "header alone": plain[: plain.index(b"\xff\xc0")] + b"\xff\xd9",
+        "no jpeg": b"\0\0" + plain[2:],
+        "text": b"a scone is no bicycle\xff\xd9",
+        "png": encoded(big, "PNG"),
+        **UNUSABLE,
+        **USABLE,  # small
+    }
+    assert [name for name, content in left.items() if photograph(content, SIZE, Limits())] == []
+    assert photograph(plain, SIZE, Limits(max_pixels=1000)) is None
+    assert photograph(plain, SIZE, Limits(max_bytes=1000)) is None
+    assert photograph(plain + b"\0" * 10, SIZE, Limits()) is not None
+
+
+def test_any_cut_is_no_error() -> None:
+    content = turned(6)
+    for end in range(0, 700):
+        assert photograph(content[:end] + b"\xff\xd9", SIZE, Limits()) is None or end > 150
+    for at in range(2, 700):
+        photograph(content[:at] + b"\xff" + content[at + 1 :], SIZE, Limits())
