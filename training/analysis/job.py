@@ -45,6 +45,7 @@ def judge(window: Window, baseline: Baseline | str, minimum: int) -> dict[str, A
         "kinds": kinds,
         "images": len(window.records),
         "abstain_rate": round(unsure / max(1, len(window.records)), 4),
+        "rejected": window.rejected,
         "rejected_rate": round(window.rejected_rate, 4),
         "p50_ms": round(float(np.percentile(milliseconds, 50)), 1),
         "p99_ms": round(float(np.percentile(milliseconds, 99)), 1),
@@ -87,7 +88,13 @@ def analyze(options: argparse.Namespace) -> None:
         "new_reviews": len(state.reviewed),
         "notes": _notes(judged, baselines, counts),
         "metrics": metrics(
-            judged, options.classifier, options.endpoint, len(state.reviewed), shadow, iso(now)
+            judged,
+            options.classifier,
+            options.endpoint,
+            len(state.reviewed),
+            span.minimum,
+            shadow,
+            iso(now),
         ),
         "shadow": shadow,
         **decided,

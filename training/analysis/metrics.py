@@ -18,6 +18,7 @@ def metrics(
     classifier: str,
     endpoint: str,
     reviewed: int,
+    minimum: int,
     shadow: Mapping[str, Any] | None,
     now: str,
 ) -> list[dict[str, Any]]:
@@ -33,7 +34,7 @@ def metrics(
     ]
     found = [_entry("NewReviews", reviewed, "Count", now, names)]
     newest = sorted(windows, key=lambda each: str(each["end"]), reverse=True)
-    spoken = [(window["model_version"], _values(window)) for window in newest]
+    spoken = [(window["model_version"], _values(window, minimum)) for window in newest]
     if shadow:
         spoken.insert(0, (shadow["model_version"], _shadow(shadow)))
     for version, values in spoken:
@@ -54,7 +55,7 @@ def _shadow(shadow: Mapping[str, Any]) -> list[tuple[str, float, str]]:
     return [*pairs, ("ShadowAgreement", shadow["agreement"], "None")] if shadow["pairs"] else pairs
 
 
-def _values(window: Mapping[str, Any]) -> list[tuple[str, float, str]]:
+def _values(window: Mapping[str, Any], minimum: int) -> list[tuple[str, float, str]]:
     judged = window["verdict"] in ("clean", "drift", "poor")
     if window["source"] == "reviews":
         if not judged:
@@ -63,10 +64,9 @@ def _values(window: Mapping[str, Any]) -> list[tuple[str, float, str]]:
             ("RoutedAccuracy", window["routed_accuracy"], "None"),
             ("PoorQuality", float(window["verdict"] == "poor"), "None"),
         ]
-    arrived: list[tuple[str, float, str]] = [
-        ("WindowImages", window["images"], "Count"),
-        ("RejectedRate", window["rejected_rate"], "None"),
-    ]
+    arrived: list[tuple[str, float, str]] = [("WindowImages", window["images"], "Count")]
+    if window["images"] + window["rejected"] >= minimum:  # one of one that is no picture is no alarm
+        arrived.append(("RejectedRate", window["rejected_rate"], "None"))
     if not window["images"]:
         return arrived
     values = [

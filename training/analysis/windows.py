@@ -37,6 +37,11 @@ class Window:
         return min((each.at for each in self.records), default=self.rejected_at)
 
     @property
+    def opened(self) -> float:
+        """When the decision was that opened it: a late one that is older does not age it."""
+        return self.records[0].at if self.records else self.rejected_at
+
+    @property
     def end(self) -> float:
         """When its newest decision was, seconds since 1970."""
         return max((each.at for each in self.records), default=self.rejected_at)
@@ -100,4 +105,4 @@ class Gathering:
 
     def _aged(self, window: Window, now: float) -> bool:
         something = window.records or (window.rejected_at and window.version)
-        return bool(something) and now - window.start >= self.span.hours * 3600
+        return bool(something) and now - window.opened >= self.span.hours * 3600

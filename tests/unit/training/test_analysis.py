@@ -163,6 +163,32 @@ def test_traffic_without_a_picture_is_a_window_of_its_age(world: World) -> None:
     assert {each["Value"] for each in found["metrics"] if each["MetricName"] == "RejectedRate"} == {1.0}
 
 
+def test_one_arrival_that_was_no_picture_is_no_rate_to_alarm_of(world: World) -> None:
+    rejected = {
+        "decision_id": "r",
+        "recorded_at": START.isoformat(),
+        "outcome": "rejected",
+        "reason": "no image",
+    }
+    world.log("a", [*Traffic(2).lines(1, START), rejected])
+    found = world.analyze(START + 30 * HOUR)
+    assert [(each["images"], each["rejected_rate"]) for each in found["windows"]] == [(1, 0.5)]
+    names = {each["MetricName"] for each in found["metrics"]}
+    assert "WindowImages" in names
+    assert "RejectedRate" not in names
+
+
+def test_late_decisions_do_not_end_the_window_that_is_open(world: World) -> None:
+    traffic = Traffic(2)
+    world.log("a", traffic.lines(100, START))
+    assert world.analyze(START + HOUR, report="one")["windows"] == []
+    late = traffic.lines(1, START - 30 * HOUR)
+    world.log("b", late, START + HOUR)
+    world.log("c", traffic.lines(99, START + HOUR), START + HOUR)
+    (window,) = world.analyze(START + 2 * HOUR, "one", "two")["windows"]
+    assert (window["verdict"], window["images"]) == ("clean", 200)
+
+
 def test_what_is_broken_is_counted_and_named_and_stops_nothing(world: World) -> None:
     good = Traffic(2).lines(3, START)
     lines = [json.dumps(each) for each in good]
