@@ -28,10 +28,19 @@ def overview(target: Target) -> dict[str, Any]:
         "stacks": stacks,
         "endpoint": _endpoint(target),
         "paused_since": _item(target, table, "paused").get("paused_at", ""),
+        "images_taken": _taken(target, outputs.get("InboundSourceId")),
         "champion": {key: each for key, each in _item(target, table, "champion").items() if key in CHAMPION},
         "queues": {name: _depth(target, outputs[key]) for name, key in QUEUES.items() if key in outputs},
         "trainings": _trainings(target, outputs.get("TrainingStateMachineArn")),
     }
+
+
+def _taken(target: Target, source: str | None) -> bool | None:
+    """Say whether images are taken from the queue; None where there is none yet."""
+    if not source:
+        return None
+    found = target.clients("lambda").get_event_source_mapping(UUID=source)
+    return str(found["State"]) in ("Enabled", "Enabling", "Creating", "Updating")
 
 
 def _endpoint(target: Target) -> dict[str, str]:

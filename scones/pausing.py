@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 
 from scones.errors import SconesError
-from scones.runs import Say, run
+from scones.runs import Say, ended, run, under_way
 from scones.state import item
 from scones.target import Target, output
+from scones.workflow import End
 
 POLL_SECONDS = 1.0
 SETTLING_SECONDS = 180.0
@@ -24,13 +25,18 @@ def pause(target: Target, say: Say) -> str:
     _switch(target, enabled=False)
     say("Images wait in the queue now.")
     _drain(target)
-    try:
-        end = run(target, {"start": "pause", "reason": "pause"}, say)
-    except SconesError:
-        # Nothing was paused: a training holds the endpoint, or there is none yet.
-        if not item(target, "paused"):
-            _switch(target, enabled=True)
-        raise
+    end = None
+    while end is None:
+        try:
+            end = _taken_up(target, "pause", say) or run(target, {"start": "pause", "reason": "pause"}, say)
+        except SconesError:
+            if _holds(target, "pause"):
+                continue  # somebody else's, which began in between
+            # Nothing was paused: a training holds the endpoint, or there is none yet.
+            if not item(target, "paused"):
+                _switch(target, enabled=True)
+            raise
+    _switch(target, enabled=False)  # a `resume` that saw the endpoint still may have opened it
     return f"{end.status}: {end.reason}"
 
 
@@ -39,16 +45,33 @@ def resume(target: Target, say: Say) -> str:
 
     Each step may be repeated, so an interrupted resumption is finished by another.
     """
+    if pausing := _holds(target, "pause"):
+        raise SconesError(f"A pause is under way, {pausing}: wait until it has ended, and resume then.")
     switched = _enabled(target)
     if switched and not item(target, "paused"):
         return "The endpoint is not paused."
     said = "The endpoint serves already."
     if item(target, "paused") or not _endpoint(target):
-        end = run(target, {"start": "resume", "reason": "resume"}, say)
+        end = _taken_up(target, "resume", say) or run(target, {"start": "resume", "reason": "resume"}, say)
         said = f"{end.status}: {end.reason}"
     _switch(target, enabled=True)
     say("Images are taken from the queue again.")
     return said
+
+
+def _holds(target: Target, start: str) -> str:
+    """Return the execution that holds the lock, if it was started for this."""
+    held = under_way(target)
+    return held.execution_arn if held and held.start == start else ""
+
+
+def _taken_up(target: Target, start: str, say: Say) -> End | None:
+    """Follow what an interrupted command, or somebody else's, has started for this to its end."""
+    execution = _holds(target, start)
+    if not execution:
+        return None
+    say(f"It is under way already: {execution}")
+    return ended(target, execution, say)
 
 
 def _source(target: Target) -> str:

@@ -95,6 +95,8 @@ def print_overview(state: dict[str, Any]) -> None:
     endpoint = state["endpoint"]
     shadow = endpoint.pop("in its shadow", "")
     paused = f"paused since {state['paused_since']}: `scones resume`" if state["paused_since"] else ""
+    if paused and state["images_taken"]:
+        paused += ", but images are taken from the queue, and fail: `scones pause` again closes it"
     table.add_row("endpoint", "  ".join((*endpoint.values(), *([paused] if paused else ()))) or "none")
     if shadow:
         table.add_row("shadow", f"{shadow}  answers nobody")

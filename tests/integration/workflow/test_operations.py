@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from scones import pausing, state, versions
-from scones.errors import TrainingError
-from scones.runs import run
+from scones.errors import SconesError, TrainingError
+from scones.overview import overview
+from scones.runs import run, under_way
 from scones.target import Target, of_instance
+from scones.training import start
 from tests.integration.workflow.conftest import ENV, PREFIX, Deployment, until
 from tests.integration.workflow.pictures import USABLE
 from tests.integration.workflow.scenarios import throws
@@ -197,7 +199,13 @@ def test_a_rollback_restores_the_earlier_answers(
 
 def test_a_paused_endpoint_loses_nothing(deployment: Deployment, target: Target) -> None:
     before = ask(deployment)
+    # What an interrupted command has started: nobody resumes meanwhile, and another pause takes it up.
+    start(target, {"start": "pause", "reason": "pause"})
+    assert until(lambda: under_way(target), 30, "the pause that was started").start == "pause"
+    with pytest.raises(SconesError, match="A pause is under way"):
+        pausing.resume(target, print)
     assert pausing.pause(target, print).startswith("paused")
+    assert not overview(target)["images_taken"]
     assert pausing.pause(target, print) == "The endpoint is paused already."
     assert deployment.client("sagemaker").list_endpoints()["Endpoints"] == []
     assert scaling(deployment) == UNSCALED

@@ -10,7 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from scones import cli, costs, pausing, target, versions
-from scones.errors import TrainingError, VersionError
+from scones.errors import SconesError, TrainingError, VersionError
+from scones.runs import UnderWay
 from scones.versions import Version, choose
 from scones.workflow import End
 from tests.unit.scones.fakes import FakeCloud
@@ -143,6 +144,42 @@ def test_an_interrupted_command_is_finished_by_another(cloud: FakeCloud, workflo
     cloud.endpoint = {"EndpointStatus": "InService"}
     assert "serves already" in pausing.resume(where, print)
     assert cloud.source == "Enabled"
+
+
+def test_a_pause_that_is_under_way_is_taken_up_and_resumed_by_nobody(
+    cloud: FakeCloud, workflow: Workflow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where = cloud.target()
+    monkeypatch.setattr(pausing, "under_way", lambda _: UnderWay("arn:other", "pause"))
+    followed = []
+
+    def ended(_: Any, execution: str, __: Any) -> End:
+        followed.append(execution)
+        return workflow(where, {"start": "pause"}, print)
+
+    monkeypatch.setattr(pausing, "ended", ended)
+    with pytest.raises(SconesError, match="A pause is under way, arn:other"):
+        pausing.resume(where, print)
+    assert cloud.source == "Enabled"
+    assert pausing.pause(where, print).startswith("done")
+    assert followed == ["arn:other"]
+    assert cloud.source == "Disabled"
+
+
+def test_a_pause_that_meets_another_follows_it(
+    cloud: FakeCloud, workflow: Workflow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workflow.fails = True  # the lock is the other's
+    held = iter([None, UnderWay("arn:other", "pause"), UnderWay("arn:other", "pause")])
+    monkeypatch.setattr(pausing, "under_way", lambda _: next(held))
+
+    def ended(_: Any, __: str, ___: Any) -> End:
+        cloud.items["paused"] = {"paused_at": {"S": "now"}}
+        return End("paused", "", {}, 1.0)
+
+    monkeypatch.setattr(pausing, "ended", ended)
+    assert pausing.pause(cloud.target(), print).startswith("paused")
+    assert cloud.source == "Disabled"
 
 
 def test_the_cost_is_of_what_runs_and_of_the_images_of_the_last_day(cloud: FakeCloud) -> None:
