@@ -14,9 +14,11 @@ def test_the_engine_is_compared_with_its_parts(capsys: pytest.CaptureFixture[str
     figures = tmp_path / "engine.json"
     engine.main(["--image-size", "32", "--images", "4", "--rounds", "1", "--out", str(figures)])
     said = capsys.readouterr().out
-    assert "the engine / the limit of its parts: " in said
+    assert "the engine / decoding and the model taking turns: " in said
     assert "same decisions 1.0000" in said
-    assert json.loads(figures.read_text())["largest_difference"] < 0.01
+    for same, largest in json.loads(figures.read_text())["agreement"].values():
+        assert same == 1.0
+        assert largest < 0.01
 
 
 def test_every_function_starts(capsys: pytest.CaptureFixture[str]) -> None:
