@@ -95,6 +95,7 @@ class MonitoringStack(cdk.Stack):
             alarms=[alarms.any, *training.guard_alarms, *alarms.alarms.values()],
         )
         self._calendar()
+        self._settling()
         if monitoring.monthly_budget:
             MonthlyBudget(
                 self,
@@ -160,3 +161,27 @@ class MonitoringStack(cdk.Stack):
                     )
                 ],
             )
+
+    def _settling(self) -> None:
+        """Look after the endpoint when a run was ended, which may have left it with a model that nobody tried."""
+        events.Rule(
+            self,
+            "Settling",
+            description=f"Puts the champion of {self._prefix} back after a run that was ended",
+            event_pattern=events.EventPattern(
+                source=["aws.states"],
+                detail_type=["Step Functions Execution Status Change"],
+                detail={
+                    "stateMachineArn": [self._training.machine.state_machine_arn],
+                    "status": ["ABORTED", "TIMED_OUT"],
+                },
+            ),
+            targets=[
+                targets.SfnStateMachine(
+                    self._training.machine,
+                    role=self._starter,
+                    input=events.RuleTargetInput.from_object({"start": "settle"}),
+                    dead_letter_queue=self._undelivered,
+                )
+            ],
+        )

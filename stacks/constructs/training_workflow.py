@@ -17,6 +17,7 @@ from stacks.workflow.outcome import done, fail, failure, rejected
 from stacks.workflow.package import package
 from stacks.workflow.register import register
 from stacks.workflow.rollback import rollback
+from stacks.workflow.settle import settle
 from stacks.workflow.tasks import Tasks
 from stacks.workflow.train import train
 
@@ -28,8 +29,8 @@ class TrainingWorkflow(Construct):
     ----------
     machine
         The state machine. Its input may say `{"start": "package"}` to reuse the champion's training,
-        `{"start": "rollback", "package": ARN}` for a registered version, `pause` or `resume`; `shadow`, whether
-        the model is to see copied requests before it answers any; and `reason`.
+        `{"start": "rollback", "package": ARN}` for a registered version, `pause` or `resume`, or `settle` after a
+        run that was ended; `shadow`, whether the model is to see copied requests before it answers any; and `reason`.
     """
 
     def __init__(
@@ -63,13 +64,15 @@ def _definition(make: Tasks, context: Context, failed: sfn.IChainable) -> sfn.IC
             "trainingArtifact": expression("$champion.training_artifact"),
         },
     ).next(packaging)
+    back = rollback(make, context, rollout)
     start = sfn.Choice.jsonata(make.scope, "WhereToStart")
     for condition, then in (
         ("$start in ['pause', 'resume', 'rollback'] and $champion.run = ''", _no_champion(make, failed)),
         ("$start = 'pause'", pause.pause(make, context, well)),
         ("$start = 'resume'", pause.resume(make, rollout.look)),
+        ("$start = 'settle'", settle(make, context, back, rollout.scale, well)),
         ("$pausedAt != ''", _paused(make, context, failed)),
-        ("$start = 'rollback'", rollback(make, context, rollout)),
+        ("$start = 'rollback'", back),
         ("$start = 'package' and $champion.run != ''", reuse),
     ):
         start.when(sfn.Condition.jsonata(expression(condition)), then)
@@ -80,7 +83,7 @@ def _definition(make: Tasks, context: Context, failed: sfn.IChainable) -> sfn.IC
 
 def _begin(make: Tasks, context: Context) -> sfn.Pass:
     """Make the state that gives every variable that an ending reads a value."""
-    own = "$states.input.start in ['pause', 'resume', 'rollback'] ? $states.input.start : 'hand'"
+    own = "$states.input.start in ['pause', 'resume', 'rollback', 'settle'] ? $states.input.start : 'hand'"
     return sfn.Pass.jsonata(
         make.scope,
         "Begin",

@@ -33,11 +33,14 @@ class Rollout:
         With one that has.
     look
         The same, without regard to ringing alarms.
+    scale
+        With a champion that serves already.
     """
 
     configure: sfn.IChainable
     guard: sfn.IChainable
     look: sfn.IChainable
+    scale: sfn.IChainable
 
 
 def deploy(make: Tasks, context: Context, done: sfn.IChainable, failed: sfn.IChainable) -> Rollout:
@@ -72,7 +75,7 @@ def deploy(make: Tasks, context: Context, done: sfn.IChainable, failed: sfn.ICha
     look.next(_create_or_update(changing, context, look, _arrive(make, context, scaling.on, undoing)))
     configure = endpoint_config(make, context).next(ringing)
     ringing.next(alarmed)
-    return Rollout(configure, ringing, unscaled)
+    return Rollout(configure, ringing, unscaled, scaling.on)
 
 
 def _create_or_update(make: Tasks, context: Context, look: State, wait: sfn.IChainable) -> sfn.Choice:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from aws_cdk import aws_stepfunctions as sfn
-from aws_cdk import aws_stepfunctions_tasks as tasks
 
 from stacks.instances import JOB_INSTANCE
 from stacks.settings import STARTING_MINUTES
 from stacks.workflow.context import RUN, Context, expression
 from stacks.workflow.dataset import INPUT, JOB_MINUTES, OUTPUT, processing, s3_input, s3_output
-from stacks.workflow.tasks import State, Tasks, seconds
+from stacks.workflow.tasks import State, Tasks
 
 TRANSFORM_MINUTES = 30
 
@@ -41,22 +40,6 @@ def _transform(make: Tasks, context: Context, name: str, step: str, model: str, 
     }
     minutes = TRANSFORM_MINUTES + STARTING_MINUTES
     return make.job(name, "createTransformJob", request, timeout_minutes=minutes)
-
-
-def _remember(make: Tasks, context: Context) -> State:
-    """Make a state that writes when the last training began that came to a verdict: it learnt what was there then."""
-    task = tasks.DynamoPutItem.jsonata(
-        make.scope,
-        "RememberTraining",
-        table=context.table,
-        item={
-            "id": tasks.DynamoAttributeValue.from_string("trained"),
-            "at": tasks.DynamoAttributeValue.from_string(expression("$states.context.Execution.StartTime")),
-            "run": tasks.DynamoAttributeValue.from_string(expression(RUN)),
-        },
-        task_timeout=seconds(30),
-    )
-    return make.finish(task, "dynamodb")
 
 
 def judge(
@@ -118,15 +101,10 @@ def judge(
     )
     gate = sfn.Choice.jsonata(make.scope, "Gate")
     gate.when(sfn.Condition.jsonata(expression("$gate.accepted = true")), accepted).otherwise(rejected)
+    read.next(gate)
     has_champion = sfn.Choice.jsonata(make.scope, "HasChampion")
     has_champion.when(
         sfn.Condition.jsonata(expression("$champion.run != ''")),
         sfn.Chain.start(champion).next(against).next(read),
     ).otherwise(sfn.Chain.start(alone).next(read))
-    # A run that died before its verdict has answered nothing: what asked for it asks again.
-    trained = sfn.Choice.jsonata(make.scope, "TrainedAnew")
-    trained.when(sfn.Condition.jsonata(expression("$start = 'package'")), gate).otherwise(
-        _remember(make, context).next(gate)
-    )
-    sfn.Chain.start(read).next(trained)
     return sfn.Chain.start(candidate).next(has_champion)

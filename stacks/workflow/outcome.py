@@ -86,7 +86,29 @@ def done(make: Tasks, context: Context) -> sfn.IChainable:
     for state in (remember, give_back):
         make.finish(state, "dynamodb")
     end = sfn.Succeed.jsonata(make.scope, "Done", outputs=_answer(expression("$status")))
-    return remember.next(give_back).next(end)
+    remember.next(give_back).next(end)
+    anew = sfn.Choice.jsonata(make.scope, "TrainedAnew")
+    anew.when(
+        sfn.Condition.jsonata(expression("$start = 'stage' and $status in ['promoted', 'shadowing']")),
+        _remember_training(make, context, "RememberTraining").next(remember),
+    ).otherwise(remember)
+    return anew
+
+
+def _remember_training(make: Tasks, context: Context, name: str) -> State:
+    """Make a state that writes when the last training began that came to its end: it learnt what was there then.
+
+    What asked for one that died, in its rollout too, has had no answer, and asks again.
+    """
+    text = {"id": "trained", "at": expression("$states.context.Execution.StartTime"), "run": expression(RUN)}
+    task = tasks.DynamoPutItem.jsonata(
+        make.scope,
+        name,
+        table=context.table,
+        item={key: tasks.DynamoAttributeValue.from_string(value) for key, value in text.items()},
+        task_timeout=seconds(30),
+    )
+    return make.finish(task, "dynamodb")
 
 
 def _remember(
@@ -134,7 +156,13 @@ def rejected(make: Tasks, context: Context) -> sfn.IChainable:
     for state in (remember, give_back):
         make.finish(state, "dynamodb")
     end = sfn.Succeed.jsonata(make.scope, "Rejected", outputs=_answer("rejected"))
-    return chain.next(notify).next(remember).next(give_back).next(end)
+    remember.next(give_back).next(end)
+    anew = sfn.Choice.jsonata(make.scope, "RejectedAnew")
+    anew.when(
+        sfn.Condition.jsonata(expression("$start = 'stage'")),
+        _remember_training(make, context, "RememberRejectedTraining").next(remember),
+    ).otherwise(remember)
+    return chain.next(notify).next(anew)
 
 
 def _delete(make: Tasks, context: Context, state: str, model: str) -> State:

@@ -14,8 +14,9 @@ from botocore.exceptions import ClientError
 from scones import state, versions
 from scones.errors import TrainingError
 from scones.target import Target, of_instance
+from scones.training import start
 from tests.integration.loop.archives import with_app
-from tests.integration.workflow.conftest import OVERLAY, PREFIX, Deployment, standing, until
+from tests.integration.workflow.conftest import OVERLAY, PREFIX, Deployment, deploy, standing, until
 from tests.integration.workflow.pictures import USABLE
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
@@ -46,7 +47,9 @@ def ill(cloud: Deployment, champion: versions.Version, illness: str) -> str:
     healthy = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
     run = hashlib.sha256(illness.encode()).hexdigest()[:12]
     place = key.replace(champion.run, run)
-    s3.put_object(Bucket=bucket, Key=place, Body=with_app(healthy, HEALTHY, ILLNESSES[illness] + HEALTHY))
+    s3.put_object(
+        Bucket=bucket, Key=place, Body=with_app(healthy, HEALTHY, ILLNESSES.get(illness, "") + HEALTHY)
+    )
     specification = {
         **package["InferenceSpecification"],
         "Containers": [
@@ -129,3 +132,49 @@ def test_the_alarm_brings_the_champion_back_while_a_load_runs(cloud: Deployment,
     assert rejected.status == "Rejected"
     assert "rolled back" in rejected.why
     assert state.item(target, "champion")["run"] == champion.run
+
+
+def test_the_champion_comes_back_when_a_rollout_is_ended_in_the_middle(cloud: Deployment) -> None:
+    until(lambda: None if ringing(cloud) else True, 240, "silence")
+    target: Target = of_instance(cloud.instance, name="scones", env="prod", classifier="vehicles")
+    champion = next(each for each in versions.versions(target) if each.live)
+    sagemaker = cloud.client("sagemaker")
+    before = sagemaker.describe_endpoint(EndpointName=PREFIX)["EndpointConfigName"]
+    execution = start(target, {"start": "rollback", "package": ill(cloud, champion, "is well")})
+
+    def endpoint(status: str, config: str | None = None) -> bool | None:
+        shown = sagemaker.describe_endpoint(EndpointName=PREFIX)
+        return (shown["EndpointStatus"] == status and config in (None, shown["EndpointConfigName"])) or None
+
+    until(lambda: endpoint("Updating"), 120, "the rollout")
+    cloud.client("stepfunctions").stop_execution(executionArn=execution)
+    # First it goes through, with a model that nobody has tried, and is then put back.
+    until(lambda: state.item(target, "champion")["reason"] == "settle" or None, 900, "the champion")
+    assert endpoint("InService", before)
+    assert state.item(target, "champion")["run"] == champion.run
+    ended = until(
+        lambda: next((e for e in state.history(target) if e["reason"] == "settle"), None), 60, "its end"
+    )
+    assert ended["status"] == "promoted"
+    until(lambda: True if not state.item(target, "lock") else None, 60, "the lock")
+
+
+def test_a_worse_challenger_is_rejected_with_its_reason(cloud: Deployment) -> None:
+    target: Target = of_instance(cloud.instance, name="scones", env="prod", classifier="vehicles")
+    champion = state.item(target, "champion")
+    before = cloud.client("sagemaker").describe_endpoint(EndpointName=PREFIX)["EndpointConfigName"]
+    # It learns next to nothing, and the floor would let it pass.
+    worse = OVERLAY.replace("minimum_accuracy = 0.6", "minimum_accuracy = 0.1").replace(
+        "epochs = 3", "epochs = 1\nlearning_rate = 1e-7"
+    )
+    overlay = cloud.overlay.with_name("worse.toml")
+    overlay.write_text(worse)
+    deploy(cloud.instance, overlay, cloud.assembly.with_name("worse"))
+    ended = state.history(target)[0]
+    assert ended["status"] == "rejected", ended
+    assert "worse than the champion's" in ended["gate_reason"]
+    assert state.item(target, "champion") == champion
+    shown = cloud.client("sagemaker").describe_endpoint(EndpointName=PREFIX)
+    assert (shown["EndpointStatus"], shown["EndpointConfigName"]) == ("InService", before)
+    # A training that was rejected has come to its end: what it could learn, it has.
+    assert state.item(target, "trained")["run"] == ended["run"]

@@ -24,6 +24,13 @@ _REFUSED = throws("SmokeTestError", '{"errorMessage": "The endpoint says\\n moto
 _FULL = "ApplicationAutoScaling.LimitExceededException"
 _UNKNOWN = throws("ApplicationAutoScaling.ObjectNotFoundException")
 _RINGING = [gives(MetricAlarms=[{"AlarmName": "errors"}])]
+_OWN: Answers = {
+    "DescribePackage": [gives(**{**PACKAGE, "CustomerMetadataProperties": {"run": "aaaabbbbcccc"}})],
+    "FindModel": [gives(Models=[{"ModelName": OLD["EndpointConfigName"]}])],
+    "FindEndpointConfig": [gives(EndpointConfigs=[{"EndpointConfigName": OLD["EndpointConfigName"]}])],
+    "DescribeEndpoint": [ROLLED_BACK],
+}
+"""Of a rollback to the champion itself."""
 
 
 def _champion(**more: list[Answer]) -> Callable[[str], Answers]:
@@ -87,14 +94,37 @@ ROLLOUTS = (
         "rollback-champion",
         "training",
         "SUCCEEDED",
-        _champion(
-            DescribePackage=[gives(**{**PACKAGE, "CustomerMetadataProperties": {"run": "aaaabbbbcccc"}})],
-            FindModel=[gives(Models=[{"ModelName": OLD["EndpointConfigName"]}])],
-            FindEndpointConfig=[gives(EndpointConfigs=[{"EndpointConfigName": OLD["EndpointConfigName"]}])],
-            DescribeEndpoint=[ROLLED_BACK],
-        ),
+        _champion(**_OWN),
         _BACK,
     ),
+    Scenario(
+        "settle",
+        "training",
+        "SUCCEEDED",
+        _champion(
+            FindUnsettled=[endpoint("Updating"), endpoint("InService")], DescribeUnsettled=[ROLLED_BACK]
+        ),
+        {"start": "settle"},
+    ),
+    Scenario(
+        "settle-back",
+        "training",
+        "SUCCEEDED",
+        _champion(
+            FindUnsettled=[endpoint("InService")],
+            DescribeUnsettled=[gives(**{**OLD, "EndpointConfigName": OLDER}, EndpointStatus="InService")],
+            **_OWN,
+        ),
+        {"start": "settle"},
+    ),
+    Scenario(
+        "settle-gone",
+        "training",
+        "SUCCEEDED",
+        _champion(FindUnsettled=[gives(Endpoints=[])]),
+        {"start": "settle"},
+    ),
+    Scenario("settle-never-trained", "training", "SUCCEEDED", start={"start": "settle"}),
     Scenario("rollback-ringing", "training", "SUCCEEDED", _back(ReadGuardAlarms=_RINGING), _BACK),
     Scenario(
         "promote-ringing",

@@ -72,6 +72,7 @@ def _usual_training(arn: str) -> Answers:
             "Stage",
             "RememberVersion",
             "RememberTraining",
+            "RememberRejectedTraining",
             "TransformCandidate",
             "Evaluate",
         ),
@@ -261,6 +262,13 @@ SCENARIOS = (
         {"shadow": True},
     ),
     Scenario("rejected", "training", "SUCCEEDED", lambda arn: {"ReadGate": [_gate(accepted=False)]}),
+    Scenario(
+        "rejected package",
+        "training",
+        "SUCCEEDED",
+        lambda arn: {"ReadChampion": [gives(Item=CHAMPION)], "ReadGate": [_gate(accepted=False)]},
+        {"start": "package"},
+    ),
     Scenario(
         "unsettled",
         "training",

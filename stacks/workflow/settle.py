@@ -1,0 +1,53 @@
+"""Put the champion back behind an endpoint that a run which was ended has left with another model."""
+
+from __future__ import annotations
+
+from aws_cdk import aws_stepfunctions as sfn
+
+from stacks.workflow import endpoint
+from stacks.workflow.context import Context, expression
+from stacks.workflow.tasks import Tasks
+
+
+def settle(
+    make: Tasks, context: Context, again: sfn.IChainable, on: sfn.IChainable, done: sfn.IChainable
+) -> sfn.IChainable:
+    """Wait until the endpoint changes no more, and look whether it serves the champion.
+
+    If not, roll the champion out by `again`, as a rollback would; if so, scale it by `on`, which the run may have
+    switched off. Without a champion or an endpoint there is nothing to do.
+    """
+    settled = {"status": "settled", "gate": {"accuracy": 0, "reason": "The endpoint serves the champion."}}
+    nothing = sfn.Pass.jsonata(
+        make.scope,
+        "NothingToSettle",
+        assign={"status": "settled", "gate": {"accuracy": 0, "reason": "No champion has an endpoint."}},
+    ).next(done)
+    find = endpoint.find(make, context, "FindUnsettled")
+    wait = endpoint.pause(make, "WaitToSettle")
+    ask = endpoint.describe(make, context, "DescribeUnsettled")
+    take = sfn.Pass.jsonata(
+        make.scope,
+        "TakeChampionBack",
+        assign={"start": "rollback", "package": expression("$champion.model_package_arn")},
+    )
+    serves = sfn.Choice.jsonata(make.scope, "ServesChampion")
+    serves.when(
+        sfn.Condition.jsonata(
+            expression("$endpointStatus = 'InService' and $liveConfig = $champion.endpoint_config_name")
+        ),
+        sfn.Pass.jsonata(make.scope, "Settled", assign=settled).next(on),
+    ).otherwise(take.next(again))
+    found = sfn.Choice.jsonata(make.scope, "Unsettled")
+    found.when(sfn.Condition.jsonata(expression("$endpointStatus = 'None'")), nothing)
+    found.when(
+        sfn.Condition.jsonata(
+            expression("$endpointStatus in ['InService', 'Failed', 'OutOfService', 'UpdateRollbackFailed']")
+        ),
+        ask.next(serves),
+    )
+    found.otherwise(wait.next(find))
+    find.next(found)
+    first = sfn.Choice.jsonata(make.scope, "AnyChampion")
+    first.when(sfn.Condition.jsonata(expression("$champion.run = ''")), nothing).otherwise(find)
+    return first
