@@ -100,9 +100,20 @@ def test_the_dashboard_shows_every_alarm_first(synthesized: Synthesized) -> None
     assert len(widgets[0]["properties"]["alarms"]) == len(_of(synthesized, "AWS::CloudWatch::Alarm")) + 3
 
 
+def _schedules(synthesized: Synthesized) -> set[str]:
+    rules = _of(synthesized, "AWS::Events::Rule").values()
+    return {each["ScheduleExpression"] for each in rules if "ScheduleExpression" in each}
+
+
+def test_a_run_that_was_ended_is_followed_by_one_that_settles(synthesized: Synthesized) -> None:
+    (rule,) = [each for each in _of(synthesized, "AWS::Events::Rule").values() if "EventPattern" in each]
+    assert rule["EventPattern"]["detail"]["status"] == ["ABORTED", "TIMED_OUT"]
+    assert json.loads(rule["Targets"][0]["Input"]) == {"start": "settle"}
+
+
 def test_what_is_optional_is_absent_when_it_is_off(off: Synthesized) -> None:
     assert _of(off, "AWS::Budgets::Budget") == {}
-    assert [each["ScheduleExpression"] for each in _of(off, "AWS::Events::Rule").values()] == ["rate(1 hour)"]
+    assert _schedules(off) == {"rate(1 hour)"}
     assert "Invocations" not in {each["MetricName"] for each in _of(off, "AWS::CloudWatch::Alarm").values()}
     assert not {"RetrainingWanted", "StartRetraining"} & set(off.machine("monitoring")["States"])
 
@@ -114,8 +125,7 @@ def test_every_setting_reaches_the_templates(on: Synthesized) -> None:
     assert (given["--window-images"], given["--minimum-images"]) == ("123", "45")
     assert (given["--window-hours"], given["--enough-reviews"]) == ("67", "89")
     assert str(9 * 3_600_000) in json.dumps(states["TakeCooldown"])
-    rules = {each["ScheduleExpression"] for each in _of(on, "AWS::Events::Rule").values()}
-    assert rules == {"rate(6 hours)", "rate(10 days)"}
+    assert _schedules(on) == {"rate(6 hours)", "rate(10 days)"}
     (quiet,) = [
         each for each in _of(on, "AWS::CloudWatch::Alarm").values() if each["MetricName"] == "Invocations"
     ]
