@@ -146,6 +146,15 @@ def on_a_gpu(
     return found
 
 
+def latencies(engine: Engine, contents: list[bytes]) -> dict[str, float]:
+    """Return percentiles of the seconds from one image's bytes to its answer."""
+    alone = sorted(
+        seconds_of(functools.partial(engine.classify, [contents[number % len(contents)]]))
+        for number in range(LATENCIES)
+    )
+    return {"p50": alone[LATENCIES // 2], "p99": alone[int(0.99 * LATENCIES)]}
+
+
 def agreement(engine: Engine, model: LoadedModel, contents: list[bytes]) -> dict[str, tuple[float, float]]:
     """Return the share of same decisions, and the largest difference of a probability, to the plain model's.
 
@@ -190,6 +199,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         model = load_model(Path(folder), "cuda" if torch.cuda.is_available() else "cpu")
     pace = engine.warm_up()
     options.images = options.images or (4096 if model.device.type == "cuda" else 64)
+    if model.device.type == "cuda" and options.images % 512:
+        parser.error(f"--images {options.images} fills no batches on a GPU: give a multiple of 512.")
     device = torch.cuda.get_device_name() if model.device.type == "cuda" else f"{engine.lanes} CPU cores"
     when = datetime.datetime.now(datetime.UTC).date().isoformat()
     print(
@@ -232,15 +243,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         engine_rate,
         rates["bytes to answers, one image after the other"],
     )
-    alone = sorted(
-        seconds_of(functools.partial(engine.classify, [contents[number % len(contents)]]))
-        for number in range(LATENCIES)
-    )
-    figures["latency_seconds"] = {"p50": alone[LATENCIES // 2], "p99": alone[int(0.99 * LATENCIES)]}
-    print(
-        f"one image, bytes to answer: p50 {1000 * alone[LATENCIES // 2]:.1f} ms, "
-        f"p99 {1000 * alone[int(0.99 * LATENCIES)]:.1f} ms"
-    )
+    figures["latency_seconds"] = latencies(engine, different)
+    p50, p99 = (1000 * figures["latency_seconds"][each] for each in ("p50", "p99"))
+    print(f"one image, bytes to answer: p50 {p50:.1f} ms, p99 {p99:.1f} ms")
     figures["agreement"] = agreement(engine, model, different)
     for what, (same, largest) in figures["agreement"].items():
         print(

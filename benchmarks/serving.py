@@ -128,7 +128,7 @@ def measure(target: Target, seconds: float, *, overload: float) -> dict[str, Any
         load = open_loop(target, share * base, seconds)
         found["steps"][f"{share * base:.1f}"] = row(f"open loop, {share * base:.1f} requests/s", load)
         best = max(best, load.rate)
-        answered = load.statuses[200] / sum(load.statuses.values())
+        answered = load.statuses[200] / max(1, sum(load.statuses.values()))  # chance may ask nothing
         if load.percentile(0.99) <= PROMPT_SECONDS and answered >= 0.99:
             prompt = max(prompt, load.rate)
         if share > 1 and load.rate < 0.8 * share * base * target.images:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import threading
 import time
@@ -13,14 +12,13 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from PIL import Image
 
 from classifier.artifact import load_model
 from classifier.errors import ArtifactError, ClassifierError
 from classifier.memory import keep_freed_memory
 from classifier.preprocessing import Limits, decode_pixels
 from serving.headers import photograph
-from serving.images import Photograph, Pixels, Shot
+from serving.images import Photograph, Pixels, Shot, example
 from serving.runners import runner
 
 MAX_DECODERS = 4
@@ -92,7 +90,7 @@ class Engine:
         for shape in self.runner.shapes:
             for done in [self.inference.submit(turn, shape) for _ in range(self.lanes)]:
                 done.result()
-        photographs = [_photograph()] * (2 * self.busy)
+        photographs = [example()] * (2 * self.busy)
         started = time.perf_counter()
         self.classify(photographs)
         return (time.perf_counter() - started) / len(photographs)
@@ -102,7 +100,7 @@ class Engine:
         self._try(self._first(), 1)
 
     def _first(self) -> Pixels | Photograph:
-        content = _photograph()
+        content = example()
         return self.header(content) or self.decode(content)
 
     def _try(self, image: Pixels | Photograph, shape: int) -> None:
@@ -133,7 +131,7 @@ class Engine:
         return [each if isinstance(each, ClassifierError) else next(answers) for each in found]
 
     def header(self, content: bytes) -> Photograph | None:
-        """Return a photograph that the GPU will decode, which takes microseconds; None is for `decode`."""
+        """Return a photograph that the GPU will decode, in microseconds where it is small; None is for `decode`."""
         if not self.runner.takes_photographs:
             return None
         return photograph(content, self._card.image_size, self._limits)
@@ -198,11 +196,3 @@ def _attempt(decode: Callable[[bytes], Decoded], content: bytes) -> Decoded | Cl
         return decode(content)
     except ClassifierError as error:
         return error
-
-
-def _photograph() -> bytes:
-    """Return a JPEG of 640 by 480 pixels, as busy as a photograph."""
-    pixels = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).resize((640, 480), Image.Resampling.BICUBIC).save(buffer, "JPEG", quality=90)
-    return buffer.getvalue()

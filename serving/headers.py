@@ -16,7 +16,9 @@ from classifier.preprocessing import Limits, reduction
 from serving.images import Photograph
 
 _LARGEST = 1024
-"""Pixels of a reduced image's longer side; beyond, Pillow reduces what it measures in another way."""
+"""Pixels of a reduced image's longer side; from there on Pillow measures in another way."""
+MAX_PIXELS = 12_000_000
+"""Of one image: the device holds all of it, where Pillow reduces while it decodes."""
 _END = b"\xff\xd9"
 _PADDING = 64
 """Bytes that may follow a file's end."""
@@ -38,7 +40,8 @@ def photograph(content: bytes, image_size: int, limits: Limits) -> Photograph | 
     """Read a JPEG's header; None is what Pillow should decode, or refuse."""
     if len(content) > limits.max_bytes or _END not in content[-_PADDING:]:
         return None
-    orientation, frame = 1, None
+    orientation, turned = 1, False
+    frame: tuple[int, bytes] | None = None
     for marker, segment, end in _segments(content):
         if marker == _SCAN:
             broken = frame is None or _BROKEN[frame[0]].search(content, end, content.rindex(_END))
@@ -47,12 +50,15 @@ def photograph(content: bytes, image_size: int, limits: Limits) -> Photograph | 
                 if frame is None or broken
                 else _plain(content, frame[1], orientation, image_size, limits)
             )
-        if marker in _BROKEN:
+        exif = marker == 0xE1 and segment.startswith(b"Exif\0\0")
+        if marker in _BROKEN and frame is None:
             frame = (marker, segment)
-        elif marker == 0xE1 and segment.startswith(b"Exif\0\0"):
-            orientation = _orientation(segment)
+        elif exif and not turned:
+            orientation, turned = _orientation(segment), True
         elif (
-            (marker == 0xE1 and b"Orientation" in segment)  # in XMP
+            exif  # in parts, which Pillow joins
+            or marker in _BROKEN  # a second frame
+            or (marker == 0xE1 and b"Orientation" in segment)  # in XMP
             or (marker == 0xE2 and segment.startswith(b"MPF\0"))  # several pictures
             or (marker == 0xEE and segment.startswith(b"Adobe") and segment[11:12] != b"\1")  # no YCbCr
         ):
@@ -74,7 +80,8 @@ def _plain(
         or frame[6::3] == b"RGB"
         or width * height > limits.max_pixels
         or factor < 2
-        or max(width, height) > _LARGEST * factor
+        or max(width, height) >= _LARGEST * factor
+        or width * height > MAX_PIXELS
     ):
         return None
     return Photograph(content, width, height, orientation, "L" if components == 1 else "RGB", factor)

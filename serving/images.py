@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 from typing import NamedTuple
 
+import numpy as np
+from PIL import Image
 from torch import Tensor
 
 from classifier.artifact import Predictions
@@ -40,3 +43,11 @@ class Predicted(NamedTuple):
 
     predictions: Predictions
     statistics: list[ImageStatistics]
+
+
+def example() -> bytes:
+    """Return a JPEG of 640 by 480 pixels, as busy as a photograph."""
+    pixels = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).resize((640, 480), Image.Resampling.BICUBIC).save(buffer, "JPEG", quality=90)
+    return buffer.getvalue()

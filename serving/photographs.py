@@ -35,6 +35,8 @@ FIELDS = (
 """Of a photograph's row: its decoded pixels' address, sizes, and where its parts of the scratch memory begin."""
 _OFFSETS = [FIELDS.index(name) for name in ("SMALL", "WIDE", "LUMA", "THUMBNAIL")]
 SUMS = 7
+MAX_PIXELS = 150_000_000
+"""Of the images that a lane decodes at a time: some 450 MB."""
 _MEASURING = 512
 """Threads that measure one image."""
 
@@ -152,7 +154,7 @@ class Decoder:
     Raises
     ------
     ImportError, RuntimeError, OSError, AttributeError
-        When torchvision, nvJPEG or NVRTC is missing.
+        When torchvision or NVRTC is missing.
     """
 
     def __init__(self, image_size: int, device: torch.device) -> None:
@@ -169,13 +171,25 @@ class Decoder:
         )
 
     def decode(self, photographs: Sequence[Photograph]) -> list[Tensor | None]:
-        """Return uint8 images [3, h, w] on the device, as the files have them; None is one that it refuses."""
+        """Return uint8 images [3, h, w] on the device, as the files have them; None is one that it refuses.
+
+        As many at a time as `MAX_PIXELS` allow; the rest are refused too, and Pillow's.
+        """
         if not photographs:
             return []
+        pixels = itertools.accumulate(each.width * each.height for each in photographs)
+        few = sum(total <= MAX_PIXELS for total in pixels) or 1
+        if few < len(photographs):
+            return [*self.decode(photographs[:few]), *(None for _ in photographs[few:])]
         # Copied, or torch would warn that it may not write to them.
         contents = [torch.frombuffer(bytearray(each.content), dtype=torch.uint8) for each in photographs]
         try:
-            return list(self._read(contents))
+            found: list[Tensor] = list(self._read(contents))
+            return [
+                # The kernels read what the header promised.
+                image if image.shape == (3, photo.height, photo.width) else None
+                for photo, image in zip(photographs, found, strict=True)
+            ]
         except RuntimeError as error:  # one of them spoils all
             if len(contents) == 1:
                 logger.info("nvJPEG refuses an image: %s", error)

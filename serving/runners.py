@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from classifier.artifact import LoadedModel, Predictions
-from classifier.preprocessing import normalise
+from classifier.image_statistics import MEASURES
+from classifier.preprocessing import Limits, decode_pixels, normalise
 from serving.cuda import CudaRunner, half_precision
 from serving.fused import FusedNetwork
-from serving.images import Photograph, Pixels, Predicted, Shot
-from serving.photographs import Decoder
+from serving.headers import photograph
+from serving.images import Photograph, Pixels, Predicted, Shot, example
+from serving.photographs import Decoder, statistics
 
 logger = logging.getLogger(__name__)
 
 TOLERANCE = 0.01
-"""What a probability may differ by from the float32 reference's."""
+"""What a probability may differ by from the float32 reference's, and a measure from Pillow's."""
+LEVELS = 2.0
+"""Of 255, what a pixel may differ by from Pillow's, in the mean."""
 
 
 class Runner(Protocol):
@@ -90,12 +95,31 @@ class EagerRunner(_PixelsRunner):
 
 
 def photograph_decoder(model: LoadedModel) -> Decoder | None:
-    """Return what decodes photographs on the GPU, where the image has it."""
+    """Return what decodes photographs on the GPU, where the image has it and it gives what Pillow does."""
+    size = model.card.image_size
     try:
-        return Decoder(model.card.image_size, model.device)
-    except (ImportError, RuntimeError, OSError, AttributeError, AssertionError) as error:
+        decoder = Decoder(size, model.device)
+        content = example()
+        photo = photograph(content, size, Limits())
+        if photo is None:
+            return None  # the input is so large that few photographs would go there
+        (image,) = decoder.decode([photo])
+        if image is None:
+            raise RuntimeError("nvJPEG refuses a plain photograph.")
+        pixels = torch.empty((1, 3, size, size), dtype=torch.uint8, device=model.device)
+        developed = decoder.develop([photo], [image], pixels)
+        (found,) = statistics([photo], developed.laid, developed.sums.cpu().numpy())
+        wanted, measured = decode_pixels(content, size)
+        difference = float((pixels[0].cpu().float() - wanted.float()).abs().mean())
+        apart = max(abs(getattr(found, name) - getattr(measured, name)) for name in MEASURES)
+        if difference > LEVELS or apart > TOLERANCE:
+            raise RuntimeError(
+                f"Its pixels differ from Pillow's by {difference:.2f}, its measures by {apart:.3f}."
+            )
+    except Exception as error:  # whatever is wrong there, Pillow can do it
         logger.warning("Photographs cannot be decoded on this GPU, and are by Pillow: %s", error)
         return None
+    return decoder
 
 
 def runner(model: LoadedModel, cores: int) -> Runner:
@@ -106,8 +130,15 @@ def runner(model: LoadedModel, cores: int) -> Runner:
     for what, prepare in (("Fused kernels", FusedNetwork), ("Half precision", half_precision)):
         try:
             graphs = CudaRunner(model, prepare(model.network), decoder)
-            difference = graphs.difference()
-        except (RuntimeError, OSError, AttributeError, AssertionError) as error:  # what torch and NVRTC raise
+            with ThreadPoolExecutor(1) as once:  # whose lane ends with its thread
+                difference = once.submit(graphs.difference).result()
+        except (
+            ImportError,
+            RuntimeError,
+            OSError,
+            AttributeError,
+            AssertionError,
+        ) as error:  # torch's and NVRTC's
             logger.warning("%s cannot run on this GPU: %s", what, error)
             continue
         if difference <= TOLERANCE:
