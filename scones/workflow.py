@@ -47,7 +47,7 @@ class End:
     Attributes
     ----------
     status
-        `promoted`, `shadowing`, `rejected`, `unchanged`, `paused`, `resumed`, or `failed`.
+        `promoted`, `shadowing`, `rejected`, `unchanged`, `paused`, `resumed`, `settled`, or `failed`.
     reason
         One sentence; for a failure, the job's own.
     output

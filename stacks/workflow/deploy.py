@@ -107,7 +107,12 @@ def _create_or_update(make: Tasks, context: Context, look: State, wait: sfn.ICha
     choose.when(status("InService", " and $start = 'resume'"), wait)  # a resumption went so far before
     choose.when(status("InService", " and $count($ringing) > 0"), at_once)
     choose.when(status("InService"), update)
-    choose.when(status("Failed"), remove)
+    choose.when(
+        sfn.Condition.jsonata(
+            expression("$endpointStatus in ['Failed', 'OutOfService', 'UpdateRollbackFailed']")
+        ),
+        remove,
+    )
     choose.otherwise(settle)
     for state in (create, update, at_once):
         state.next(wait)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import aws_cdk as cdk
 from aws_cdk import aws_stepfunctions as sfn
 from aws_cdk import aws_stepfunctions_tasks as tasks
 from constructs import Construct
@@ -9,6 +10,7 @@ from constructs import Construct
 from stacks.workflow.context import Context, expression
 from stacks.workflow.tasks import Tasks, seconds
 
+WAIT_SECONDS = 60
 HELD = "DynamoDB.ConditionalCheckFailedException"
 ME = expression("$states.context.Execution.Id")
 
@@ -37,8 +39,14 @@ def lock(make: Tasks, context: Context, then: sfn.IChainable) -> sfn.IChainable:
         error="LockedError",
         cause=expression(f"'Another run of {context.prefix} is under way: ' & $holder"),
     )
+    # What another leaves, a run that settles must still look at.
+    wait = sfn.Wait.jsonata(
+        make.scope, "WaitForLock", time=sfn.WaitTime.duration(cdk.Duration.seconds(WAIT_SECONDS))
+    )
+    refused = sfn.Choice.jsonata(make.scope, "WhetherToWait")
+    refused.when(sfn.Condition.jsonata(expression("$start = 'settle'")), wait).otherwise(locked)
     take = _put(make, context, "TakeOverLock", "execution_arn = :holder", expression("$holder"))
-    make.finish(take, "dynamodb", catch={HELD: locked})
+    make.finish(take, "dynamodb", catch={HELD: refused})
     take.next(then)
     held = "$states.result.Item.execution_arn.S"
     read = make.read_item(
@@ -53,11 +61,12 @@ def lock(make: Tasks, context: Context, then: sfn.IChainable) -> sfn.IChainable:
         catch={"Sfn.ExecutionDoesNotExistException": take},
     )
     decide = sfn.Choice.jsonata(make.scope, "HolderAlive")
-    decide.when(sfn.Condition.jsonata(expression("$holderStatus = 'RUNNING'")), locked).otherwise(take)
+    decide.when(sfn.Condition.jsonata(expression("$holderStatus = 'RUNNING'")), refused).otherwise(take)
     ask.next(decide)
     first = _put(make, context, "Lock", "attribute_not_exists(id) OR execution_arn = :holder", ME)
     make.finish(first, "dynamodb", catch={HELD: read})
     first.next(then)
+    wait.next(first)
     given_back = sfn.Choice.jsonata(make.scope, "GivenBackMeanwhile")
     given_back.when(sfn.Condition.jsonata(expression("$holder = ''")), first).otherwise(ask)
     read.next(given_back)

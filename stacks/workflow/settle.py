@@ -6,6 +6,7 @@ from aws_cdk import aws_stepfunctions as sfn
 
 from stacks.workflow import endpoint
 from stacks.workflow.context import Context, expression
+from stacks.workflow.shadow import SHADOW
 from stacks.workflow.tasks import Tasks
 
 
@@ -14,14 +15,14 @@ def settle(
 ) -> sfn.IChainable:
     """Wait until the endpoint changes no more, and look whether it serves the champion.
 
-    If not, roll the champion out by `again`, as a rollback would; if so, scale it by `on`, which the run may have
-    switched off. Without a champion or an endpoint there is nothing to do.
+    If not, or if there is none though it is not paused, roll the champion out by `again`, as a rollback would; if so,
+    scale it by `on`, which the run may have switched off. Without a champion there is nothing to do.
     """
     settled = {"status": "settled", "gate": {"accuracy": 0, "reason": "The endpoint serves the champion."}}
     nothing = sfn.Pass.jsonata(
         make.scope,
         "NothingToSettle",
-        assign={"status": "settled", "gate": {"accuracy": 0, "reason": "No champion has an endpoint."}},
+        assign={"status": "settled", "gate": {"accuracy": 0, "reason": "No champion is to serve."}},
     ).next(done)
     find = endpoint.find(make, context, "FindUnsettled")
     wait = endpoint.pause(make, "WaitToSettle")
@@ -34,12 +35,16 @@ def settle(
     serves = sfn.Choice.jsonata(make.scope, "ServesChampion")
     serves.when(
         sfn.Condition.jsonata(
-            expression("$endpointStatus = 'InService' and $liveConfig = $champion.endpoint_config_name")
+            expression(
+                "$endpointStatus = 'InService' and ($liveConfig = $champion.endpoint_config_name or "
+                f"$contains($liveConfig, '{SHADOW}'))"  # there the champion answers too
+            )
         ),
         sfn.Pass.jsonata(make.scope, "Settled", assign=settled).next(on),
     ).otherwise(take.next(again))
     found = sfn.Choice.jsonata(make.scope, "Unsettled")
-    found.when(sfn.Condition.jsonata(expression("$endpointStatus = 'None'")), nothing)
+    found.when(sfn.Condition.jsonata(expression("$endpointStatus = 'None' and $pausedAt != ''")), nothing)
+    found.when(sfn.Condition.jsonata(expression("$endpointStatus = 'None'")), take)
     found.when(
         sfn.Condition.jsonata(
             expression("$endpointStatus in ['InService', 'Failed', 'OutOfService', 'UpdateRollbackFailed']")

@@ -12,6 +12,8 @@ from stacks.workflow.register import variant
 from stacks.workflow.tasks import State, Tasks
 from stacks.workflow.undo import judge
 
+SHADOW = "-shadow"
+"""How the name of a configuration with a shadow ends."""
 ALONE = "$config = $model"
 """What a rollout is of: the model alone, or the champion with the model in its shadow."""
 
@@ -33,7 +35,7 @@ def route(make: Tasks, context: Context, guard: sfn.IChainable, alone: sfn.IChai
 
 
 def _config(make: Tasks, context: Context) -> State:
-    name = f"'{context.prefix}-' & {RUN} & '-shadow'"
+    name = f"'{context.prefix}-' & {RUN} & '{SHADOW}'"
     serving = context.settings.serving
     return make.aws(
         "CreateShadowConfig",

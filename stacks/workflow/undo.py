@@ -51,8 +51,14 @@ def undo(make: Tasks, context: Context, failed: sfn.IChainable) -> Undo:
 
     The first failure stays the run's: what fails here is added to its cause.
     """
-    reject = _reject(make.leading_to(failed, caught={}), context)
-    reject.next(failed)
+    rejection = _reject(make.leading_to(failed, caught={}), context)
+    rejection.next(failed)
+    reject = sfn.Choice.jsonata(make.scope, "OtherThanChampion")
+    reject.when(
+        # The champion itself, which was rolled out again, serves still.
+        sfn.Condition.jsonata(expression("$package = $champion.model_package_arn")),
+        failed,
+    ).otherwise(rejection)
     undoing = make.leading_to(reject, caught=_added("$states.errorOutput.Error"))
     restore = undoing.aws(
         "RestoreChampion",

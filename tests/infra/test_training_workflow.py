@@ -10,7 +10,7 @@ UNDOING = {
     **dict.fromkeys(
         ("DescribeEndpoint", "SayInShadow", "SmokeTest", "ApprovePackage", "RecordChampion"), "WhatToUndo"
     ),
-    **dict.fromkeys(("RestoreChampion", "DescribeRestored", "DeleteFirstEndpoint"), "RejectPackage"),
+    **dict.fromkeys(("RestoreChampion", "DescribeRestored", "DeleteFirstEndpoint"), "OtherThanChampion"),
 }
 """Where a failure leads once the endpoint may serve the new model."""
 

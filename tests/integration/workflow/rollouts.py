@@ -7,10 +7,12 @@ from collections.abc import Callable
 from tests.integration.workflow.conftest import PREFIX
 from tests.integration.workflow.scenarios import (
     CHAMPION,
+    HELD,
     OLD,
     OLDER,
     PACKAGE,
     ROLLED_BACK,
+    TAKEN,
     Answer,
     Answers,
     Scenario,
@@ -98,6 +100,13 @@ ROLLOUTS = (
         _BACK,
     ),
     Scenario(
+        "rollback-champion-fails",
+        "training",
+        "SmokeTestError",
+        _champion(**_OWN, SmokeTest=[_REFUSED]),
+        {**_BACK, "package": CHAMPION["model_package_arn"]["S"]},
+    ),
+    Scenario(
         "settle",
         "training",
         "SUCCEEDED",
@@ -118,10 +127,36 @@ ROLLOUTS = (
         {"start": "settle"},
     ),
     Scenario(
+        "settle-shadow",
+        "training",
+        "SUCCEEDED",
+        _champion(
+            FindUnsettled=[endpoint("InService")],
+            DescribeUnsettled=[
+                gives(**{**OLD, "EndpointConfigName": f"{OLDER}-shadow"}, EndpointStatus="InService")
+            ],
+        ),
+        {"start": "settle"},
+    ),
+    Scenario(
         "settle-gone",
         "training",
         "SUCCEEDED",
-        _champion(FindUnsettled=[gives(Endpoints=[])]),
+        _champion(**_OWN, FindUnsettled=[gives(Endpoints=[])]),
+        {"start": "settle"},
+    ),
+    Scenario(
+        "settle-paused",
+        "training",
+        "SUCCEEDED",
+        _paused(FindUnsettled=[gives(Endpoints=[])]),
+        {"start": "settle"},
+    ),
+    Scenario(
+        "settle-held",
+        "training",
+        "SUCCEEDED",
+        lambda arn: {"Lock": [TAKEN, gives()], "ReadLock": HELD, "DescribeHolder": [gives(Status="RUNNING")]},
         {"start": "settle"},
     ),
     Scenario("settle-never-trained", "training", "SUCCEEDED", start={"start": "settle"}),
