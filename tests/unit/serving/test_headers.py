@@ -52,7 +52,13 @@ def test_what_is_not_plain_is_left_to_pillow() -> None:
     flat = bytearray(plain)
     at = flat.index(b"\xff\xc0") + 5
     flat[at : at + 2] = struct.pack(">H", 0)
+    frame = plain.index(b"\xff\xc0")
+    exif = turned(6).index(b"\xff\xe1")
+    size = 2 + int.from_bytes(turned(6)[exif + 2 : exif + 4], "big")
     left = {
+        "two frames": plain[: frame + 19] + plain[frame:],
+        "exif in parts": turned(6)[: exif + size] + turned(6)[exif:],
+        "too large for the device": encoded(drawing(size=(4100, 3000)), "JPEG"),
         "cmyk": encoded(drawing("CMYK", (800, 600)), "JPEG"),
         "colour halved one way": encoded(big, "JPEG", subsampling=1),
         "broken data": plain[:-900] + b"\xff\x17" + plain[-898:],
