@@ -40,6 +40,20 @@ def test_clean_traffic_is_quiet_and_a_record_counts_once(deployment: Deployment)
     assert sum(each["images"] for each in state(deployment)["history"]) == WINDOW
 
 
+def review(deployment: Deployment, decisions: list[dict[str, str]]) -> None:
+    """Leave what is kept of answers; test_review.py has people give them."""
+    s3, bucket = deployment.client("s3"), deployment.outputs["ResultsBucketName"]
+    for each in decisions:
+        kept = {
+            **{name: each[name] for name in ("decision_id", "class", "model_version")},
+            **{"predicted": each["class"], "outcome": "review", "sampled": False, "by": "kim"},
+            **{"confidence": 0.5, "at": datetime.datetime.now(datetime.UTC).isoformat()},
+        }
+        s3.put_object(
+            Bucket=bucket, Key=f"reviews/vehicles/{each['decision_id']}.json", Body=json.dumps(kept).encode()
+        )
+
+
 def test_dark_traffic_rings_and_calls_for_a_training_once(deployment: Deployment) -> None:
     # The start alone is mocked: what it would start takes minutes, and tests/integration/loop has it for real.
     machine = deployment.outputs["AnalysisStateMachineArn"].rpartition(":")[2]
@@ -58,7 +72,11 @@ def test_dark_traffic_rings_and_calls_for_a_training_once(deployment: Deployment
     assert "input" in window["kinds"]
     assert {"InputDrift", "any"} <= ringing(deployment)
 
-    classify(deployment, "darker", pictures[WINDOW:])
+    seen = classify(deployment, "darker", pictures[WINDOW:])
+    said = analysed(deployment, "no-start")
+    assert said["retraining"] == "not called for"
+    assert said["reason"].endswith("0 pictures were reviewed since the last training: 10 are needed.")
+    review(deployment, seen[:10])
     said = analysed(deployment, "no-start")
     assert said["retraining"] == "started", said
     assert "drift of" in said["reason"]
