@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from scones.pausing import taken
 from scones.state import item_of
 from scones.target import Target
 
@@ -21,26 +22,18 @@ def overview(target: Target) -> dict[str, Any]:
         stacks[name] = described["StackStatus"] if described else "not deployed"
         for each in (described or {}).get("Outputs", []):
             outputs[each["OutputKey"]] = each["OutputValue"]
-    table = outputs.get("StateTableName")
+    table, source = outputs.get("StateTableName"), outputs.get("InboundSourceId")
     return {
         "where": target.where,
         "deployment": target.prefix,
         "stacks": stacks,
         "endpoint": _endpoint(target),
         "paused_since": _item(target, table, "paused").get("paused_at", ""),
-        "images_taken": _taken(target, outputs.get("InboundSourceId")),
+        "images_taken": taken(target, source) if source else None,
         "champion": {key: each for key, each in _item(target, table, "champion").items() if key in CHAMPION},
         "queues": {name: _depth(target, outputs[key]) for name, key in QUEUES.items() if key in outputs},
         "trainings": _trainings(target, outputs.get("TrainingStateMachineArn")),
     }
-
-
-def _taken(target: Target, source: str | None) -> bool | None:
-    """Say whether images are taken from the queue; None where there is none yet."""
-    if not source:
-        return None
-    found = target.clients("lambda").get_event_source_mapping(UUID=source)
-    return str(found["State"]) in ("Enabled", "Enabling", "Creating", "Updating")
 
 
 def _endpoint(target: Target) -> dict[str, str]:

@@ -20,7 +20,7 @@ def pause(target: Target, say: Say) -> str:
 
     Each step may be repeated, so an interrupted pause is finished by another.
     """
-    if item(target, "paused") and _enabled(target) is False:
+    if item(target, "paused") and not taken(target, _source(target)):
         return "The endpoint is paused already."
     _switch(target, enabled=False)
     say("Images wait in the queue now.")
@@ -47,7 +47,7 @@ def resume(target: Target, say: Say) -> str:
     """
     if pausing := _holds(target, "pause"):
         raise SconesError(f"A pause is under way, {pausing}: wait until it has ended, and resume then.")
-    switched = _enabled(target)
+    switched = taken(target, _source(target))
     if switched and not item(target, "paused"):
         return "The endpoint is not paused."
     said = "The endpoint serves already."
@@ -78,9 +78,9 @@ def _source(target: Target) -> str:
     return output(target.outputs(target.stacks[2]), "InboundSourceId")
 
 
-def _enabled(target: Target) -> bool:
-    """Say whether images are taken from the queue, or about to be."""
-    found = target.clients("lambda").get_event_source_mapping(UUID=_source(target))
+def taken(target: Target, source: str) -> bool:
+    """Say whether images are taken from the queue by an event source, or about to be."""
+    found = target.clients("lambda").get_event_source_mapping(UUID=source)
     return str(found["State"]) in ("Enabled", "Enabling", "Creating", "Updating")
 
 

@@ -44,12 +44,9 @@ def photograph(content: bytes, image_size: int, limits: Limits) -> Photograph | 
     frame: tuple[int, bytes] | None = None
     for marker, segment, end in _segments(content):
         if marker == _SCAN:
-            broken = frame is None or _BROKEN[frame[0]].search(content, end, content.rindex(_END))
-            return (
-                None
-                if frame is None or broken
-                else _plain(content, frame[1], orientation, image_size, limits)
-            )
+            if frame is None or _BROKEN[frame[0]].search(content, end, content.rindex(_END)):
+                return None
+            return _plain(content, frame[1], orientation, image_size, limits)
         exif = marker == 0xE1 and segment.startswith(b"Exif\0\0")
         if marker in _BROKEN and frame is None:
             frame = (marker, segment)
@@ -78,10 +75,9 @@ def _plain(
         precision != 8
         or frame[7::3] not in _SAMPLINGS
         or frame[6::3] == b"RGB"
-        or width * height > limits.max_pixels
+        or width * height > min(limits.max_pixels, MAX_PIXELS)
         or factor < 2
         or max(width, height) >= _LARGEST * factor
-        or width * height > MAX_PIXELS
     ):
         return None
     return Photograph(content, width, height, orientation, "L" if components == 1 else "RGB", factor)

@@ -9,6 +9,8 @@ from stacks.workflow.context import Context, expression
 from stacks.workflow.tasks import State, Tasks
 
 POLL_SECONDS = 10
+AT_REST = "$endpointStatus in ['InService', 'Failed', 'OutOfService', 'UpdateRollbackFailed']"
+"""Whether an endpoint that there is changes no more: then it can be deleted, or updated where it is in service."""
 
 
 def find(make: Tasks, context: Context, name: str) -> State:

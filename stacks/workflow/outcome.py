@@ -87,18 +87,16 @@ def done(make: Tasks, context: Context) -> sfn.IChainable:
         make.finish(state, "dynamodb")
     end = sfn.Succeed.jsonata(make.scope, "Done", outputs=_answer(expression("$status")))
     remember.next(give_back).next(end)
-    anew = sfn.Choice.jsonata(make.scope, "TrainedAnew")
-    anew.when(
-        sfn.Condition.jsonata(expression("$start = 'stage' and $status in ['promoted', 'shadowing']")),
-        _remember_training(make, context, "RememberTraining").next(remember),
-    ).otherwise(remember)
-    return anew
+    anew = "$start = 'stage' and $status in ['promoted', 'shadowing']"
+    return _trained(make, context, "TrainedAnew", anew, "RememberTraining", remember)
 
 
-def _remember_training(make: Tasks, context: Context, name: str) -> State:
-    """Make a state that writes when the last training began that came to its end: it learnt what was there then.
+def _trained(
+    make: Tasks, context: Context, choice: str, anew: str, name: str, then: sfn.IChainable
+) -> sfn.Choice:
+    """Write, where a run has trained, when the last training began that came to its end: it learnt what was there then.
 
-    What asked for one that died, in its rollout too, has had no answer, and asks again.
+    What asked for one that died, in its rollout too, has had no answer, and asks again. `anew` is JSONata.
     """
     text = {"id": "trained", "at": expression("$states.context.Execution.StartTime"), "run": expression(RUN)}
     task = tasks.DynamoPutItem.jsonata(
@@ -108,7 +106,10 @@ def _remember_training(make: Tasks, context: Context, name: str) -> State:
         item={key: tasks.DynamoAttributeValue.from_string(value) for key, value in text.items()},
         task_timeout=seconds(30),
     )
-    return make.finish(task, "dynamodb")
+    state = sfn.Choice.jsonata(make.scope, choice)
+    trained = make.finish(task, "dynamodb")
+    trained.next(then)
+    return state.when(sfn.Condition.jsonata(expression(anew)), trained).otherwise(then)
 
 
 def _remember(
@@ -157,11 +158,7 @@ def rejected(make: Tasks, context: Context) -> sfn.IChainable:
         make.finish(state, "dynamodb")
     end = sfn.Succeed.jsonata(make.scope, "Rejected", outputs=_answer("rejected"))
     remember.next(give_back).next(end)
-    anew = sfn.Choice.jsonata(make.scope, "RejectedAnew")
-    anew.when(
-        sfn.Condition.jsonata(expression("$start = 'stage'")),
-        _remember_training(make, context, "RememberRejectedTraining").next(remember),
-    ).otherwise(remember)
+    anew = _trained(make, context, "RejectedAnew", "$start = 'stage'", "RememberRejectedTraining", remember)
     return chain.next(notify).next(anew)
 
 

@@ -48,9 +48,7 @@ def pause(make: Tasks, context: Context, done: sfn.IChainable) -> sfn.IChainable
     gone.when(sfn.Condition.jsonata(expression("$endpointStatus = 'None'")), record.next(done))
     gone.when(
         # Others change still, and cannot be deleted meanwhile.
-        sfn.Condition.jsonata(
-            expression("$endpointStatus in ['InService', 'Failed', 'OutOfService', 'UpdateRollbackFailed']")
-        ),
+        sfn.Condition.jsonata(expression(endpoint.AT_REST)),
         remove,
     )
     gone.otherwise(wait)

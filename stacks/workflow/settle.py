@@ -46,9 +46,7 @@ def settle(
     found.when(sfn.Condition.jsonata(expression("$endpointStatus = 'None' and $pausedAt != ''")), nothing)
     found.when(sfn.Condition.jsonata(expression("$endpointStatus = 'None'")), take)
     found.when(
-        sfn.Condition.jsonata(
-            expression("$endpointStatus in ['InService', 'Failed', 'OutOfService', 'UpdateRollbackFailed']")
-        ),
+        sfn.Condition.jsonata(expression(endpoint.AT_REST)),
         ask.next(serves),
     )
     found.otherwise(wait.next(find))
