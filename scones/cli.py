@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from scones import local_cloud, operations
-from scones.commands import Classifier, Env, Files, InstanceName, Local, Name, chosen, make
+from scones.commands import Choose, Env, Files, InstanceName, Local, chosen, make, on_target
 
 # Modules that load boto3 are imported in the commands: `scones --help` answers at once.
 # ruff: noqa: PLC0415
@@ -22,13 +22,10 @@ NO_OUTCOME = 1
 
 
 @app.command()
+@on_target
 def classify(
+    choose: Choose,
     files: Files,
-    env: Env = "dev",
-    name: Name = "scones",
-    classifier: Classifier = "vehicles",
-    local: Local = None,
-    instance: InstanceName = None,
     patience: Annotated[
         float, typer.Option(min=1, help="Give up after this many seconds without a new outcome.")
     ] = 120,
@@ -42,8 +39,9 @@ def classify(
     from scones.files import expand, name_objects
     from scones.terminal import classifying, note, print_decisions
 
-    images = name_objects(expand(files), classifier)
-    target = chosen(name=name, env=env, classifier=classifier, local=local, instance=instance)
+    paths = expand(files)
+    target = choose()
+    images = name_objects(paths, target.classifier)
     with classifying() as (on_sent, on_decided):
         decisions = classify(target, images, patience=patience, on_sent=on_sent, on_decided=on_decided)
     if json:
@@ -60,12 +58,9 @@ def classify(
 
 
 @app.command()
+@on_target
 def status(
-    env: Env = "dev",
-    name: Name = "scones",
-    classifier: Classifier = "vehicles",
-    local: Local = None,
-    instance: InstanceName = None,
+    choose: Choose,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show the stacks, the endpoint, the champion, the queues and the last trainings."""
@@ -74,7 +69,7 @@ def status(
     from scones.overview import overview
     from scones.terminal import print_overview
 
-    state = overview(chosen(name=name, env=env, classifier=classifier, local=local, instance=instance))
+    state = overview(choose())
     if json:
         typer.echo(dumps(state, indent=2))
     else:
@@ -82,12 +77,9 @@ def status(
 
 
 @app.command()
+@on_target
 def train(
-    env: Env = "dev",
-    name: Name = "scones",
-    classifier: Classifier = "vehicles",
-    local: Local = None,
-    instance: InstanceName = None,
+    choose: Choose,
     shadow: Annotated[
         bool | None,
         typer.Option(
@@ -105,7 +97,7 @@ def train(
     from scones.terminal import note
     from scones.training import follow, start
 
-    target = chosen(name=name, env=env, classifier=classifier, local=local, instance=instance)
+    target = choose()
     request = {"reason": "hand"} if shadow is None else {"reason": "hand", "shadow": shadow}
     execution = start(target, request)
     note(f"Started {execution}")
@@ -122,12 +114,9 @@ def train(
 
 
 @app.command()
+@on_target
 def review(
-    env: Env = "dev",
-    name: Name = "scones",
-    classifier: Classifier = "vehicles",
-    local: Local = None,
-    instance: InstanceName = None,
+    choose: Choose,
     reviewer: Annotated[
         str | None, typer.Option("--as", metavar="NAME", help="Who answers.  [default: your login]")
     ] = None,
@@ -147,7 +136,7 @@ def review(
 
     by = who(reviewer)
     given = read_answers(answers) if answers else None
-    target = chosen(name=name, env=env, classifier=classifier, local=local, instance=instance)
+    target = choose()
     with ReviewQueue(target) as queue:
         if count:
             waiting, taken = queue.depth()

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-if TYPE_CHECKING:
-    from scones.target import Target
+from scones import target
 
 INTERRUPTED = 130
+Choose = Callable[[], target.Target]
 
 Env = Annotated[str, typer.Option(help="Environment of the deployment.", envvar="SCONES_ENV")]
 Name = Annotated[str, typer.Option(help="Name of the deployment.", envvar="SCONES_NAME")]
@@ -90,12 +92,38 @@ def make(help_text: str, *, no_args_is_help: bool = True) -> typer.Typer:
     )
 
 
-def chosen(*, name: str, env: str, classifier: str, local: bool | None, instance: str | None) -> Target:
+def on_target(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options that choose a classifier of a deployment, and a cloud.
+
+    Its first parameter is what chooses: called, it returns the target, and says which cloud when nobody chose one.
+    """
+    own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
+    options = list(inspect.signature(chosen, eval_str=True).parameters.values())
+
+    @functools.wraps(command)
+    def with_options(**given: Any) -> None:
+        where = {each.name: given.pop(each.name) for each in options}
+        command(functools.partial(chosen, **where), **given)
+
+    # Typer reads both.
+    parameters = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in (*own, *options)]
+    with_options.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    with_options.__annotations__ = {each.name: each.annotation for each in parameters}
+    return with_options
+
+
+def chosen(
+    *,
+    env: Env = "dev",
+    name: Name = "scones",
+    classifier: Classifier = "vehicles",
+    local: Local = None,
+    instance: InstanceName = None,
+) -> target.Target:
     """Choose the cloud, and say which when nobody did."""
-    from scones.target import choose  # noqa: PLC0415  # `--help` need not pay for psutil
     from scones.terminal import note  # noqa: PLC0415
 
-    target = choose(name=name, env=env, classifier=classifier, local=local, instance=instance)
+    found = target.choose(name=name, env=env, classifier=classifier, local=local, instance=instance)
     if local is None and instance is None:
-        note(f"Using {target.where}; choose with --aws, --local or --instance.")
-    return target
+        note(f"Using {found.where}; choose with --aws, --local or --instance.")
+    return found

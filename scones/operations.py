@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from scones.commands import Classifier, Env, InstanceName, Local, Name, chosen
+from scones.commands import Choose, on_target
 
 # Modules that load boto3 are imported in the commands: `scones --help` answers at once.
 # ruff: noqa: PLC0415
@@ -14,18 +14,15 @@ from scones.commands import Classifier, Env, InstanceName, Local, Name, chosen
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
+@on_target
 def rollback(
+    choose: Choose,
     version: Annotated[
         int | None,
         typer.Argument(
             help="A registered version; the one before the champion if not given.", show_default=False
         ),
     ] = None,
-    env: Env = "dev",
-    name: Name = "scones",
-    classifier: Classifier = "vehicles",
-    local: Local = None,
-    instance: InstanceName = None,
     listing: Annotated[
         bool, typer.Option("--list", help="Show the registered versions, and change nothing.")
     ] = False,
@@ -38,7 +35,7 @@ def rollback(
     from scones.terminal import print_rows
     from scones.versions import rollback, versions
 
-    target = chosen(name=name, env=env, classifier=classifier, local=local, instance=instance)
+    target = choose()
     if listing:
         print_rows([each.as_dict() for each in versions(target)], json=json)
         return
@@ -46,18 +43,15 @@ def rollback(
     typer.echo(f"{end.status}: {end.reason}")
 
 
+@on_target
 def promote(
+    choose: Choose,
     version: Annotated[
         int | None,
         typer.Argument(
             help="A registered version; the newest in the shadow if not given.", show_default=False
         ),
     ] = None,
-    env: Env = "dev",
-    name: Name = "scones",
-    classifier: Classifier = "vehicles",
-    local: Local = None,
-    instance: InstanceName = None,
 ) -> None:
     """Let the version that sees copied requests in the champion's shadow answer, as the new champion.
 
@@ -65,69 +59,53 @@ def promote(
     """
     from scones.versions import promote
 
-    target = chosen(name=name, env=env, classifier=classifier, local=local, instance=instance)
+    target = choose()
     end = promote(target, version, typer.echo)
     typer.echo(f"{end.status}: {end.reason}")
 
 
-def pause(
-    env: Env = "dev",
-    name: Name = "scones",
-    classifier: Classifier = "vehicles",
-    local: Local = None,
-    instance: InstanceName = None,
-) -> None:
+@on_target
+def pause(choose: Choose) -> None:
     """Delete the endpoint, which costs by the hour; images that arrive wait in the queue, for 14 days at most.
 
     While it is paused nothing trains. Run it again if it was interrupted.
     """
     from scones.pausing import pause
 
-    target = chosen(name=name, env=env, classifier=classifier, local=local, instance=instance)
+    target = choose()
     typer.echo(pause(target, typer.echo))
 
 
-def resume(
-    env: Env = "dev",
-    name: Name = "scones",
-    classifier: Classifier = "vehicles",
-    local: Local = None,
-    instance: InstanceName = None,
-) -> None:
+@on_target
+def resume(choose: Choose) -> None:
     """Create the endpoint again with the same model; images that waited are then classified.
 
     Run it again if it was interrupted.
     """
     from scones.pausing import resume
 
-    target = chosen(name=name, env=env, classifier=classifier, local=local, instance=instance)
+    target = choose()
     typer.echo(resume(target, typer.echo))
 
 
+@on_target
 def history(
-    env: Env = "dev",
-    name: Name = "scones",
-    classifier: Classifier = "vehicles",
-    local: Local = None,
-    instance: InstanceName = None,
+    choose: Choose,
     json: Json = False,
 ) -> None:
     """Show how each run of the training workflow ended, and why it was started."""
     from scones.state import history
     from scones.terminal import print_rows
 
-    target = chosen(name=name, env=env, classifier=classifier, local=local, instance=instance)
+    target = choose()
     fields = ("started_at", "run", "reason", "status", "accuracy", "dataset_version", "gate_reason")
     rows = [{key: each.get(key, "") for key in fields} for each in history(target)]
     print_rows(rows, json=json)
 
 
+@on_target
 def cost(
-    env: Env = "dev",
-    name: Name = "scones",
-    classifier: Classifier = "vehicles",
-    local: Local = None,
-    instance: InstanceName = None,
+    choose: Choose,
     json: Json = False,
 ) -> None:
     """Show what runs now and its list price per hour, and what 1,000 images cost over the last day."""
@@ -136,7 +114,7 @@ def cost(
     from scones.costs import cost
     from scones.terminal import print_cost
 
-    found = cost(chosen(name=name, env=env, classifier=classifier, local=local, instance=instance))
+    found = cost(choose())
     if json:
         typer.echo(dumps(found, indent=2))
     else:
