@@ -29,6 +29,10 @@ class TrainingError(SconesError):
     """The training workflow failed."""
 
 
+class LockedError(TrainingError):
+    """Another run of the workflow is under way, and one at a time holds the classifier's lock."""
+
+
 class ReviewError(SconesError):
     """An answer, or a message that waits for one, cannot be used."""
 

@@ -26,6 +26,12 @@ def rollback(
     listing: Annotated[
         bool, typer.Option("--list", help="Show the registered versions, and change nothing.")
     ] = False,
+    stop: Annotated[
+        bool,
+        typer.Option(
+            "--stop", help="End a training that is under way first; a `cdk deploy` that waits for it fails."
+        ),
+    ] = False,
     json: Json = False,
 ) -> None:
     """Put an earlier version of the model behind the endpoint: one command, one update of the endpoint.
@@ -39,7 +45,7 @@ def rollback(
     if listing:
         print_rows([each.as_dict() for each in versions(target)], json=json)
         return
-    end = rollback(target, version, typer.echo)
+    end = rollback(target, version, typer.echo, stop=stop)
     typer.echo(f"{end.status}: {end.reason}")
 
 

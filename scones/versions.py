@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from scones.errors import VersionError
-from scones.runs import Say, run
+from scones.errors import LockedError, VersionError
+from scones.runs import TRAINING, Say, end_training, run, under_way
 from scones.state import item
 from scones.target import Target, output
 from scones.workflow import End
@@ -129,13 +129,25 @@ def promote(target: Target, wanted: int | None, say: Say) -> End:
     return run(target, {"start": "rollback", "package": version.arn, "reason": "promote"}, say)
 
 
-def rollback(target: Target, wanted: int | None, say: Say) -> End:
+def rollback(target: Target, wanted: int | None, say: Say, *, stop: bool = False) -> End:
     """Put a registered version behind the endpoint, by one update of it.
+
+    Parameters
+    ----------
+    stop
+        Whether a training that is under way is ended first.
 
     Raises
     ------
     VersionError, TrainingError
+        A `LockedError` when another run is under way.
     """
     version = choose(versions(target), wanted)
+    if stop:
+        end_training(target, say)
+    elif (held := under_way(target)) and held.start == TRAINING:
+        raise LockedError(
+            f"A training is under way, {held.execution_arn}: `scones rollback --stop` ends it first, or wait for it."
+        )
     say(f"Rolling back to version {version.version}, of run {version.run}.")
     return run(target, {"start": "rollback", "package": version.arn, "reason": "rollback"}, say)

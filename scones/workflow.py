@@ -54,12 +54,15 @@ class End:
         The workflow's output.
     seconds
         How long it took.
+    error
+        The name of the error that it failed with.
     """
 
     status: str
     reason: str
     output: dict[str, Any]
     seconds: float
+    error: str = ""
 
 
 @dataclass
@@ -89,7 +92,7 @@ class Follower:
             return End(str(output["status"]), str(output.get("reason", "")), output, seconds)
         error, cause = found.get("error") or found["status"], found.get("cause") or ""
         status = "rejected" if "rejected" in error.lower() else "failed"
-        return End(status, explain(error, cause), output, seconds)
+        return End(status, explain(error, cause), output, seconds, error)
 
     def _steps(self) -> list[Step]:
         states = self.clients("stepfunctions")

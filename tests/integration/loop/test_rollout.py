@@ -12,7 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from scones import state, versions
-from scones.errors import TrainingError
+from scones.errors import LockedError, TrainingError
 from scones.target import Target, of_instance
 from scones.training import start
 from tests.integration.loop.archives import with_app
@@ -157,6 +157,30 @@ def test_the_champion_comes_back_when_a_rollout_is_ended_in_the_middle(cloud: De
     )
     assert ended["status"] == "promoted"
     until(lambda: True if not state.item(target, "lock") else None, 60, "the lock")
+
+
+def test_a_rollback_ends_the_training_that_is_in_its_way(cloud: Deployment) -> None:
+    target: Target = of_instance(cloud.instance, name="scones", env="prod", classifier="vehicles")
+    champion = next(each for each in versions.versions(target) if each.live)
+    arn = ill(cloud, champion, "is well too")
+    back = next(each for each in versions.versions(target) if each.arn == arn)
+    training = start(target, {"reason": "schedule"})
+    until(lambda: state.item(target, "lock") or None, 60, "the training")
+    with pytest.raises(LockedError, match=r"training is under way, .*--stop"):
+        versions.rollback(target, back.version, print)
+    assert versions.rollback(target, back.version, print, stop=True).status == "promoted"
+    assert state.item(target, "champion")["run"] == back.run
+    shown = cloud.client("stepfunctions").describe_execution(executionArn=training)
+    assert (shown["status"], shown["error"]) == ("ABORTED", "Ended")
+    # What follows an ended run finds nothing to do.
+    settled = until(
+        lambda: next(
+            (e for e in state.history(target) if e["reason"] == "settle" and e["status"] == "settled"), None
+        ),
+        120,
+        "the look at what it left",
+    )
+    assert settled["gate_reason"] == "The endpoint serves the champion."
 
 
 def test_a_worse_challenger_is_rejected_with_its_reason(cloud: Deployment) -> None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
-from scones import cli, costs, pausing, target, versions
-from scones.errors import SconesError, TrainingError, VersionError
+from scones import cli, costs, pausing, runs, target, versions
+from scones.errors import LockedError, SconesError, TrainingError, VersionError
 from scones.runs import UnderWay
 from scones.versions import Version, choose
 from scones.workflow import End
@@ -180,6 +181,80 @@ def test_a_pause_that_meets_another_follows_it(
     monkeypatch.setattr(pausing, "ended", ended)
     assert pausing.pause(cloud.target(), print).startswith("paused")
     assert cloud.source == "Disabled"
+
+
+TRAINS, SETTLES, PAUSES = (
+    UnderWay("arn:train", "stage"),
+    UnderWay("arn:settle", "settle"),
+    UnderWay("arn:p", "pause"),
+)
+LOCKED = End("failed", "Another run is under way.", {}, 1.0, "LockedError")
+DONE = End("promoted", "", {}, 1.0)
+
+
+@dataclass
+class Lock:
+    """Who holds the lock at each look, and how each run that is followed ends."""
+
+    holders: list[UnderWay | None]
+    ends: list[End]
+    followed: list[str] = field(default_factory=list)
+    ended: list[str] = field(default_factory=list)
+
+    def under_way(self, _: Any) -> UnderWay | None:
+        return self.holders.pop(0)
+
+    def follow(self, _: Any, execution: str, __: Any) -> End:
+        self.followed.append(execution)
+        return self.ends.pop(0)
+
+    def stop_execution(self, *, executionArn: str, **_: str) -> None:  # noqa: N803
+        self.ended.append(executionArn)
+
+    def holds(self, monkeypatch: pytest.MonkeyPatch) -> target.Target:
+        for module in (runs, versions):
+            monkeypatch.setattr(module, "under_way", self.under_way)
+        monkeypatch.setattr(runs, "follow", self.follow)
+        monkeypatch.setattr(runs, "start", lambda *_: "arn:mine")
+        monkeypatch.setattr(versions, "versions", lambda _: FOUND)
+        return target.Target("scones", "dev", "vehicles", lambda _: self, "a fake cloud")
+
+
+@pytest.mark.parametrize(
+    ("holders", "ends", "followed"),
+    [
+        ([None], [DONE], ["arn:mine"]),
+        ([SETTLES], [DONE, DONE], ["arn:settle", "arn:mine"]),
+        # It took the lock in between; or had it, and has ended since.
+        ([None, SETTLES, SETTLES], [LOCKED, DONE, DONE], ["arn:mine", "arn:settle", "arn:mine"]),
+        ([None, None, None], [LOCKED, DONE], ["arn:mine", "arn:mine"]),
+    ],
+)
+def test_a_run_comes_after_what_settles_an_ended_one(
+    monkeypatch: pytest.MonkeyPatch, holders: list[UnderWay | None], ends: list[End], followed: list[str]
+) -> None:
+    lock = Lock(holders, ends)
+    assert runs.run(lock.holds(monkeypatch), {"start": "pause"}, print) == DONE
+    assert lock.followed == followed
+
+
+def test_a_run_that_another_holds_up_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    lock = Lock([None, PAUSES], [LOCKED])
+    with pytest.raises(LockedError, match="Another run is under way"):
+        runs.run(lock.holds(monkeypatch), {"start": "resume"}, print)
+
+
+def test_a_rollback_ends_a_training_only_when_asked_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    lock = Lock([TRAINS], [])
+    with pytest.raises(LockedError, match=r"arn:train: `scones rollback --stop`"):
+        versions.rollback(lock.holds(monkeypatch), None, print)
+    lock = Lock([TRAINS, SETTLES], [DONE, DONE])
+    assert versions.rollback(lock.holds(monkeypatch), None, print, stop=True) == DONE
+    assert (lock.ended, lock.followed) == (["arn:train"], ["arn:settle", "arn:mine"])
+    lock = Lock([PAUSES], [])
+    with pytest.raises(LockedError, match="A pause is under way"):
+        versions.rollback(lock.holds(monkeypatch), None, print, stop=True)
+    assert lock.ended == []
 
 
 def test_the_cost_is_of_what_runs_and_of_the_images_of_the_last_day(cloud: FakeCloud) -> None:
