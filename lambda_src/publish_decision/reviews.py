@@ -67,7 +67,9 @@ class Reviews:
 
     def _copy(self, decision: Mapping[str, Any]) -> None:
         bucket, key = split(decision["object"])
-        target = f"{self.classifier}/reviewed/{decision['reviewed_class']}/{decision['decision_id']}"
+        # The day is for the evaluation, which asks how a model does on what was reviewed of late.
+        place = f"{decision['reviewed_class']}/{decision['reviewed_at'][:10]}/{decision['decision_id']}"
+        target = f"{self.classifier}/reviewed/{place}"
         try:
             self.objects.copy(bucket, key, decision["version_id"], (self.datasets_bucket, target))
         except ObjectMissingError as error:

@@ -105,7 +105,8 @@ def _reviewed(manifest: Mapping[str, Any]) -> str:
         return ""
     return (
         f"\n\nPeople classified {manifest['reviewed']} of these pictures after they had been sent to this deployment; "
-        f"{len(manifest['reviewed_tested'])} are in the test split, and have a figure of their own."
+        f"{len(manifest['reviewed_tested'])} are in the test split, and those of the last 90 days before "
+        "the newest review have a figure of their own."
     )
 
 
@@ -120,7 +121,7 @@ def _figures(card: ModelCard, figures: Mapping[str, Any]) -> str:
     rows: list[tuple[str, object]] = [
         ("accuracy on the test split", _accuracy(figures)),
         *(
-            [("accuracy on its reviewed pictures, which are not in the above", _accuracy(reviewed))]
+            [("accuracy on its recently reviewed pictures, which are not in the above", _accuracy(reviewed))]
             if reviewed
             else []
         ),

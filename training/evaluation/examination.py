@@ -21,6 +21,7 @@ from training.evaluation.answers import Answer
 from training.evaluation.robustness import MOST_PICTURES, robustness
 from training.evaluation.saliency import overlay, saliency
 from training.staging.candidates import REVIEWED
+from training.staging.reviewed import reviewed_on
 
 MOST_MISTAKES = 12
 _TIMED = 40
@@ -153,16 +154,18 @@ def read_manifest(path: Path | None) -> dict[str, Any]:
         manifest: dict[str, Any] = json.loads(files[0].read_text(encoding="utf-8"))
     except (IndexError, OSError, ValueError) as error:
         raise EvaluationError(f"{path.name} holds no manifest of a staged dataset.") from error
-    # A manifest from before pictures had an origin names none.
     tested = {
-        each["file"].partition("/")[2]: each.get("origin")
-        for each in manifest.get("images", [])
-        if each["split"] == "test"
+        each["file"].partition("/")[2]: each for each in manifest.get("images", []) if each["split"] == "test"
     }
     kept = ("version", "source", "drawings", "classes", "counts", "duplicates")
     return {name: manifest.get(name) for name in kept} | {
         "rejected": len(manifest.get("rejects", [])),
         "tested": list(tested),
         "reviewed": manifest.get("reviewed", 0),
-        "reviewed_tested": [file for file, origin in tested.items() if origin == REVIEWED],
+        # A manifest from before pictures had an origin names none.
+        "reviewed_tested": {
+            file: reviewed_on(each["original"])
+            for file, each in tested.items()
+            if each.get("origin") == REVIEWED
+        },
     }

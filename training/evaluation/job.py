@@ -20,7 +20,7 @@ def evaluate(options: argparse.Namespace) -> None:
     answers = read_answers(options.outputs)
     manifest = read_manifest(options.manifest)
     theirs = read_answers(options.champion) if options.champion else None
-    verdict = decide(answers, theirs, manifest.get("reviewed_tested", ()), options.minimum_accuracy)
+    verdict = decide(answers, theirs, manifest.get("reviewed_tested", {}), options.minimum_accuracy)
     champion = verdict.champion
     examination = examine(options.model, options.test, answers)
     agree(examination.card, manifest, answers)

@@ -1,8 +1,9 @@
 """Whether a model may be deployed: an absolute floor, and not worse than the champion beyond chance."""
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, timedelta
 from typing import Any
 
 from training.errors import EvaluationError
@@ -11,6 +12,7 @@ from training.evaluation.figures import summarize
 
 _Z95 = 1.959963984540054
 _SIGNIFICANCE = 0.05
+RECENT = timedelta(days=90)
 
 
 def mcnemar(gained: int, lost: int) -> float:
@@ -70,7 +72,7 @@ class Verdict:
     champion
         How the champion compares on them, if there is one.
     reviewed
-        Figures of the answers to pictures that people classified, with `champion` as above; None without any.
+        Figures of the answers to pictures that people classified of late, with `champion` as above; None without any.
     accepted, reason
         Whether the model may be deployed, and why, in one sentence.
     """
@@ -95,10 +97,13 @@ class Verdict:
 
 
 def decide(
-    answers: Sequence[Answer], champion: Sequence[Answer] | None, reviewed: Collection[str], floor: float
+    answers: Sequence[Answer],
+    champion: Sequence[Answer] | None,
+    reviewed: Mapping[str, date | None],
+    floor: float,
 ) -> Verdict:
     """
-    Judge a model on the source's test pictures and on the reviewed ones, each by itself.
+    Judge a model on the source's test pictures and on those that were reviewed of late, each by itself.
 
     Pictures that a model was unsure of are harder than those of the source: in one figure, the more of them there are
     the worse every model would look.
@@ -108,7 +113,7 @@ def decide(
     champion
         The champion's answers to the same pictures, if there is one.
     reviewed
-        Files of the test split that people classified.
+        Files of the test split that people classified, and when.
     floor
         Accuracy on the source's test pictures, 0…1.
 
@@ -117,23 +122,34 @@ def decide(
     EvaluationError
         When no test picture is the source's, or the models answered different ones.
     """
-    own, theirs = _apart(answers, reviewed)
+    late = recent(reviewed)
+    own, theirs = _of(answers, lambda file: file not in reviewed), _of(answers, late.__contains__)
     if not own:
         raise EvaluationError(
             "No test picture comes from the source, so there is no floor to judge by: add pictures to the source."
         )
-    champion_own, champion_theirs = _apart(champion or (), reviewed)
     figures = summarize(own)
-    compared = compare(own, champion_own) if champion else None
+    compared = compare(own, _of(champion, lambda file: file not in reviewed)) if champion else None
     about: dict[str, Any] | None = None
     if theirs:
-        about = {**summarize(theirs), "champion": compare(theirs, champion_theirs) if champion else None}
+        beside = compare(theirs, _of(champion, late.__contains__)) if champion else None
+        about = {**summarize(theirs), "champion": beside}
     return Verdict(own, figures, compared, about, *judge(figures, compared, floor, about))
 
 
-def _apart(answers: Sequence[Answer], reviewed: Collection[str]) -> tuple[list[Answer], list[Answer]]:
-    chosen = frozenset(reviewed)
-    return [a for a in answers if a.file not in chosen], [a for a in answers if a.file in chosen]
+def recent(reviewed: Mapping[str, date | None]) -> frozenset[str]:
+    """
+    Return the files that were reviewed in the last `RECENT` before the newest review.
+
+    Traffic changes, and what a model makes of last year's is no reason to refuse one that reads today's. A file of
+    no known day counts as recent.
+    """
+    since = max((day for day in reviewed.values() if day), default=date.min)
+    return frozenset(file for file, day in reviewed.items() if day is None or since - day <= RECENT)
+
+
+def _of(answers: Sequence[Answer], chosen: Callable[[str], bool]) -> list[Answer]:
+    return [answer for answer in answers if chosen(answer.file)]
 
 
 def judge(
@@ -151,7 +167,7 @@ def judge(
         return False, f"{accuracy}, worse than the champion's {champion['accuracy']:.1%} beyond chance."
     also = ""
     if reviewed:
-        right = f"{reviewed['accuracy']:.1%} of {reviewed['n']} reviewed test images right"
+        right = f"{reviewed['accuracy']:.1%} of {reviewed['n']} recently reviewed test images right"
         other = reviewed["champion"]
         if other is not None and other["worse"]:
             return False, f"{right}, worse than the champion's {other['accuracy']:.1%} beyond chance."

@@ -1,6 +1,7 @@
 """Pictures that people classified since a model is live: further candidates beside those of the source."""
 
 from collections.abc import Iterator, Sequence
+from datetime import date
 from pathlib import Path
 
 from training.staging.candidates import REVIEWED, Candidate
@@ -8,7 +9,7 @@ from training.staging.candidates import REVIEWED, Candidate
 
 def reviewed_candidates(root: Path, classes: Sequence[str]) -> Iterator[Candidate]:
     """
-    Yield the files of ``<root>/<class>/<decision>``; those of a folder that is no class are set aside.
+    Yield the files of ``<root>/<class>/<day>/<decision>``; those of a folder that is no class are set aside.
 
     Their split is ours to make, whatever the source brings. Files beside the folders are none of them: the workflow
     keeps one there, because a job's input must not be empty.
@@ -23,3 +24,11 @@ def reviewed_candidates(root: Path, classes: Sequence[str]) -> Iterator[Candidat
         else:
             reason = f"people called it {label!r}, which is none of the classes {', '.join(classes)}"
             yield Candidate(name, label, b"", damage=reason, origin=REVIEWED)
+
+
+def reviewed_on(file: str) -> date | None:
+    """Return the day on which the picture of a candidate's file was reviewed; None where its place names no day."""
+    try:
+        return date.fromisoformat(Path(file).parent.name)
+    except ValueError:
+        return None

@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from training.drawings import draw
 pytestmark = pytest.mark.timeout(600)
 SAID = ("bicycle", "motorcycle", "none")
 """What people say of the three pictures, whatever the model says."""
+TODAY = datetime.now(UTC).date()
 
 
 def picture(number: int) -> bytes:
@@ -138,13 +140,12 @@ def test_reviewed_pictures_make_another_dataset_version(
     s3, bucket = deployment.client("s3"), deployment.outputs["DatasetsBucketName"]
     prefix = "vehicles/reviewed/"
     wanted = {
-        f"{prefix}{said}/{each['decision_id']}"
-        for each, said in zip(decisions, SAID, strict=True)
-        if said != "none"
+        (said, each["decision_id"]) for each, said in zip(decisions, SAID, strict=True) if said != "none"
     }
     listed = s3.list_objects_v2(Bucket=bucket, Prefix=prefix)["Contents"]
-    found = {each["Key"] for each in listed} - {f"{prefix}_"}
-    assert found == wanted
+    places = [each["Key"].removeprefix(prefix).split("/") for each in listed if each["Key"] != f"{prefix}_"]
+    assert {(said, decision) for said, _, decision in places} == wanted
+    assert {date.fromisoformat(day) for _, day, _ in places} <= {TODAY, TODAY + timedelta(1)}
     folder = tmp_path / "reviewed"
     for each in listed:
         path = folder / each["Key"].removeprefix(prefix)

@@ -120,7 +120,7 @@ def expect_kept(s3: Stubber, said: str) -> None:
 
 COPY = {
     "Bucket": "datasets",
-    "Key": "vehicles/reviewed/motorcycle/d1",
+    "Key": "vehicles/reviewed/motorcycle/2026-11-25/d1",
     "CopySource": {"Bucket": "inbound", "Key": "vehicles/é.png", "VersionId": "v1"},
     "TaggingDirective": "REPLACE",
 }

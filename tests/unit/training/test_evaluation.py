@@ -6,6 +6,7 @@ import json
 import tarfile
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from training.errors import EvaluationError
 from training.evaluation.answers import Answer, read_answers
 from training.evaluation.figures import calibration, risk_coverage, routing, summarize
 from training.evaluation.job import main
-from training.evaluation.verdict import compare, decide, judge, mcnemar
+from training.evaluation.verdict import compare, decide, judge, mcnemar, recent
 from training.staging.dataset import build_dataset, write_dataset
 
 SEEN = {"image": {"brightness": 0.5, "format": "PNG"}, "embedding": [0.1] * 8}
@@ -100,7 +101,7 @@ def groups(source: tuple[int, int], reviewed: tuple[int, int]) -> list[Answer]:
     ]
 
 
-REVIEWED = [f"bicycle/reviewed-{number}.png" for number in range(20)]
+REVIEWED = {f"bicycle/reviewed-{number}.png": date(2026, 11, 25) for number in range(20)}
 
 
 @pytest.mark.parametrize(
@@ -108,8 +109,8 @@ REVIEWED = [f"bicycle/reviewed-{number}.png" for number in range(20)]
     [
         (
             ((95, 5), (4, 16)), None, True,
-            "95.0% of 100 test images of the source right, at or above the floor of 90.0%; 20.0% of 20 reviewed test "
-            "images right.",
+            "95.0% of 100 test images of the source right, at or above the floor of 90.0%; 20.0% of 20 recently "
+            "reviewed test images right.",
         ),
         (
             ((85, 15), (20, 0)), None, False,
@@ -121,12 +122,12 @@ REVIEWED = [f"bicycle/reviewed-{number}.png" for number in range(20)]
         ),
         (
             ((100, 0), (10, 10)), ((90, 10), (20, 0)), False,
-            "50.0% of 20 reviewed test images right, worse than the champion's 100.0% beyond chance.",
+            "50.0% of 20 recently reviewed test images right, worse than the champion's 100.0% beyond chance.",
         ),
         (
             ((98, 2), (19, 1)), ((99, 1), (20, 0)), True,
-            "98.0% of 100 test images of the source right, not worse than the champion's 99.0%; 95.0% of 20 reviewed "
-            "test images right, not worse than its 100.0%.",
+            "98.0% of 100 test images of the source right, not worse than the champion's 99.0%; 95.0% of 20 "
+            "recently reviewed test images right, not worse than its 100.0%.",
         ),
     ],
 )  # fmt: skip
@@ -146,6 +147,31 @@ def test_each_group_of_pictures_is_judged_by_itself(
 def test_a_model_without_any_picture_of_the_source_is_not_judged() -> None:
     with pytest.raises(EvaluationError, match="No test picture comes from the source"):
         decide(groups((0, 0), (20, 0)), None, REVIEWED, 0.9)
+
+
+def test_what_was_reviewed_long_ago_decides_nothing() -> None:
+    newest = date(2026, 11, 25)
+    days: dict[str, date | None] = {
+        "new": newest,
+        "late": newest - timedelta(90),
+        "old": newest - timedelta(91),
+        "none": None,
+    }
+    assert recent(days) == {"new", "late", "none"}
+    assert recent({"none": None}) == {"none"}
+    aged = {
+        file: newest - timedelta(200 if number < 10 else 0) for number, file in enumerate(sorted(REVIEWED))
+    }
+    old = {file for file, day in aged.items() if day != newest}
+    # All that it gets wrong is old.
+    answers = [
+        replace(each, predicted="motorcycle") if each.file in old else each
+        for each in groups((100, 0), (20, 0))
+    ]
+    verdict = decide(answers, groups((100, 0), (20, 0)), aged, 0.9)
+    assert verdict.accepted
+    assert verdict.reviewed is not None
+    assert (verdict.reviewed["n"], verdict.reviewed["accuracy"], verdict.figures["n"]) == (10, 1.0, 100)
 
 
 def answer(correct: bool, confidence: float) -> Answer:
@@ -320,23 +346,25 @@ def test_reviewed_pictures_have_figures_of_their_own(
     content = json.loads(manifest.read_text())
     tested = [each for each in content["images"] if each["split"] == "test"]
     assert {each["origin"] for each in content["images"]} == {"source"}
-    tested[0]["origin"] = tested[-1]["origin"] = "reviewed"
-    manifest.write_text(json.dumps({**content, "reviewed": 2}))
+    tested[0] |= {"origin": "reviewed", "original": "reviewed/bicycle/2026-11-25/d1"}
+    tested[-1] |= {"origin": "reviewed", "original": "reviewed/motorcycle/2026-10-25/d2"}
+    tested[1] |= {"origin": "reviewed", "original": "reviewed/bicycle/2025-10-25/d3"}
+    manifest.write_text(json.dumps({**content, "reviewed": 3}))
     assert main([*arguments, "--champion", str(tmp_path / "outputs")]) == 0
     evaluation = json.loads((report / "evaluation.json").read_text())
     gate = json.loads((report / "gate.json").read_text())
-    assert (evaluation["n"], evaluation["reviewed"]["n"]) == (len(tested) - 2, 2)
+    assert (evaluation["n"], evaluation["reviewed"]["n"]) == (len(tested) - 3, 2)
     assert len(evaluation["images"]) == len(tested)
     assert evaluation["reviewed"]["champion"]["accuracy"] == gate["reviewed"]["champion_accuracy"]
     assert gate["reviewed"]["n"] == 2
     # People saw them because a model was unsure: traffic that is surer would drift from them.
     compared = json.loads((report / "baseline.json").read_text())
-    assert len(compared["embedding"]) == len(compared["predictions"]["class"]) == len(tested) - 2
-    assert "of 2 reviewed test images right, not worse than its" in gate["reason"]
+    assert len(compared["embedding"]) == len(compared["predictions"]["class"]) == len(tested) - 3
+    assert "of 2 recently reviewed test images right, not worse than its" in gate["reason"]
     card = (report / "model_card.md").read_text()
-    assert "People classified 2 of these pictures" in card
-    assert "accuracy on its reviewed pictures" in card
-    assert "on 2 reviewed test pictures" in (report / "report.html").read_text()
+    assert "People classified 3 of these pictures" in card
+    assert "accuracy on its recently reviewed pictures" in card
+    assert "on 2 recently reviewed test pictures" in (report / "report.html").read_text()
 
 
 def test_a_missed_target_is_called_one(evaluated: tuple[Path, list[str]]) -> None:

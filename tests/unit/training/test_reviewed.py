@@ -107,13 +107,13 @@ def test_people_who_contradict_each_other_are_both_set_aside() -> None:
 
 
 def test_folders_that_are_no_class_are_set_aside_with_a_reason(tmp_path: Path) -> None:
-    for place in ("_", "a/d1", "tram/d2"):
+    for place in ("_", "a/2026-11-25/d1", "tram/d2"):
         path = tmp_path / place
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(exist_ok=True, parents=True)
         path.write_bytes(textured(1000))
     found = list(reviewed_candidates(tmp_path, CLASSES))
     assert [(each.file, each.origin, each.damage) for each in found] == [
-        ("reviewed/a/d1", REVIEWED, ""),
+        ("reviewed/a/2026-11-25/d1", REVIEWED, ""),
         ("reviewed/tram/d2", REVIEWED, "people called it 'tram', which is none of the classes a, b"),
     ]
     assert list(reviewed_candidates(tmp_path / "absent", CLASSES)) == []
@@ -126,7 +126,11 @@ def test_the_report_counts_them() -> None:
 
 def test_the_job_stages_and_counts_them(tmp_path: Path) -> None:
     (tmp_path / "index").mkdir()
-    for place in ("reviewed/a/d1", "reviewed/b/d2", *(f"source/{CLASSES[n % 2]}/{n}.png" for n in range(40))):
+    for place in (
+        "reviewed/a/2026-11-25/d1",
+        "reviewed/b/d2",
+        *(f"source/{CLASSES[n % 2]}/{n}.png" for n in range(40)),
+    ):
         path = tmp_path / place
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(textured(int(path.stem) if path.suffix else 2000 + len(list(tmp_path.rglob("d*")))))
@@ -140,6 +144,6 @@ def test_the_job_stages_and_counts_them(tmp_path: Path) -> None:
     manifest = json.loads((tmp_path / "dataset" / summary["version"] / "manifest.json").read_text())
     assert summary["reviewed"] == manifest["reviewed"] == 2
     assert sorted(p["original"] for p in manifest["images"] if p["origin"] == REVIEWED) == [
-        "reviewed/a/d1",
+        "reviewed/a/2026-11-25/d1",
         "reviewed/b/d2",
     ]
