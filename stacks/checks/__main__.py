@@ -21,6 +21,7 @@ from stacks.checks import (
     nag,
     names,
     openness,
+    payloads,
     permissions,
     refusals,
     regions,
@@ -29,6 +30,8 @@ from stacks.checks import (
     schema,
     sizes,
     tasks,
+    texts,
+    words,
 )
 from stacks.checks.assemblies import Assembly, environments, synthesize
 from stacks.checks.result import Check, Result
@@ -46,6 +49,8 @@ CHECKS: tuple[Check, ...] = (
     expressions.check,
     tasks.check,
     arguments.check,
+    payloads.check,
+    words.check,
     between.check,
     durations.check,
     permissions.check,
@@ -53,6 +58,7 @@ CHECKS: tuple[Check, ...] = (
     functions.check,
     connections.check,
     refusals.check,
+    texts.check,
     containers.check,
     regions.check,
 )

@@ -69,8 +69,7 @@ def of_task(task: Mapping[str, Any], known: Known = _NOTHING) -> Iterator[str]:
         return
     free = {name for where, of, name in FREE if (where, of) == (called.service, operation.name)}
     if isinstance(given, Mapping):
-        model = Model(known, frozenset(free))
-        yield from model.wrong({k: v for k, v in given.items() if k not in free}, operation.input_shape, "")
+        yield from Model(known, frozenset(free)).wrong(given, operation.input_shape, "")
     else:
         yield "the arguments must be an object"
 
@@ -95,7 +94,7 @@ def of_custom(call: Mapping[str, Any]) -> Iterator[str]:
             yield report.generate_report().replace("\n", "; ")
             return
         # The names are right; what they hold has enumerations, patterns and lengths besides.
-        yield from Model(_NOTHING, frozenset()).wrong(_cased(given, shape), shape, "")
+        yield from Model(_NOTHING).wrong(_cased(given, shape), shape, "")
 
 
 def _cased(value: Any, shape: Shape) -> Any:

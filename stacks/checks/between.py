@@ -46,6 +46,7 @@ def check(assemblies: Sequence[Assembly]) -> Result:
                     for each in (
                         *of_call(action, dict(given), instances),
                         *_of_keys(assembly, machine.stack, action, given),
+                        *_of_names(assembly, given),
                         *(conditions.faults(given) if action in ITEMS else ()),
                     )
                 ]
@@ -104,6 +105,30 @@ def _of_keys(assembly: Assembly, stack: str, action: str, given: Mapping[str, An
     key, names = {each["AttributeName"] for each in schema}, set(given[ITEMS[action]])
     if key - names or (names - key and ITEMS[action] == "Key"):
         yield f"the table's key is {', '.join(sorted(key))}, and {ITEMS[action]} has {', '.join(sorted(names))}"
+
+
+def _of_names(assembly: Assembly, given: Mapping[str, Any]) -> Iterator[str]:
+    """Say which alarm and which group of model packages nobody makes: a name that is not there stops no update."""
+    alarms = {name for _, name, _ in assembly.resources("AWS::CloudWatch::Alarm")}
+    groups = {
+        each["Properties"].get("ModelPackageGroupName")
+        for _, _, each in assembly.resources("AWS::SageMaker::ModelPackageGroup")
+    }
+    deployment = given.get("DeploymentConfig")
+    rollback = deployment.get("AutoRollbackConfiguration", {}) if isinstance(deployment, Mapping) else {}
+    for each in rollback.get("Alarms", []):
+        if each.get("AlarmName") not in alarms:
+            yield f"it goes back at the alarm {each.get('AlarmName')!r}, which is not in this deployment"
+    asked = given.get("AlarmNames")
+    if isinstance(asked, list):
+        yield from (
+            f"it asks for the alarm {each!r}, which is not in this deployment"
+            for each in asked
+            if each not in alarms
+        )
+    group = given.get("ModelPackageGroupName")
+    if group is not None and group not in groups:
+        yield f"the group of model packages {group!r} is not in this deployment"
 
 
 def _instances(machine: Machine) -> int:

@@ -84,12 +84,17 @@ METRICS = {
 https://docs.aws.amazon.com/sagemaker/latest/dg/monitoring-cloudwatch.html,
 https://docs.aws.amazon.com/step-functions/latest/dg/procedure-cw-metrics.html,
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html."""
-S3_EVENTS = {
-    *("Object Created", "Object Deleted", "Object Restore Initiated", "Object Restore Completed"),
-    *("Object Restore Expired", "Object Tags Added", "Object Tags Deleted", "Object ACL Updated"),
-    *("Object Storage Class Changed", "Object Access Tier Changed"),
+SENT = {
+    "aws.s3": {
+        *("Object Created", "Object Deleted", "Object Restore Initiated", "Object Restore Completed"),
+        *("Object Restore Expired", "Object Tags Added", "Object Tags Deleted", "Object ACL Updated"),
+        *("Object Storage Class Changed", "Object Access Tier Changed"),
+    },
+    "aws.states": {"Step Functions Execution Status Change"},
 }
-"""https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html"""
+"""What each service sends to EventBridge by itself; another service is to be added here:
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html,
+https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html"""
 EXPIRING = {
     "AccessLogsBucket": "records of access, which nobody needs for ever",
 }
@@ -161,11 +166,13 @@ def _resolved(assembly: Assembly, stack: str, value: Any) -> tuple[str, Mapping[
 
 
 def _of_pattern(assembly: Assembly, pattern: Any) -> Iterator[str]:
-    if not isinstance(pattern, Mapping) or "aws.s3" not in pattern.get("source", []):
+    if not isinstance(pattern, Mapping):
         return
-    yield from (
-        f"S3 sends no event {each!r}" for each in pattern.get("detail-type", []) if each not in S3_EVENTS
-    )
+    for source in pattern.get("source", []):
+        kinds = pattern.get("detail-type", [])
+        yield from (f"{source} sends no event {each!r}" for each in kinds if each not in SENT.get(source, ()))
+    if "aws.s3" not in pattern.get("source", []):
+        return
     detail = pattern.get("detail", {})
     bucket_pattern = detail.get("bucket", {}) if isinstance(detail, Mapping) else detail
     if not isinstance(bucket_pattern, Mapping):
@@ -281,6 +288,10 @@ def _of_dimensions(assembly: Assembly, stack: str, dimensions: Mapping[str, Any]
         yield f"it watches {dimensions}, and the state machine makes {sorted(served)}"
     if "Endpoint" in dimensions and dimensions["Endpoint"] not in {endpoint for endpoint, _ in served}:
         yield f"it watches {dimensions}, and the state machine makes {sorted(served)}"
+    if "Classifier" in dimensions and not str(dimensions["Endpoint"]).endswith(
+        f"-{dimensions['Classifier']}"
+    ):
+        yield f"it watches {dimensions}, and that endpoint is another classifier's"
     for key, kind in (("StateMachineArn", "StepFunctions::StateMachine"), ("QueueName", "SQS::Queue")):
         place, held = _resolved(assembly, stack, dimensions.get(key))
         name = held.get("Ref") or held.get("Fn::GetAtt", [""])[0]

@@ -16,6 +16,7 @@ from stacks.images import GPU_INFERENCE_AMI, MAPPING, PYTORCH, RAY
 from stacks.instances import has_gpu
 from stacks.regions import REGISTRIES
 
+HERE = f"{REGISTRIES[REFERENCE.region]}.dkr.ecr.{REFERENCE.region}.{REFERENCE.suffix}"
 KNOWN = frozenset((*PYTORCH.values(), *RAY.values()))
 REPOSITORIES = frozenset(each.partition(":")[0] for each in KNOWN)
 _REPOSITORY = re.compile(r":ecr:[^:]*:[^:]*:repository/(.*)")
@@ -49,6 +50,8 @@ def of_machine(machine: Machine) -> Iterator[str]:
         for each in strings(state):
             if ".dkr.ecr." in each and _image(each) not in KNOWN:
                 yield f"{name}: {_image(each)} is no image that the project knows"
+            if ".dkr.ecr." in each and each.partition("/")[0] != HERE:
+                yield f"{name}: {each.partition('/')[0]} is not the registry of {REFERENCE.region}, {HERE}"
     known = values.assigned(state for _, state in machine.states())
     calls = list(machine.calls())
     models = {

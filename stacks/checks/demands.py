@@ -39,9 +39,11 @@ class Demand:
 
 @dataclass(frozen=True, order=True)
 class Image:
-    """A container image in AWS's registry."""
+    """A container image in AWS's registry, in a region whose addresses end so."""
 
     account: str
+    region: str
+    suffix: str
     repository: str
     tag: str
 
@@ -80,8 +82,10 @@ def images(assembly: Assembly, place: Place) -> list[Image]:
     found = set()
     for address in addresses:
         registry, _, path = address.partition("/")
+        account, _, where = registry.partition(".dkr.ecr.")
+        region, _, suffix = where.partition(".")
         repository, _, tag = path.partition(":")
-        found.add(Image(registry.partition(".")[0], repository, tag))
+        found.add(Image(account, region, suffix, repository, tag))
     return sorted(found)
 
 

@@ -164,9 +164,9 @@ def _of_state(name: str, state: dict[str, Any]) -> Iterator[tuple[str, str, Chan
     yield "a state's field misspelt", name, lambda s: s.update(Asign={"a": 1})
     if "Default" in state:
         yield "Default left out", name, lambda s: s.pop("Default")
-    for number, _ in enumerate(state.get("Choices", [])):
+    for number in range(len(state.get("Choices", []))):
         yield "a choice's Next names no state", name, at(["Choices", number, "Next"], lambda _: "Nowhere")
-        yield from machine_faults.of_choice(name, number)
+        yield from machine_faults.of_choice(name, number, str(state["Choices"][number].get("Condition", "")))
         yield "a choice's Condition left out", name, without(["Choices", number], "Condition")
     for variable, value in state.get("Assign", {}).items():
         yield from _of_expression(f"{name} Assign {variable}", ["Assign", variable], value)
@@ -226,7 +226,12 @@ def _between(name: str, given: dict[str, Any]) -> Iterator[tuple[str, str, Chang
         if "S3Input" in each:
             elsewhere = at(["Arguments", "ProcessingInputs", number, "S3Input", "LocalPath"], always("/data"))
             yield "a local path that no job has", f"{name} {number}", elsewhere
+    if "ModelPackageGroupName" in given:
+        group = at([*path, "ModelPackageGroupName"], misspelt)
+        yield "a group of model packages that there is not", name, group
     if "DeploymentConfig" in given:
+        alarm = [*path, "DeploymentConfig", "AutoRollbackConfiguration", "Alarms", 0, "AlarmName"]
+        yield "an alarm that there is not", name, at(alarm, misspelt)
         policy = [*path, "DeploymentConfig", "BlueGreenUpdatePolicy"]
         size = {"Type": "CAPACITY_PERCENT", "Value": 60}
         canary = {"Type": "CANARY", "CanarySize": size, "WaitIntervalInSeconds": 60}
@@ -302,7 +307,7 @@ def _of_expression(where: str, path: list[Any], value: Any) -> Iterator[tuple[st
             where,
             at(path, lambda old: old.replace("$states.", "$states.q", 1)),
         )
-    if "$states.result." in value and "$states.result.archive_uri" not in value:
+    if "$states.result." in value:
         yield (
             "a field of the result misspelt",
             where,

@@ -6,8 +6,12 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from stacks.checks.changes import Change, always, at, misspelt, without
-from stacks.checks.services import OPTIMIZED_ERRORS, SDK_ERRORS, integration
+import regex
+from botocore.model import ListShape, MapShape, Shape, StructureShape
+
+from stacks.checks.changes import Change, always, at, misspelt, renamed, without
+from stacks.checks.model import matches
+from stacks.checks.services import OPTIMIZED_ERRORS, SDK_ERRORS, integration, service_model
 
 Made = Iterator[tuple[str, str, Change]]
 
@@ -19,6 +23,10 @@ def of_task(name: str, state: dict[str, Any]) -> Made:
     yield from _of_attributes(name, state)
     yield from _of_conditions(name, state)
     yield from _of_fields(name, state)
+    yield from _of_own_code(name, state)
+    operation = integration(state["Resource"]).model
+    if operation is not None and operation.input_shape is not None:
+        yield from _of_model(name, ["Arguments"], state.get("Arguments"), operation.input_shape)
     yield "a state of no type", name, without([], "Type")
     for field in ("Retry", "Catch"):
         for number in range(len(state.get(field, []))):
@@ -86,8 +94,85 @@ def of_expression(where: str, path: list[Any], value: str) -> Made:
         yield "a hash that there is not", where, at(path, always(value.replace("'SHA-256'", "'SHA256'")))
 
 
-def of_choice(name: str, number: int) -> Made:
-    """Yield conditions that are neither true nor false."""
+REFUSED = "\n§"
+"""A text that few patterns take."""
+LONG = 10_000
+"""Characters: texts that may be longer would only make the faults large."""
+
+
+def _of_model(name: str, path: list[Any], given: Any, shape: Shape) -> Made:
+    """Yield what a service's own model refuses: a required member left out, texts and keys of another form."""
+    where = f"{name} {'.'.join(map(str, path[1:]))}"
+    if isinstance(shape, StructureShape) and isinstance(given, dict):
+        members = {key[:1].upper() + key[1:]: member for key, member in shape.members.items()}
+        for required in shape.required_members:
+            if (key := required[:1].upper() + required[1:]) in given:
+                yield "a required argument left out", f"{where} {key}", without(path, key)
+        for key, value in given.items():
+            if key in members:
+                yield from _of_model(name, [*path, key], value, members[key])
+    elif isinstance(shape, ListShape) and isinstance(given, list):
+        for number, value in enumerate(given):
+            yield from _of_model(name, [*path, number], value, shape.member)
+    elif isinstance(shape, MapShape) and isinstance(given, dict):
+        for value in given.values():
+            for text in _refused(shape.key):
+                yield "a key of another form", f"{where} {len(text)}", at([*path, text], always(value))
+    elif isinstance(given, str):
+        for text in _refused(shape):
+            yield "a text of another form", f"{where} {len(text)}", at(path, always(text))
+
+
+def _refused(shape: Shape) -> Iterator[str]:
+    """Yield texts that a shape is against, by its pattern and by its length."""
+    try:
+        against = "pattern" in shape.metadata and not matches(shape.metadata["pattern"], REFUSED)
+    except regex.error:  # would have to be found, too
+        against = True
+    if against:
+        yield REFUSED
+    if (most := shape.metadata.get("max", LONG)) < LONG:
+        yield "a" * (most + 1)
+
+
+def _of_own_code(name: str, state: dict[str, Any]) -> Made:
+    """Yield what no service knows: what code of ours is given."""
+    given = state.get("Arguments")
+    if not isinstance(given, dict):
+        return
+    if ":lambda:" in state["Resource"]:
+        for key in given:
+            yield "a payload's field misspelt", f"{name} {key}", renamed(["Arguments"], key)
+            yield "a payload's field left out", f"{name} {key}", without(["Arguments"], key)
+    command = given.get("AppSpecification", {}).get("ContainerArguments", [])
+    for number, word in enumerate(command):
+        if number == 0 or str(word).startswith("--"):
+            path = ["Arguments", "AppSpecification", "ContainerArguments", number]
+            yield "a job's option or script misspelt", f"{name} {word}", at(path, misspelt)
+    for key in given.get("HyperParameters", {}):
+        if not key.startswith("sagemaker_"):
+            yield (
+                "a hyperparameter misspelt",
+                f"{name} {key}",
+                renamed(["Arguments", "HyperParameters"], key),
+            )
+
+
+def _statuses() -> frozenset[str]:
+    shapes = (("sagemaker", "EndpointStatus"), ("stepfunctions", "ExecutionStatus"))
+    models = [(service_model(service), name) for service, name in shapes]
+    return frozenset(each for model, name in models if model for each in model.shape_for(name).enum)  # type: ignore[attr-defined]
+
+
+def of_choice(name: str, number: int, written: str) -> Made:
+    """Yield conditions that are neither true nor false, and such as never hold."""
+    for word in sorted(_statuses() & set(re.findall(r"'(\w+)'", written))):
+        wrong = always(written.replace(f"'{word}'", f"'{misspelt(word)}'"))
+        yield (
+            "a status that there is not",
+            f"{name} {number} {word}",
+            at(["Choices", number, "Condition"], wrong),
+        )
     for condition in ("{% 'RUNNING' %}", "true", "{% $count([1]) %}", "{% 'a' & 'b' %}"):
         change = at(["Choices", number, "Condition"], always(condition))
         yield "a condition that is neither true nor false", f"{name} {number} {condition}", change
@@ -97,6 +182,10 @@ def of_argument(where: str, path: list[Any], value: Any) -> Made:
     """Yield values of an argument that are right in form, and that the service refuses when a run gives them."""
     key = str(path[-1])
     if isinstance(value, str) and ".dkr.ecr." in value:
+        china = value.replace("amazonaws.com/", "amazonaws.com.cn/")
+        yield "an image of another registry", f"{where} domain", at(path, always(china))
+        west = value.replace("us-east-1", "us-west-2")
+        yield "an image of another registry", f"{where} region", at(path, always(west))
         for old, new in (
             ("-v1", "-v11"),
             ("cu133", "cu13"),

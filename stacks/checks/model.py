@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import regex
 from botocore.model import ListShape, MapShape, Shape, StructureShape
 
 from stacks.checks import dialect, values
@@ -28,6 +29,8 @@ _GIVES = {
 ATTRIBUTE = "AttributeValue"
 """DynamoDB's value of an attribute: one type and what is of it. A number is written as a text,
 https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_AttributeValue.html."""
+_SURROGATES = (r"\uD800\uDC00-\uDBFF\uDFFF", r"\U00010000-\U0010FFFF")
+"""How Java writes all characters beyond 16 bits, and how others do."""
 _NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][-+]?\d+)?")
 
 
@@ -40,12 +43,12 @@ class Model:
     ----------
     known
         The variables that expressions read.
-    elsewhere
-        Members of the outermost structure that are given, and looked at nowhere.
+    free
+        Members of the outermost structure that may be anything.
     """
 
     known: Known
-    elsewhere: frozenset[str] = frozenset()
+    free: frozenset[str] = frozenset()
 
     def wrong(self, value: Any, shape: Shape, path: str) -> Iterator[str]:
         """Say where a value is not of a shape."""
@@ -73,6 +76,7 @@ class Model:
                 return
             yield from _of_size(len(value), shape, path, f"a map of {len(value)}")
             for key, each in value.items():
+                yield from _in_scalar(key, shape.key, f"{path}'s key")
                 yield from self.wrong(each, shape.value, f"{path}.{key}")
         elif shape.type_name in _TYPES:
             yield from _in_scalar(value, shape, path)
@@ -86,11 +90,10 @@ class Model:
         for name, each in value.items():
             if name not in members:
                 yield f"{path}.{name} is unknown to the service".lstrip(".")
-            else:
+            elif path or name not in self.free:
                 yield from self.wrong(each, members[name], f"{path}.{name}".lstrip("."))
-        given = {*value, *(() if path else self.elsewhere)}
         for name in shape.required_members:
-            if name[:1].upper() + name[1:] not in given:
+            if name[:1].upper() + name[1:] not in value:
                 yield f"{path}.{name} is missing".lstrip(".")
         if shape.name == ATTRIBUTE:
             yield from self._of_attribute(value, path)
@@ -128,8 +131,8 @@ def _in_scalar(value: Any, shape: Shape, path: str) -> Iterator[str]:
     if allowed and value not in allowed:
         yield f"{path} is {value!r}, which the service does not know"
     pattern = shape.metadata.get("pattern")
-    if pattern and isinstance(value, str) and not _matches(pattern, value):
-        yield f"{path} is {value!r} and does not match {pattern}"
+    if pattern and isinstance(value, str):
+        yield from _of_pattern(pattern, value, path)
 
 
 def _of_size(size: float, shape: Shape, path: str, shown: str) -> Iterator[str]:
@@ -138,9 +141,22 @@ def _of_size(size: float, shape: Shape, path: str, shown: str) -> Iterator[str]:
         yield f"{path} is {shown}, outside {least}…{most}"
 
 
-def _matches(pattern: str, value: str) -> bool:
-    """Say whether all of a value matches, as AWS's services read their patterns."""
+def _of_pattern(pattern: str, value: str, path: str) -> Iterator[str]:
     try:
-        return re.fullmatch(pattern, value) is not None
-    except re.error:  # written in another dialect of regular expressions
-        return True
+        fits = matches(pattern, value)
+    except regex.error as error:
+        yield f"{path} has the pattern {pattern}, which cannot be read here: {error}"
+        return
+    if not fits:
+        yield f"{path} is {value!r} and does not match {pattern}"
+
+
+def matches(pattern: str, value: str) -> bool:
+    """Say whether all of a value matches, as AWS's services read their patterns, which know classes of characters.
+
+    Raises
+    ------
+    regex.error
+        When the pattern is written in a dialect that is not known here.
+    """
+    return regex.fullmatch(pattern.replace(*_SURROGATES), value) is not None

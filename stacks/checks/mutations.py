@@ -32,6 +32,7 @@ from stacks.checks import (
     language,
     names,
     openness,
+    payloads,
     permissions,
     refusals,
     regions,
@@ -39,6 +40,8 @@ from stacks.checks import (
     safeguards,
     schema,
     tasks,
+    texts,
+    words,
 )
 from stacks.checks.assemblies import Assembly, synthesize
 from stacks.checks.faults import Fault, faults
@@ -53,6 +56,8 @@ CHECKS: Mapping[str, tuple[Check, ...]] = {
         expressions.check,
         tasks.check,
         arguments.check,
+        payloads.check,
+        words.check,
         between.check,
         durations.check,
         containers.check,
@@ -65,7 +70,7 @@ CHECKS: Mapping[str, tuple[Check, ...]] = {
     ),
     "template": (
         *(functions.check, connections.check, durations.check, between.check),
-        *(refusals.check, roles.check, permissions.check),
+        *(refusals.check, texts.check, roles.check, permissions.check),
         *(safeguards.check, openness.check, containers.check, regions.check, names.fixed),
         *(guard.check, schema.in_one_region),
     ),

@@ -43,8 +43,9 @@ def _in_region(assembly: Assembly, wanted: Sequence[Demand], region: str) -> Ite
     ]
     if region in LACKING:
         missing.append(f"{LACKING[region]} in CloudFormation")
+    place = Place(region)
     try:
-        named = images(assembly, Place(region))
+        named = images(assembly, place)
     except RenderingError:
         if region in REGISTRIES and not missing:
             yield f"{assembly.env} refuses {region}, which has all that it needs"
@@ -57,6 +58,8 @@ def _in_region(assembly: Assembly, wanted: Sequence[Demand], region: str) -> Ite
     for image in named:
         if image.account != REGISTRIES[region]:
             yield f"{assembly.env} looks for {image.repository} in account {image.account} in {region}"
+        if (image.region, image.suffix) != (region, place.suffix):
+            yield f"{assembly.env} looks for {image.repository} at {image.region}.{image.suffix} from {region}"
 
 
 def _facts() -> Iterator[str]:

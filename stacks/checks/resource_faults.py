@@ -7,7 +7,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from stacks.checks.changes import Change, always, at, without
+from stacks.checks import safeguards
+from stacks.checks.changes import Change, always, at, misspelt, without
 from stacks.checks.openness import POLICIES
 from stacks.checks.permissions import listed
 
@@ -82,6 +83,7 @@ def of_resource(name: str, path: list[Any], kind: str, properties: Mapping[str, 
     for what, where, value in _VALUES.get(kind, ()):
         if where[0] in properties or len(where) == 1:
             yield what, f"{name} {where[-1]} {value}", at([*path, *where], always(value))
+    yield from _of_texts(name, path, kind, properties)
     if kind == "AWS::Lambda::Function":
         yield from _of_function(name, path, properties)
     if kind == "AWS::Lambda::EventSourceMapping":
@@ -108,6 +110,44 @@ def of_resource(name: str, path: list[Any], kind: str, properties: Mapping[str, 
         yield "a prefix without one for errors", name, without(to, "ErrorOutputPrefix")
     if properties.get("LoggingConfiguration", {}).get("Level"):
         yield "a resource that does not wait for its role's policy", name, without(path[:-1], "DependsOn")
+
+
+def _of_texts(name: str, path: list[Any], kind: str, properties: Mapping[str, Any]) -> Made:
+    """Yield texts that only their service parses."""
+    if kind == "AWS::Events::Rule":
+        yield from _of_rule(name, path, properties)
+    if kind == "AWS::CloudWatch::Dashboard":
+        yield "a text that is no JSON", name, at([*path, "DashboardBody"], always('{"widgets": ['))
+    if kind == "AWS::CloudWatch::CompositeAlarm":
+        for rule in ("ALARM((", 'ALARM("a") XOR ALARM("b")', 'ALARM("a") OR'):
+            yield (
+                "a rule of alarms that does not parse",
+                f"{name} {rule}",
+                at([*path, "AlarmRule"], always(rule)),
+            )
+    if kind in safeguards.DATA:
+        for policy in ("DeletionPolicy", "UpdateReplacePolicy"):
+            other = at([*path[:-1], policy], lambda old: "Delete" if old == "Retain" else "Retain")
+            yield "data kept or deleted against the settings", f"{name} {policy}", other
+
+
+def _of_rule(name: str, path: list[Any], properties: Mapping[str, Any]) -> Made:
+    if "ScheduleExpression" in properties:
+        for said in ("cron(0 25 * * ? *)", "cron(0 8 * * * *)", "rate(1 hours)", "rate(2 weeks)"):
+            schedule = at([*path, "ScheduleExpression"], always(said))
+            yield "a schedule that there is not", f"{name} {said}", schedule
+    for number, target in enumerate(properties.get("Targets", [])):
+        if "Input" in target:
+            cut = at([*path, "Targets", number, "Input"], lambda old: str(old)[:-1])
+            yield "a text that is no JSON", f"{name} {number}", cut
+    pattern = properties.get("EventPattern", {})
+    written = json.dumps(pattern)
+    if '"prefix"' in written:
+        wrong = json.loads(written.replace('"prefix"', '"prefixx"'))
+        yield "an operator that EventBridge does not know", name, at([*path, "EventPattern"], always(wrong))
+    for status in pattern.get("detail", {}).get("status", []):
+        wrong = json.loads(written.replace(f'"{status}"', f'"{misspelt(status)}"'))
+        yield "a status that there is not", f"{name} {status}", at([*path, "EventPattern"], always(wrong))
 
 
 _IA = {"Status": "Enabled", "Transitions": [{"StorageClass": "STANDARD_IA", "TransitionInDays": 7}]}
@@ -161,6 +201,12 @@ def of_mixups(template: Mapping[str, Any]) -> Made:
             )
     for name, each in resources.items():
         path = ["Resources", name, "Properties"]
+        if each["Type"] == "AWS::StepFunctions::StateMachine":
+            parts = each["Properties"].get("DefinitionString", {}).get("Fn::Join", ["", []])[1]
+            for number, part in enumerate(parts[1:], 1):
+                if str(parts[number - 1]).endswith(".dkr.ecr.") and part == {"Ref": "AWS::Region"}:
+                    fixed = at([*path, "DefinitionString", "Fn::Join", 1, number], always("us-east-1"))
+                    yield "an image of one region only", f"{name} {number}", fixed
         if "ServiceToken" in each.get("Properties", {}) and each["Type"].startswith("Custom::"):
             for other in functions:
                 if resources[other]["Properties"]["Handler"] == "framework.isComplete":

@@ -8,6 +8,7 @@ from typing import Any
 
 from stacks.checks.assemblies import Assembly
 from stacks.checks.result import Result
+from stacks.settings import load
 
 POLICIES = {
     "AWS::S3::Bucket": ("AWS::S3::BucketPolicy", "Bucket"),
@@ -16,6 +17,8 @@ POLICIES = {
 }
 """Resources whose own policies must refuse what comes without TLS, and where such a policy names them."""
 PLAIN_HTTP = '"aws:SecureTransport": "false"'
+DATA = ("AWS::S3::Bucket", "AWS::KMS::Key", "AWS::DynamoDB::Table")
+"""What the setting `retention` is about: pictures, models, decisions and the key that opens them."""
 VENDED = "/aws/vendedlogs/"
 """Log groups below it have one entry together: https://docs.aws.amazon.com/step-functions/latest/dg/bp-cwl.html."""
 OLD_TLS = '"NumericLessThan": {"s3:TlsVersion": 1.2}'
@@ -29,6 +32,15 @@ def check(assemblies: Sequence[Assembly]) -> Result:
         for stack, template in assembly.templates.items():
             count += len(template["Resources"])
             findings += [f"{stack} {each}" for each in _of_stack(template["Resources"])]
+        kept = load(assembly.settings, assembly.env, overlay=assembly.overlay).retention == "retain"
+        for kind in DATA:
+            findings += [
+                f"{stack} {name}: it has the policy {resource.get('DeletionPolicy')}, and the settings "
+                f"{'keep' if kept else 'delete'} data"
+                for stack, name, resource in assembly.resources(kind)
+                if (resource.get("DeletionPolicy"), resource.get("UpdateReplacePolicy"))
+                != ("Retain" if kept else "Delete",) * 2
+            ]
     return Result("safeguards", "resources: TLS, rotation, retention, own logs", count, tuple(findings))
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import botocore.session
 import pytest
 
 from stacks.checks import arguments, values
+from stacks.checks.model import matches
 
 MODEL = "arn:aws:states:::sagemaker:createModel"
 GIVEN = {"ModelName": "a", "ExecutionRoleArn": "arn:aws:iam::123456789012:role/any"}
@@ -34,6 +36,14 @@ def test_what_fits_is_left_alone() -> None:
         ({"VpcConfig": {"SecurityGroupIds": [], "Subnets": ["subnet-1"]}}, "a list of 0, outside 1…5"),
         ({"Tags": [{"Key": "a"}]}, "Tags[0].Value is missing"),
         ({"ModelName": "a" * 300_000}, "larger than 262144 bytes"),
+        # Patterns with classes of characters, which Python's own expressions do not know.
+        ({"Tags": [{"Key": "a*b;", "Value": "c"}]}, "Tags[0].Key is 'a*b;' and does not match"),
+        ({"Tags": [{"Key": "a", "Value": "x<y>"}]}, "Tags[0].Value is 'x<y>' and does not match"),
+        (
+            {"PrimaryContainer": {"Environment": {"A-B C": "d"}}},
+            "Environment's key is 'A-B C' and does not match",
+        ),
+        ({"PrimaryContainer": {"Environment": {"A" * 1025: "d"}}}, "outside"),
     ],
 )
 def test_what_does_not_fit_is_named(wrong: dict[str, Any], said: str) -> None:
@@ -48,6 +58,23 @@ def test_an_optimized_integration_takes_any_json_where_the_service_takes_text() 
     given = {"QueueUrl": "https://sqs", "MessageBody": {"a": 1}}
     assert _said("arn:aws:states:::sqs:sendMessage", **given) == []
     assert _said("arn:aws:states:::aws-sdk:sqs:sendMessage", **{**given, "QueueUrl": 1}) != []
+    assert _said("arn:aws:states:::sqs:sendMessage", QueueUrl="https://sqs") == ["MessageBody is missing"]
+
+
+def test_every_pattern_of_the_services_that_are_used_can_be_read() -> None:
+    session = botocore.session.get_session()
+    used = ("sagemaker", "dynamodb", "sns", "sqs", "lambda", "cloudwatch", "stepfunctions", "s3", "firehose")
+    patterns = {
+        str(model.shape_for(name).metadata["pattern"])
+        for model in map(session.get_service_model, (*used, "application-autoscaling"))
+        for name in model.shape_names
+        if "pattern" in model.shape_for(name).metadata
+    }
+    assert len(patterns) > 100
+    for pattern in patterns:
+        matches(pattern, "a")
+    assert matches(r"[\p{L}\p{N}]+", "é1")
+    assert not matches(r"[\p{L}\p{N}]+", "-")
 
 
 def _with(assigned: dict[str, Any], resource: str, **given: Any) -> list[str]:

@@ -1,0 +1,102 @@
+"""What Tasks give to code of ours is what that code reads, and what they take of its answers is there."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from stacks.checks import payloads, words
+from stacks.checks.rendering import Machine
+
+HANDLERS = {
+    "Smoke": "lambda_src.smoke_test.handler.handler",
+    "Pack": "lambda_src.package_model.handler.handler",
+}
+PROCESSING = "arn:aws:states:::sagemaker:createProcessingJob.sync"
+TRAINING = "arn:aws:states:::sagemaker:createTrainingJob.sync"
+SEARCH = "arn:aws:states:::sagemaker:createHyperParameterTuningJob.sync"
+FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:"
+
+
+def _machine(**states: dict[str, Any]) -> Machine:
+    return Machine("stack", "Machine", "STANDARD", json.dumps({"States": states}))
+
+
+def _said(resource: str, given: dict[str, Any], assigned: dict[str, Any] | None = None) -> list[str]:
+    task = {"Type": "Task", "Resource": resource, "Arguments": given, "Assign": assigned or {}}
+    ((_, said),) = payloads.of_machine(_machine(Task=task), HANDLERS)
+    return said
+
+
+def _job(*words: str) -> dict[str, Any]:
+    return {"AppSpecification": {"ContainerArguments": list(words)}}
+
+
+STAGE = ("stage.py", "--source", "cifar100")
+
+
+@pytest.mark.parametrize(
+    ("resource", "given", "said"),
+    [
+        (FUNCTION + "Smoke", {"evaluation_uri": "a", "test_uri": "b"}, ""),
+        (FUNCTION + "Smoke", {"evaluation_uri": "a", "testuri": "b"}, "does not read 'testuri'"),
+        (FUNCTION + "Smoke", {"evaluation_uri": "a"}, "reads 'test_uri', which is not given"),
+        (FUNCTION + "Other", {"a": 1}, "it calls no function of this deployment"),
+        (PROCESSING, _job(*STAGE), ""),
+        (PROCESSING, _job(*STAGE, "--md5", "{% $md5 %}"), ""),
+        (PROCESSING, _job("stages.py", "--source", "folder"), "there is no stages.py"),
+        (PROCESSING, _job("stage.py", "--source", "cloud"), "and not one of folder, cifar100, drawings"),
+        (PROCESSING, _job("stage.py", "--sources", "folder"), "has no option --sources"),
+        (PROCESSING, _job("stage.py", "--seed", "1"), "needs --source"),
+        (PROCESSING, _job(*STAGE, "--seed"), "an option without a value"),
+        (PROCESSING, {}, "its command line is no list"),
+        (TRAINING, {"HyperParameters": {"target-error": "0.01", "sagemaker_program": "train.py"}}, ""),
+        (TRAINING, {"HyperParameters": {"targeterror": "0.01"}}, "no hyperparameter 'targeterror'"),
+        (TRAINING, {"HyperParameters": {"epochs": "many"}}, "epochs"),
+        (TRAINING, {"HyperParameters": {"epoch": "{% $epochs %}"}}, "no hyperparameter 'epoch'"),
+        (TRAINING, {"HyperParameters": {"sagemaker_program": "trains.py"}}, "there is no trains.py"),
+        (
+            SEARCH,
+            {
+                "TrainingJobDefinition": {"StaticHyperParameters": {}},
+                "HyperParameterTuningJobConfig": {
+                    "ParameterRanges": {"ContinuousParameterRanges": [{"Name": "learningrate"}]}
+                },
+            },
+            "no hyperparameter 'learningrate' to try",
+        ),
+    ],
+)
+def test_what_code_of_ours_would_refuse_is_found(resource: str, given: dict[str, Any], said: str) -> None:
+    found = _said(resource, given)
+    assert any(said in each for each in found) if said else found == []
+
+
+def test_a_field_that_a_function_does_not_answer_with_is_found() -> None:
+    given = {"training_artifact": "a", "run": "b"}
+    assert _said(FUNCTION + "Pack", given, {"archive": "{% $states.result.archive_uri %}"}) == []
+    (said,) = _said(FUNCTION + "Pack", given, {"archive": "{% $states.result.archive %}"})
+    assert said == "its function answers with no 'archive'"
+
+
+@pytest.mark.parametrize(
+    ("condition", "said"),
+    [
+        ("{% $status = 'InService' or $status in ['None', 'Failed'] %}", []),
+        ("{% $status = 'InServise' %}", ["Choose: $status is never 'InServise'"]),
+        ("{% $status in ['Failed', 'OutOfServise'] %}", ["Choose: $status is never 'OutOfServise'"]),
+        ("{% $other = 'whatever' %}", []),
+    ],
+)
+def test_a_word_that_a_service_never_says_is_found(condition: str, said: list[str]) -> None:
+    ask = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::aws-sdk:sagemaker:describeEndpoint",
+        "Assign": {"status": "{% $states.result.EndpointStatus %}", "other": "{% $states.input %}"},
+    }
+    begin = {"Type": "Pass", "Assign": {"status": "{% 'None' %}"}}
+    choose = {"Type": "Choice", "Choices": [{"Condition": condition, "Next": "Ask"}]}
+    found = words.of_machine(_machine(Begin=begin, Ask=ask, Choose=choose))
+    assert [each for one in found for each in one] == said
