@@ -76,6 +76,11 @@ REASONS: tuple[Reason, ...] = (
         "Executions are named at run time, and a machine's own role cannot name the machine in a circle.",
     ),
     (
+        rf"{IAM5}\[Resource::arn:.*:states:.*:execution:.*:retrain-\*\]",
+        r".*/AnalysisWorkflow/Role/.*",
+        "The trainings that an analysis has started are named at run time, all of one machine and by one prefix.",
+    ),
+    (
         rf"{IAM5}\[Resource::<\w+\.Arn>:\*\]",
         r".*/(Workflow/(Machine/)?Role|TrainOnDeploy/(Starting|Waiting|Provider/waiter-state-machine/Role))/.*",
         "Step Functions and CDK's provider may call any version of this one function.",

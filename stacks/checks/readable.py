@@ -20,6 +20,8 @@ _TEXTS = {
     "Fn::GetAtt": ("", "."),
     "Fn::ImportValue": ("ImportValue ", ""),
     "Fn::FindInMap": ("FindInMap ", " "),
+    "Fn::Select": ("Select ", " "),
+    "Fn::Split": ("Split ", " "),
     "Fn::Join": ("", ""),
 }
 """Functions that read as a text: what stands before their arguments and between them."""
@@ -29,9 +31,9 @@ _OF_CDK = ("aws:cdk:", "aws:asset:")
 def readable(value: Any) -> Any:
     """Return a value with its intrinsics written as `Fn::Sub` would have them.
 
-    `${Name}` is a `Ref` and `${Name.Attribute}` a `Fn::GetAtt`; `${ImportValue …}` and `${FindInMap …}` are
-    what CloudFormation allows in no text. A dollar and a brace that were text before become `${!`, so that two
-    templates that differ never read the same. What cannot be a text stays as it is.
+    `${Name}` is a `Ref` and `${Name.Attribute}` a `Fn::GetAtt`; `${ImportValue …}`, `${FindInMap …}`
+    and their like are what CloudFormation allows in no text. A dollar and a brace that were text before become
+    `${!`, so that two templates that differ never read the same. What cannot be a text stays as it is.
     """
     if isinstance(value, str):
         return value.replace("${", "${!")
@@ -53,7 +55,10 @@ def _text(key: str, inner: Any) -> str | None:
     if key not in _TEXTS:
         return None
     parts = inner[1] if key == "Fn::Join" else inner
-    given = [readable(each) for each in (parts if isinstance(parts, list) else [parts])]
+    given = [
+        str(each) if isinstance(each, int) else readable(each)
+        for each in (parts if isinstance(parts, list) else [parts])
+    ]
     if not all(isinstance(each, str) for each in given):
         return None
     if key == "Fn::Join":

@@ -64,13 +64,13 @@ def _definition(make: Tasks, context: Context, failed: sfn.IChainable) -> sfn.IC
             "trainingArtifact": expression("$champion.training_artifact"),
         },
     ).next(packaging)
-    back = rollback(make, context, rollout)
+    back, away = rollback(make, context, rollout), pause.pause(make, context, well)
     start = sfn.Choice.jsonata(make.scope, "WhereToStart")
     for condition, then in (
         ("$start in ['pause', 'resume', 'rollback'] and $champion.run = ''", _no_champion(make, failed)),
-        ("$start = 'pause'", pause.pause(make, context, well)),
+        ("$start = 'pause'", away),
         ("$start = 'resume'", pause.resume(make, rollout.look)),
-        ("$start = 'settle'", settle(make, context, back, rollout.scale, well)),
+        ("$start = 'settle'", settle(make, context, back, rollout.scale, away, well)),
         ("$pausedAt != ''", _paused(make, context, failed)),
         ("$start = 'rollback'", back),
         ("$start = 'package' and $champion.run != ''", reuse),

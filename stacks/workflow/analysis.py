@@ -30,6 +30,7 @@ def analyse(make: Tasks, context: AnalysisContext) -> sfn.IChainable:
     steps = (
         _read_state,
         _read_retraining,
+        _read_paused,
         _read_trained,
         _read_champion,
         _job,
@@ -66,8 +67,12 @@ def _read_state(make: Tasks, context: AnalysisContext) -> State:
 
 
 def _read_retraining(make: Tasks, context: AnalysisContext) -> State:
-    fields = ("at", "run", "trigger", "reason", "started_at")
+    fields = ("at", "run", "trigger", "reason", "started_at", "tries")
     return _read_item(make, context, "ReadRetraining", "retraining", fields)
+
+
+def _read_paused(make: Tasks, context: AnalysisContext) -> State:
+    return _read_item(make, context, "ReadPaused", "paused", ("paused_at",))
 
 
 def _read_trained(make: Tasks, context: AnalysisContext) -> State:

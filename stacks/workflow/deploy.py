@@ -15,9 +15,9 @@ from stacks.workflow.endpoint import delete, describe, find, keep_instances, pau
 from stacks.workflow.outcome import fail
 from stacks.workflow.pause import forget
 from stacks.workflow.register import endpoint_config
-from stacks.workflow.scaling import off, scale
+from stacks.workflow.scaling import Scaling, off, scale
 from stacks.workflow.tasks import State, Tasks, seconds
-from stacks.workflow.undo import IN_WORDS, Undo, approve, undo
+from stacks.workflow.undo import IN_WORDS, Undo, approve, leave, undo
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def deploy(make: Tasks, context: Context, done: sfn.IChainable, failed: sfn.ICha
             undoing.reject,
         ),
     ).otherwise(unscaled)
-    look.next(_create_or_update(changing, context, look, _arrive(make, context, scaling.on, undoing)))
+    look.next(_create_or_update(changing, context, look, _arrive(make, context, scaling, undoing)))
     configure = endpoint_config(make, context).next(ringing)
     ringing.next(alarmed)
     return Rollout(configure, ringing, unscaled, scaling.on)
@@ -121,16 +121,22 @@ def _create_or_update(make: Tasks, context: Context, look: State, wait: sfn.ICha
     return choose
 
 
-def _arrive(make: Tasks, context: Context, done: sfn.IChainable, undoing: Undo) -> sfn.IChainable:
+def _arrive(make: Tasks, context: Context, scaling: Scaling, undoing: Undo) -> sfn.IChainable:
     """Wait for the endpoint; smoke-test what it serves, and record it."""
+    done, failed = scaling.on, scaling.again
     # From here on the endpoint may serve the new model: what fails must put the champion back.
     rolling = make.leading_to(undoing.start, caught=IN_WORDS)
     wait = pause(make, "WaitForEndpoint")
     ask = describe(rolling, context, "DescribeEndpoint")
     resumed = sfn.Choice.jsonata(make.scope, "Resuming")
+    resumed.when(sfn.Condition.jsonata(expression("$start = 'resume'")), forget(make, context).next(done))
     resumed.when(
-        sfn.Condition.jsonata(expression("$start = 'resume'")), forget(make, context).next(done)
-    ).otherwise(approve(rolling, context).next(record(rolling, context)).next(done))
+        # A run that was ended has left it: it stays what it was said to be, on trial or not, approved or not.
+        sfn.Condition.jsonata(expression("$package = $champion.model_package_arn")),
+        sfn.Pass.jsonata(make.scope, "ChampionRestored", assign={"status": "settled"}).next(done),
+    )
+    recorded = record(rolling, context).next(leave(make.leading_to(failed, caught=IN_WORDS), context, done))
+    resumed.otherwise(approve(rolling, context).next(recorded))
     arrived = sfn.Choice.jsonata(make.scope, "EndpointInService")
     shadowing = sfn.Choice.jsonata(make.scope, "Shadowing")
     shadowing.when(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import aws_cdk as cdk
 from aws_cdk import aws_stepfunctions as sfn
 from aws_cdk import aws_stepfunctions_tasks as tasks
 
@@ -11,6 +12,11 @@ from stacks.workflow.analysis_context import COMMITTED_ALREADY, NOTHING, Analysi
 from stacks.workflow.context import RUN, expression
 from stacks.workflow.tasks import State, Tasks, seconds
 from stacks.workflow.undo import DESCRIPTION_LIMIT
+
+Condition = tuple[str, dict[str, str], dict[str, str]]
+"""Of DynamoDB: the expression, its names and its values."""
+MOST_TRIES = 3
+"""Trainings in a row that come to no verdict, before the cool-down holds for what asked for them: they cost, too."""
 
 
 def _end(
@@ -127,9 +133,24 @@ def wanted(make: Tasks, context: AnalysisContext) -> sfn.IChainable:
         catch={"Sfn.ExecutionAlreadyExistsException": started},
     )
     start.next(started)
-    take = _take_cooldown(make, context, end("CoolingDown", "too soon after the last one"))
+    cooling = end("CoolingDown", "too soon after the last one")
+    limit = expression(f"$fromMillis($toMillis($now()) - {watched.cooldown_hours * 3_600_000})")
+    past: Condition = ("attribute_not_exists(id) OR #at < :limit", {"#at": "at"}, {":limit": limit})
+    same: Condition = ("#run = :last", {}, {":last": expression("$retraining.run")})
+    take = _take(make, context, "TakeCooldown", "1", past, cooling)
+    tried = expression("$string($refused ? $tries : $tries + 1)")
+    retry = _take(make, context, "TakeAnotherTry", tried, same, cooling)
+    for state in (take, retry):
+        state.next(start)
     again = sfn.Pass.jsonata(make.scope, "TakeUpRetraining", assign={"due": expression("$retraining")})
     choice = sfn.Choice.jsonata(make.scope, "RetrainingWanted")
+    choice.when(
+        # Nothing trains meanwhile: the run would fail, and use the cool-down up.
+        sfn.Condition.jsonata(
+            expression(f"$paused.paused_at != '{NOTHING}' and $found.retrain.wanted = true")
+        ),
+        end("RetrainingPaused", "paused"),
+    )
     choice.when(
         # One that was killed in between would have kept the traffic waiting for the whole cool-down.
         sfn.Condition.jsonata(
@@ -137,14 +158,63 @@ def wanted(make: Tasks, context: AnalysisContext) -> sfn.IChainable:
         ),
         again.next(start),
     )
-    choice.when(sfn.Condition.jsonata(expression("$found.retrain.wanted = true")), take.next(start))
+    choice.when(
+        sfn.Condition.jsonata(
+            expression(f"$found.retrain.wanted = true and $retraining.started_at != '{NOTHING}'")
+        ),
+        _what_became(make, context, take, retry),
+    )
+    choice.when(sfn.Condition.jsonata(expression("$found.retrain.wanted = true")), take)
     choice.otherwise(end("Analysed", "not called for"))
     return choice
 
 
-def _take_cooldown(make: Tasks, context: AnalysisContext, cooling: sfn.IChainable) -> State:
-    """Make a state that takes the right to start a training, unless somebody has had it a short while ago."""
-    hours = context.settings.monitoring.cooldown_hours
+def _what_became(
+    make: Tasks, context: AnalysisContext, take: sfn.IChainable, retry: sfn.IChainable
+) -> sfn.IChainable:
+    """Ask how the training ended that was started last: one that came to no verdict may be tried again at once."""
+    machine = cdk.Fn.select(6, cdk.Fn.split(":", context.training_machine_arn))
+    started = context.arn("states", f"execution:{machine}:retrain-")
+    ask = make.aws(
+        "DescribeRetraining",
+        "sfn:describeExecution",
+        {"ExecutionArn": expression(f"'{started}' & $retraining.run")},
+        resources=[f"{started}*"],
+        assign={
+            "ended": expression("$states.result.Status"),
+            "tries": expression(f"$retraining.tries = '{NOTHING}' ? 1 : $number($retraining.tries)"),
+            # It began nothing, and so is no try.
+            "refused": expression(
+                "$exists($states.result.Error) and $states.result.Error in ['LockedError', 'PausedError']"
+            ),
+        },
+        catch={"Sfn.ExecutionDoesNotExistException": take},
+    )
+    died = sfn.Choice.jsonata(make.scope, "RetrainingDied")
+    died.when(
+        sfn.Condition.jsonata(
+            expression(
+                f"$ended in ['FAILED', 'TIMED_OUT', 'ABORTED'] and ($refused or $tries < {MOST_TRIES})"
+            )
+        ),
+        retry,
+    ).otherwise(take)
+    return ask.next(died)
+
+
+def _take(
+    make: Tasks,
+    context: AnalysisContext,
+    name: str,
+    tries: str,
+    condition: Condition,
+    cooling: sfn.IChainable,
+) -> State:
+    """Make a state that takes the right to start a training, unless somebody else has it.
+
+    The condition comes with its names and its values; a repetition of the same run has the right already.
+    """
+    when, names, values = condition
     due = {
         "run": expression(RUN),
         "trigger": expression("$found.retrain.trigger"),
@@ -152,20 +222,19 @@ def _take_cooldown(make: Tasks, context: AnalysisContext, cooling: sfn.IChainabl
     }
     take = tasks.DynamoPutItem.jsonata(
         make.scope,
-        "TakeCooldown",
+        name,
         table=context.table,
         item={
             "id": tasks.DynamoAttributeValue.from_string("retraining"),
             "at": tasks.DynamoAttributeValue.from_string(expression("$now()")),
+            "tries": tasks.DynamoAttributeValue.from_string(tries),
             **{key: tasks.DynamoAttributeValue.from_string(value) for key, value in due.items()},
         },
-        condition_expression="attribute_not_exists(id) OR #at < :limit OR #run = :own",
-        expression_attribute_names={"#at": "at", "#run": "run"},
+        condition_expression=f"{when} OR #run = :own",
+        expression_attribute_names={**names, "#run": "run"},
         expression_attribute_values={
-            ":limit": tasks.DynamoAttributeValue.from_string(
-                expression(f"$fromMillis($toMillis($now()) - {hours * 3_600_000})")
-            ),
-            ":own": tasks.DynamoAttributeValue.from_string(expression(RUN)),
+            key: tasks.DynamoAttributeValue.from_string(value)
+            for key, value in {**values, ":own": expression(RUN)}.items()
         },
         assign={"due": due},
         task_timeout=seconds(30),

@@ -1,4 +1,4 @@
-"""Put the champion back behind an endpoint that a run which was ended has left with another model."""
+"""Put in order what a run that was ended has left: the champion behind the endpoint, or none where it is paused."""
 
 from __future__ import annotations
 
@@ -11,12 +11,18 @@ from stacks.workflow.tasks import Tasks
 
 
 def settle(
-    make: Tasks, context: Context, again: sfn.IChainable, on: sfn.IChainable, done: sfn.IChainable
+    make: Tasks,
+    context: Context,
+    again: sfn.IChainable,
+    on: sfn.IChainable,
+    away: sfn.IChainable,
+    done: sfn.IChainable,
 ) -> sfn.IChainable:
     """Wait until the endpoint changes no more, and look whether it serves the champion.
 
     If not, or if there is none though it is not paused, roll the champion out by `again`, as a rollback would; if so,
-    scale it by `on`, which the run may have switched off. Without a champion there is nothing to do.
+    scale it by `on`, which the run may have switched off. Where it is paused, the endpoint of a resumption that was
+    ended goes by `away`: nothing would take images to it, and it costs. Without a champion there is nothing to do.
     """
     settled = {"status": "settled", "gate": {"accuracy": 0, "reason": "The endpoint serves the champion."}}
     nothing = sfn.Pass.jsonata(
@@ -45,6 +51,7 @@ def settle(
     found = sfn.Choice.jsonata(make.scope, "Unsettled")
     found.when(sfn.Condition.jsonata(expression("$endpointStatus = 'None' and $pausedAt != ''")), nothing)
     found.when(sfn.Condition.jsonata(expression("$endpointStatus = 'None'")), take)
+    found.when(sfn.Condition.jsonata(expression("$pausedAt != ''")), away)
     found.when(
         sfn.Condition.jsonata(expression(endpoint.AT_REST)),
         ask.next(serves),

@@ -111,8 +111,21 @@ def _added(why: str) -> dict[str, object]:
 
 def approve(make: Tasks, context: Context) -> State:
     """Make a state that says in the registry that a version serves, whatever was said of it before."""
-    said = "'The champion since ' & $now() & ': ' & $reason"
+    said = "'Became the champion at ' & $now() & ': ' & $reason"
     return judge(make, context, "ApprovePackage", "Approved", said)
+
+
+def leave(make: Tasks, context: Context, then: sfn.IChainable) -> sfn.IChainable:
+    """Say in the registry of the champion that somebody went back from it, so that no bare rollback comes to it again.
+
+    What the live check goes back from is marked before, and what a better one follows stays good.
+    """
+    said = "'RolledBackError: left at ' & $now() & ' by a rollback to ' & $package"
+    mark = judge(make, context, "RejectLeft", "Rejected", said, package="$champion.model_package_arn")
+    mark.next(then)
+    left = sfn.Choice.jsonata(make.scope, "LeftByHand")
+    left.when(sfn.Condition.jsonata(expression("$reason = 'rollback' and $champion.run != ''")), mark)
+    return left.otherwise(then)
 
 
 def _reject(make: Tasks, context: Context) -> State:
@@ -128,13 +141,14 @@ def judge(
     said: str,
     *,
     assign: Mapping[str, Any] | None = None,
+    package: str = "$package",
 ) -> State:
-    """Make a state that says in the registry what became of the run's version, and why; `said` is JSONata."""
+    """Make a state that says in the registry what became of a version, and why; `said` and `package` are JSONata."""
     return make.aws(
         name,
         "sagemaker:updateModelPackage",
         {
-            "ModelPackageArn": expression("$package"),
+            "ModelPackageArn": expression(package),
             "ModelApprovalStatus": status,
             # SageMaker takes one line.
             "ApprovalDescription": expression(

@@ -11,10 +11,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from typer.testing import CliRunner
 
 from localcloud.cdk import run_cdk
+from localcloud.processes import belonging
 from scones import cli, state, target
 from tests.integration.workflow.conftest import OVERLAY, PREFIX, ROOT, Deployment, standing, until
 from tests.integration.workflow.traffic import Labelled, analysed, at_dusk, classify, drawings, ringing
@@ -60,17 +62,53 @@ def right(cloud: Deployment, pictures: Sequence[Labelled]) -> float:
     return found / len(pictures)
 
 
-def ended(cloud: Deployment) -> dict[str, Any]:
-    """Wait for the end of the training that the analysis started."""
-    client = cloud.client("stepfunctions")
+def trainings(cloud: Deployment) -> list[dict[str, Any]]:
+    """Return the trainings that analyses have started, the newest first."""
+    machine = cloud.outputs["TrainingStateMachineArn"]
+    listed = cloud.client("stepfunctions").list_executions(stateMachineArn=machine)["executions"]
+    return [dict(each) for each in listed if each["name"].startswith("retrain-")]
+
+
+def ended(cloud: Deployment, of: int) -> dict[str, Any]:
+    """Wait for the end of the newest of so many trainings that analyses started."""
 
     def found() -> dict[str, Any] | None:
-        machine = cloud.outputs["TrainingStateMachineArn"]
-        listed = client.list_executions(stateMachineArn=machine)["executions"]
-        own = [each for each in listed if each["name"].startswith("retrain-") and each["status"] != "RUNNING"]
-        return dict(client.describe_execution(executionArn=own[0]["executionArn"])) if own else None
+        own = trainings(cloud)
+        if len(own) < of or own[0]["status"] == "RUNNING":
+            return None
+        client = cloud.client("stepfunctions")
+        return dict(client.describe_execution(executionArn=own[0]["executionArn"]))
 
     return until(found, 600, "the end of the training")
+
+
+def process(cloud: Deployment, script: str) -> psutil.Process:
+    """Wait for the process of a job, and return it."""
+
+    def found() -> psutil.Process | None:
+        for each in belonging(cloud.instance.identity):
+            try:
+                if any(word.endswith(script) for word in each.cmdline()):
+                    return each
+            except psutil.Error:
+                continue
+        return None
+
+    return until(found, 120, f"the job of {script}")
+
+
+def stopped(cloud: Deployment, own: target.Target) -> None:
+    """Stop the execution while its data is staged; what follows an ended run comes to its end, too."""
+    process(cloud, "stage.py")
+    (running,) = trainings(cloud)
+    cloud.client("stepfunctions").stop_execution(executionArn=running["executionArn"])
+    until(lambda: state.history(own)[0]["reason"] == "settle" or None, 120, "the look at what it left")
+
+
+def job_killed(cloud: Deployment, own: target.Target) -> None:
+    """Kill the training job's process."""
+    process(cloud, "train.py").kill()
+    assert ended(cloud, of=2)["status"] == "FAILED"
 
 
 def test_drift_leads_to_a_better_champion_with_no_hand_on_it(
@@ -90,7 +128,12 @@ def test_drift_leads_to_a_better_champion_with_no_hand_on_it(
         assert {"InputDrift", "any"} <= ringing(cloud)
     assert said["retraining"] == "started", said
 
-    run = ended(cloud)
+    # It is killed twice, in two of its steps: the next analysis starts it again, without waiting for the cool-down.
+    for death in (stopped, job_killed):
+        death(cloud, own)
+        said = analysed(cloud)
+        assert said["retraining"] == "started", said
+    run = ended(cloud, of=3)
     assert run["status"] == "SUCCEEDED", (run.get("error"), run.get("cause"))
     output = json.loads(run["output"])
     assert (output["status"], output["started_by"]) == ("promoted", "drift"), output
@@ -99,6 +142,10 @@ def test_drift_leads_to_a_better_champion_with_no_hand_on_it(
     assert after["dataset_version"] != before["dataset_version"]
     newest = state.history(own)[0]
     assert (newest["reason"], newest["status"]) == ("drift", "promoted")
+    # Killed trainings have counted no picture twice.
+    key = f"vehicles/{after['dataset_version']}/manifest.json"
+    body = cloud.client("s3").get_object(Bucket=cloud.outputs["DatasetsBucketName"], Key=key)["Body"]
+    assert json.load(body)["reviewed"] == 2 * WINDOW
 
     learnt = right(cloud, unseen)
     REPORT.parent.mkdir(exist_ok=True)

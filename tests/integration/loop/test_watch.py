@@ -26,7 +26,7 @@ from scones import pausing, state, versions
 from scones.runs import run
 from scones.target import of_instance
 from tests.integration.loop.archives import with_app
-from tests.integration.workflow.conftest import OVERLAY, ROOT, Deployment, standing, until
+from tests.integration.workflow.conftest import OVERLAY, PREFIX, ROOT, Deployment, standing, until
 from tests.integration.workflow.scenarios import throws
 from tests.integration.workflow.traffic import Labelled, analysed, classify, drawings, ringing
 from tests.integration.workflow.traffic import state as remembered
@@ -221,11 +221,28 @@ def test_a_new_model_that_its_first_traffic_speaks_against_is_rolled_back(cloud:
     said = analysed(cloud)
     assert (said["rollback"], said["retraining"]) == ("started", "not called for"), said
     machine, states = cloud.outputs["TrainingStateMachineArn"], cloud.client("stepfunctions")
-    (back,) = [
-        each["executionArn"]
-        for each in states.list_executions(stateMachineArn=machine)["executions"]
-        if each["name"].startswith("rollback-")
-    ]
+
+    def rollbacks() -> list[str]:
+        """Return the rollbacks that analyses started, the newest first."""
+        listed = states.list_executions(stateMachineArn=machine)["executions"]
+        return [each["executionArn"] for each in listed if each["name"].startswith("rollback-")]
+
+    # It dies in the middle: the condemned model comes back, stays condemned and on trial, and is gone back from again.
+    condemned = state.item(target, "champion")
+    (dying,) = rollbacks()
+    sagemaker = cloud.client("sagemaker")
+    until(
+        lambda: sagemaker.describe_endpoint(EndpointName=PREFIX)["EndpointStatus"] == "Updating" or None,
+        60,
+        "the rollout",
+    )
+    states.stop_execution(executionArn=dying)
+    until(lambda: state.history(target)[0]["reason"] == "settle" or None, 300, "the look at what it left")
+    assert state.item(target, "champion") == condemned
+    (rejected,) = [each for each in versions.versions(target) if each.arn == waiting.arn]
+    assert rejected.status == "Rejected"
+    assert analysed(cloud)["rollback"] == "started"
+    back = next(each for each in rollbacks() if each != dying)
     assert status(cloud, back) == "SUCCEEDED"
     assert state.item(target, "champion")["run"] == champion["run"]
     assert state.history(target)[0]["reason"] == "live-check"

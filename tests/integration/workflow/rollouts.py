@@ -85,6 +85,7 @@ ROLLOUTS = (
     ),
     Scenario("went-back", "training", "RolloutError", _champion(DescribeEndpoint=[ROLLED_BACK])),
     Scenario("rollback", "training", "SUCCEEDED", _back(), _BACK),
+    Scenario("rollback-by-hand", "training", "SUCCEEDED", _back(), {**_BACK, "reason": "rollback"}),
     Scenario(
         "rollback-anew",
         "training",
@@ -150,6 +151,16 @@ ROLLOUTS = (
         "training",
         "SUCCEEDED",
         _paused(FindUnsettled=[gives(Endpoints=[])]),
+        {"start": "settle"},
+    ),
+    Scenario(
+        "settle-half-resumed",
+        "training",
+        "SUCCEEDED",
+        _paused(
+            FindUnsettled=[endpoint("Creating")],
+            FindEndpointToPause=[endpoint("InService"), gives(Endpoints=[])],
+        ),
         {"start": "settle"},
     ),
     Scenario(

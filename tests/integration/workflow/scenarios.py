@@ -85,7 +85,15 @@ def _usual_training(arn: str) -> Answers:
             "RecordChampion",
         ),
         *("ReleaseLock", "ReleaseLockAfterFailure", "NotifyFailure", "DeleteRejectedModel"),
-        *("ReadPaused", "RecordRun", "RecordFailure", "RecordRejection", "RejectPackage", "ApprovePackage"),
+        *(
+            "ReadPaused",
+            "RecordRun",
+            "RecordFailure",
+            "RecordRejection",
+            "RejectPackage",
+            "ApprovePackage",
+            "RejectLeft",
+        ),
         *(
             "RemoveEndpointConfig",
             "RestoreChampion",
@@ -154,6 +162,10 @@ CHAMPION = {
 }
 HELD = [gives(Item={"execution_arn": {"S": "arn:aws:states:us-east-1:000000000000:execution:m:holder"}})]
 TAKEN = throws("DynamoDB.ConditionalCheckFailedException")
+STARTED = {name: {"S": "2026-01-01T00:00:00Z"} for name in ("at", "started_at")} | {
+    "run": {"S": "aaaabbbbcccc"}
+}
+"""A training that an analysis has started."""
 IMAGE = {"bucket": "inbound", "key": "vehicles/a b.png", "version_id": "v1", "size": 1000}
 ANSWER = {
     "class": "bicycle",
@@ -202,6 +214,9 @@ def _usual_analysis() -> Answers:
         *(
             "ReadState",
             "ReadRetraining",
+            "ReadPaused",
+            "TakeAnotherTry",
+            "DescribeRetraining",
             "ReadTrained",
             "ReadChampion",
             "RejectChampion",
@@ -222,6 +237,17 @@ def _found(*, wanted: bool = False, back: bool = False) -> Answer:
     rollback = {"wanted": back, "reason": "The first judged window says drift of what the model answers."}
     found = {"windows": [], "shadow": None, "metrics": [metric], "retrain": retrain, "rollback": rollback}
     return gives(Body=json.dumps({**found, "serving": CHAMPION["run"]["S"]}))
+
+
+def _tried(became: Answer, tries: str, **more: list[Answer]) -> Callable[[str], Answers]:
+    """With a training that an analysis has started before."""
+    before = gives(Item={**STARTED, "tries": {"S": tries}})
+    asked: Answers = {
+        "ReadAnalysis": [_found(wanted=True)],
+        "ReadRetraining": [before],
+        "DescribeRetraining": [became],
+    }
+    return lambda arn: {**asked, **more}
 
 
 def _held(*holder: Answer, **more: list[Answer]) -> Callable[[str], Answers]:
@@ -330,6 +356,36 @@ SCENARIOS = (
                 gives(Item={"at": {"S": "2026-01-01T00:00:00Z"}, "run": {"S": "aaaabbbbcccc"}})
             ],
             "StartRetraining": [throws("Sfn.ExecutionAlreadyExistsException")],
+        },
+    ),
+    *(
+        Scenario(
+            f"tried-before-{name}",
+            "analysis",
+            "SUCCEEDED",
+            _tried(answer, tries),
+        )
+        for name, answer, tries in (
+            ("died", gives(Status="ABORTED"), ""),
+            ("refused", gives(Status="FAILED", Error="PausedError"), "3"),
+            ("thrice", gives(Status="FAILED", Error="States.TaskFailed"), "3"),
+            ("well", gives(Status="SUCCEEDED"), "1"),
+            ("unknown", throws("Sfn.ExecutionDoesNotExistException"), "1"),
+        )
+    ),
+    Scenario(
+        "taken-meanwhile",
+        "analysis",
+        "SUCCEEDED",
+        _tried(gives(Status="TIMED_OUT"), "1", TakeAnotherTry=[TAKEN]),
+    ),
+    Scenario(
+        "drifting-paused",
+        "analysis",
+        "SUCCEEDED",
+        lambda arn: {
+            "ReadAnalysis": [_found(wanted=True)],
+            "ReadPaused": [gives(Item={"paused_at": {"S": "2026-01-01T00:00:00Z"}})],
         },
     ),
     Scenario(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from scones import pausing, state, versions
-from scones.errors import SconesError, TrainingError
+from scones.errors import SconesError, TrainingError, VersionError
 from scones.overview import overview
 from scones.runs import run, under_way
 from scones.target import Target, of_instance
@@ -194,7 +194,15 @@ def test_a_rollback_restores_the_earlier_answers(
     assert newer != first
     champion = state.item(target, "champion")
     assert (champion["run"], champion["reason"]) == (older.run, "rollback")
-    assert [each.status for each in versions.versions(target) if each.live] == ["Approved"]
+    found = versions.versions(target)
+    assert [each.status for each in found if each.live] == ["Approved"]
+    # What was left is not come back to, unless it is named.
+    (left,) = [each for each in found if not each.live]
+    assert left.status == "Rejected"
+    assert f"by a rollback to {older.arn}" in left.why
+    with pytest.raises(VersionError, match="no good version before"):
+        versions.choose(found, None)
+    assert versions.choose(found, left.version) == left
 
 
 def test_a_paused_endpoint_loses_nothing(deployment: Deployment, target: Target) -> None:
