@@ -11,6 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from stacks.data_sources import ARGUMENT_LIMIT, Data, Strict
+from stacks.guarding import ARRIVAL_MINUTES, LEAST_BAKE_MINUTES, PERIOD_MINUTES, PERIODS
 from stacks.instances import Use, gpus, has_arm, has_gpu, has_own_chips, is_burstable, is_unsupported, known
 from stacks.scaling_settings import ScalingSettings
 from training.errors import HyperparameterError
@@ -193,14 +194,26 @@ class TrainingSettings(_Instances):
 class ServingSettings(_Instances):
     """What the endpoint runs on, and whether it scales: without `scaling` it has `instance_count` instances.
 
-    With `shadow` a new model first sees copies of the champion's requests, on an instance more.
+    An update is watched for `bake_minutes`: a canary, and then the whole fleet for as many again. With `shadow` a new
+    model first sees copies of the champion's requests, on an instance more.
     """
 
     use = "serving"
     instance_count: int = Field(ge=1, le=20)
-    bake_minutes: int = Field(ge=0, le=60)
+    bake_minutes: int = Field(le=60)
     shadow: bool = False
     scaling: ScalingSettings | None = None
+
+    @field_validator("bake_minutes")
+    @classmethod
+    def _guarded(cls, value: int) -> int:
+        if value < LEAST_BAKE_MINUTES:
+            raise ValueError(
+                f"a rollout that is watched for {value} minutes is through before a guard alarm can ring, which takes "
+                f"{PERIODS} periods of {PERIOD_MINUTES} minute and {ARRIVAL_MINUTES} until metrics arrive: bake for "
+                f"{LEAST_BAKE_MINUTES} or more"
+            )
+        return value
 
     @property
     def baking_minutes(self) -> int:

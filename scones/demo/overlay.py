@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from scones.demo.data import Pictures
+from stacks.guarding import LEAST_BAKE_MINUTES
 
 DRAWINGS = {"kind": "drawings", "per_class": 240, "seed": 7}
 FAST = {"epochs": 3, "patience": 0, "image_size": 64, "folds": 2}
@@ -42,7 +43,13 @@ def overlay(
     chosen: dict[str, Any] = {
         "data": FAST_DRAWINGS if fast else DRAWINGS,
         "training": {"instance_type": CPU["training"], "gpu": False, "spot": False, "at_deploy": True},
-        "serving": {"instance_type": CPU["serving"], "gpu": False, "instance_count": 1, "bake_minutes": 0},
+        "serving": {
+            "instance_type": CPU["serving"],
+            "gpu": False,
+            "instance_count": 1,
+            # The demo creates its endpoint, which bakes no minute; who keeps it and updates it waits no longer.
+            "bake_minutes": LEAST_BAKE_MINUTES,
+        },
     }
     if pictures is not None:
         chosen["data"] = {"kind": "folder", "path": str(pictures.path)}

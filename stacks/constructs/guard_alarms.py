@@ -9,6 +9,7 @@ from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from lambda_src.naming import VARIANT
+from stacks.guarding import PERIOD_MINUTES, PERIODS
 
 LATENCY_MILLISECONDS = 2000
 RUNBOOK = "docs/runbook.md"
@@ -36,10 +37,10 @@ class GuardAlarms(Construct):
                     metric_name=metric,
                     dimensions_map={"EndpointName": endpoint_name, "VariantName": VARIANT},
                     statistic=statistic,
-                    period=cdk.Duration.minutes(1),
+                    period=cdk.Duration.minutes(PERIOD_MINUTES),
                 ),
                 threshold=threshold,
-                evaluation_periods=2,
+                evaluation_periods=PERIODS,
                 comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
                 treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
                 alarm_description=f"{text} {RUNBOOK}#{name.lower()}",

@@ -170,7 +170,7 @@ def _deployment(context: Context) -> dict[str, Any]:
     routing: dict[str, Any] = {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": bake}
     if serving.instance_count >= 2:
         canary = {"Type": "INSTANCE_COUNT", "Value": 1}
-        routing = {"Type": "CANARY", "CanarySize": canary, "WaitIntervalInSeconds": max(bake, 60)}
+        routing = {"Type": "CANARY", "CanarySize": canary, "WaitIntervalInSeconds": bake}
     return {
         "BlueGreenUpdatePolicy": {
             "TrafficRoutingConfiguration": routing,

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
 from stacks.images import GPU_INFERENCE_AMI
 from tests.infra.conftest import Synthesized, synthesize
 
@@ -66,13 +70,28 @@ def test_prod_trains_and_serves_on_gpus_and_dev_does_not() -> None:
         assert ("VolumeKmsKeyId" in train["ResourceConfig"]) is not gpu
 
 
-def test_prod_rolls_out_by_canary_with_alarms() -> None:
-    deployment = synthesize("prod").machine("training")["States"]["UpdateEndpoint"]["Arguments"][
-        "DeploymentConfig"
-    ]
-    routing = deployment["BlueGreenUpdatePolicy"]["TrafficRoutingConfiguration"]
-    assert routing["Type"] == "CANARY"
-    assert len(deployment["AutoRollbackConfiguration"]["Alarms"]) == 2
+@pytest.mark.parametrize(
+    ("env", "count", "routing"),
+    [("dev", 1, "ALL_AT_ONCE"), ("dev", 2, "CANARY"), ("prod", 1, "ALL_AT_ONCE"), ("prod", 2, "CANARY")],
+)
+def test_a_rollout_is_watched_for_as_long_as_its_alarms_need_to_ring(
+    tmp_path: Path, env: str, count: int, routing: str
+) -> None:
+    overlay = tmp_path / "overlay.toml"
+    overlay.write_text(f"[classifier.vehicles.serving]\ninstance_count = {count}\n")
+    found = synthesize(env, overlay)
+    update = found.machine("training")["States"]["UpdateEndpoint"]["Arguments"]["DeploymentConfig"]
+    policy = update["BlueGreenUpdatePolicy"]
+    assert policy["TrafficRoutingConfiguration"]["Type"] == routing
+    assert len(update["AutoRollbackConfiguration"]["Alarms"]) == 2
+    resources = found.templates["training"]["Resources"].values()
+    alarms = [each["Properties"] for each in resources if each["Type"] == "AWS::CloudWatch::Alarm"]
+    needs = max(each["Period"] * each["EvaluationPeriods"] for each in alarms) + 60
+    for waits in (
+        policy["TrafficRoutingConfiguration"]["WaitIntervalInSeconds"],
+        policy["TerminationWaitInSeconds"],
+    ):
+        assert waits >= needs
 
 
 def test_guard_alarms_are_quiet_without_data(synthesized: Synthesized) -> None:

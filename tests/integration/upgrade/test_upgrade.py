@@ -103,8 +103,9 @@ def _asking(runtime: Any, failures: list[str], answers: list[int]) -> Iterator[N
 
 
 def test_an_upgrade_replaces_nothing_stateful_and_keeps_the_endpoint_in_service(
-    before: Path, tmp_path: Path
+    before: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("LOCALCLOUD_TIME_SCALE", "0.01")  # the update is watched for minutes
     overlay = tmp_path / "overlay.toml"
     overlay.write_text(BASIC)
     instance = Instance.start(tmp_path / "instance", project=ROOT, owner_pid=os.getpid())

@@ -149,6 +149,15 @@ def test_the_known_environments_are_listed_when_one_is_unknown() -> None:
             "baking 40 (twice bake_minutes with a canary), which cannot fit CloudFormation's hour",
         ),
         (
+            "[classifier.vehicles.serving]\nbake_minutes = 2",
+            "serving.bake_minutes in {path}: a rollout that is watched for 2 minutes is through before a guard alarm "
+            "can ring, which takes 2 periods of 1 minute and 1 until metrics arrive: bake for 3 or more",
+        ),
+        (
+            "[classifier.vehicles.serving]\nbake_minutes = 61",
+            "serving.bake_minutes in {path}: 61 will not do",
+        ),
+        (
             "[classifier.vehicles.training]\nat_deploy = false\nspot = true\nmax_runtime_minutes = 800",
             "the workflow allows 1500",
         ),
