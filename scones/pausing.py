@@ -8,6 +8,7 @@ from scones.errors import SconesError
 from scones.runs import Say, ended, run, under_way
 from scones.state import item
 from scones.target import Target, output
+from scones.training import follow
 from scones.workflow import End
 
 POLL_SECONDS = 1.0
@@ -20,7 +21,11 @@ def pause(target: Target, say: Say) -> str:
 
     Each step may be repeated, so an interrupted pause is finished by another.
     """
-    if item(target, "paused") and not taken(target, _source(target)):
+    if resuming := _holds(target, "resume"):
+        say(f"A resumption is under way and is waited for: {resuming}")
+        follow(target, resuming, say)
+    # A resumption that was ended may have made an endpoint, which runs and costs while it is paused.
+    if item(target, "paused") and not taken(target, _source(target)) and not _endpoint(target):
         return "The endpoint is paused already."
     _switch(target, enabled=False)
     say("Images wait in the queue now.")

@@ -215,7 +215,15 @@ def test_a_paused_endpoint_loses_nothing(deployment: Deployment, target: Target)
     assert pausing.pause(target, print).startswith("paused")
     assert not overview(target)["images_taken"]
     assert pausing.pause(target, print) == "The endpoint is paused already."
-    assert deployment.client("sagemaker").list_endpoints()["Endpoints"] == []
+    sagemaker = deployment.client("sagemaker")
+    assert sagemaker.list_endpoints()["Endpoints"] == []
+    # A resumption that is ended leaves the endpoint that it had made, which costs: a pause deletes it.
+    resuming = start(target, {"start": "resume", "reason": "resume"})
+    until(lambda: sagemaker.list_endpoints()["Endpoints"] or None, 60, "the endpoint")
+    deployment.client("stepfunctions").stop_execution(executionArn=resuming)
+    assert pausing.pause(target, print).startswith("paused")
+    assert sagemaker.list_endpoints()["Endpoints"] == []
+    assert pausing.pause(target, print) == "The endpoint is paused already."
     assert scaling(deployment) == UNSCALED
     sent = {f"paused-{number}.png": USABLE["plain.png"] for number in range(12)}
     stored = {key: deployment.upload(key, content) for key, content in sent.items()}

@@ -167,11 +167,45 @@ def test_a_pause_that_is_under_way_is_taken_up_and_resumed_by_nobody(
     assert cloud.source == "Disabled"
 
 
+def test_an_endpoint_that_an_ended_resumption_left_is_paused_again(
+    cloud: FakeCloud, workflow: Workflow
+) -> None:
+    where = cloud.target()
+    pausing.pause(where, print)
+    cloud.endpoint = {"EndpointStatus": "InService"}  # a resumption got so far, and was ended
+    assert pausing.pause(where, print).startswith("done")
+    assert workflow.asked == ["pause", "pause"]
+    assert "already" in pausing.pause(where, print)
+
+
+@pytest.mark.parametrize("succeeds", [True, False])
+def test_a_resumption_that_is_under_way_is_waited_for_and_then_paused(
+    cloud: FakeCloud, workflow: Workflow, monkeypatch: pytest.MonkeyPatch, succeeds: bool
+) -> None:
+    where = cloud.target()
+    pausing.pause(where, print)
+    held = iter([UnderWay("arn:resume", "resume")])
+    monkeypatch.setattr(pausing, "under_way", lambda _: next(held, None))
+
+    def follow(_: Any, execution: str, __: Any) -> End:
+        assert execution == "arn:resume"
+        if succeeds:
+            return workflow(where, {"start": "resume"}, print)
+        cloud.endpoint = {"EndpointStatus": "Deleting"}  # it fails, and stays paused
+        return End("failed", "It answers otherwise.", {}, 1.0, "SmokeTestError")
+
+    monkeypatch.setattr(pausing, "follow", follow)
+    assert pausing.pause(where, print).startswith("done")
+    assert cloud.endpoint is None
+    assert "paused" in cloud.items
+    assert cloud.source == "Disabled"
+
+
 def test_a_pause_that_meets_another_follows_it(
     cloud: FakeCloud, workflow: Workflow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     workflow.fails = True  # the lock is the other's
-    held = iter([None, UnderWay("arn:other", "pause"), UnderWay("arn:other", "pause")])
+    held = iter([None, None, UnderWay("arn:other", "pause"), UnderWay("arn:other", "pause")])
     monkeypatch.setattr(pausing, "under_way", lambda _: next(held))
 
     def ended(_: Any, __: str, ___: Any) -> End:
