@@ -56,10 +56,15 @@ def _row(*graphs: cloudwatch.GraphWidget) -> list[cloudwatch.IWidget]:
 
 
 def _graph(
-    title: str, left: Sequence[cloudwatch.IMetric], limit: float | None = None
+    title: str,
+    left: Sequence[cloudwatch.IMetric],
+    limit: float | None = None,
+    right: Sequence[cloudwatch.IMetric] = (),
 ) -> cloudwatch.GraphWidget:
     lines = [] if limit is None else [cloudwatch.HorizontalAnnotation(value=limit, label="alarm")]
-    return cloudwatch.GraphWidget(title=title, left=list(left), left_annotations=lines, width=WIDTH // 3)
+    return cloudwatch.GraphWidget(
+        title=title, left=list(left), right=list(right), left_annotations=lines, width=WIDTH // 3
+    )
 
 
 def _endpoint(watched: Watched) -> list[cloudwatch.GraphWidget]:
@@ -74,9 +79,11 @@ def _endpoint(watched: Watched) -> list[cloudwatch.GraphWidget]:
             ],
         ),
         _graph(
-            "Model latency, µs",
+            "Model latency, µs; of decisions, ms (right)",
             [watched.invocations("ModelLatency", each, label=each) for each in ("p50", "p99")],
             LATENCY_MILLISECONDS * 1000,
+            # By the prediction log, with the picture's reading; of each window that is analysed.
+            [watched.drift("DecisionP99")],
         ),
         _graph(
             "Instances: % of one processor, of one GPU, of memory",

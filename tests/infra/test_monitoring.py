@@ -54,7 +54,13 @@ def on(tmp_path: Path) -> Synthesized:
     return synthesize("dev", path)
 
 
-def test_every_alarm_says_what_to_do_and_the_runbook_goes_on(synthesized: Synthesized) -> None:
+SAID = re.compile(r"(?P<meaning>.+\.) What to do: (?P<remedy>.+\.) docs/runbook\.md#(?P<section>[a-z]+)")
+IMPERATIVES = {"add", "answer", "ask", "go", "look", "lower", "mend", "read", "see"}
+
+
+def test_every_alarm_says_what_it_means_and_what_to_do_and_the_runbook_goes_on(
+    synthesized: Synthesized,
+) -> None:
     headings = re.findall(
         r"^### (\w+)$", (ROOT / "docs/runbook.md").read_text(encoding="utf-8"), re.MULTILINE
     )
@@ -64,12 +70,16 @@ def test_every_alarm_says_what_to_do_and_the_runbook_goes_on(synthesized: Synthe
         if each["Type"] == "AWS::CloudWatch::Alarm"
     }
     alarms = {**guards, **_of(synthesized, "AWS::CloudWatch::Alarm")}
+    alarms |= _of(synthesized, "AWS::CloudWatch::CompositeAlarm")
     assert len(guards) == 2
     named = set()
     for alarm in alarms.values():
-        description = alarm["AlarmDescription"]
-        assert len(description) > 60, description
-        named.add(description.rpartition("docs/runbook.md#")[2])
+        said = SAID.fullmatch(alarm["AlarmDescription"])
+        assert said, alarm["AlarmDescription"]
+        assert len(said["meaning"]) > 30, said
+        assert said["remedy"].partition(" ")[0] in IMPERATIVES, said
+        assert len(said["remedy"]) > 12, said
+        named.add(said["section"])
     assert named <= {each.lower() for each in headings}
     assert len(named) == len(alarms)
 
@@ -98,6 +108,8 @@ def test_the_dashboard_shows_every_alarm_first(synthesized: Synthesized) -> None
     widgets = json.loads(body)["widgets"]
     assert widgets[0]["type"] == "alarm"
     assert len(widgets[0]["properties"]["alarms"]) == len(_of(synthesized, "AWS::CloudWatch::Alarm")) + 3
+    (latency,) = [each for each in widgets if each["properties"]["title"].startswith("Model latency")]
+    assert {each[1] for each in latency["properties"]["metrics"]} == {"ModelLatency", "DecisionP99"}
 
 
 def _schedules(synthesized: Synthesized) -> set[str]:
