@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from scones.classification import Decision, Progress
     from scones.doctor.row import Row
 
-STATUS_STYLES = {"ok": "green", "problem": "bold red", "not checked": "yellow"}
+STATUS_STYLES = {"ok": "green", "warning": "yellow", "problem": "bold red", "not checked": "yellow"}
 OUTCOME_STYLES = {"routed": "green", "review": "yellow", "rejected": "red"}
 NOTES = Console(stderr=True, highlight=False)
 """Progress and remarks go to stderr, so that stdout holds the result alone."""

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from scones.doctor.row import Row, ok, problem, unchecked
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from scones.doctor.row import Row, ok, problem, unchecked, warning
 from scones.doctor.subject import Subject
+
+if TYPE_CHECKING:
+    from stacks.settings import Settings
 
 NAME_LIMITS = {
     ("AWS::IAM::Role", "RoleName"): 64,
@@ -29,8 +35,17 @@ def describe(subject: Subject) -> list[Row]:
     rows = [ok("settings", f"{settings.deployment}: {chosen}; {kept}")]
     rows.append(ok("templates", f"{len(subject.assembly.templates)} stacks synthesized"))
     if not settings.alarm_emails:
-        rows.append(ok("alarms", "nobody is told of an alarm", "name somebody in alarm_emails"))
+        rows += _untold(settings)
     return rows
+
+
+def _untold(settings: Settings) -> Iterator[Row]:
+    """Say what rings and is exceeded without anybody's knowing."""
+    advice = f"name somebody in alarm_emails, in environments/{settings.env}.toml or the file for --settings"
+    yield warning("alarms", "they ring, and nobody is told of one", advice)
+    for name, each in settings.chosen().items():
+        if dollars := each.monitoring.monthly_budget:
+            yield warning(f"budget of {name}", f"${dollars:,} a month, and nobody is told of more", advice)
 
 
 def region(subject: Subject) -> list[Row]:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from scones.doctor.subject import Subject
 
-Status = Literal["ok", "problem", "not checked"]
+Status = Literal["ok", "warning", "problem", "not checked"]
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Row:
     item
         What was looked at.
     status
-        `ok`, `problem`, or `not checked`.
+        `ok`, `warning`, `problem`, or `not checked`.
     found
         What is so, or why it could not be known.
     advice
@@ -41,6 +41,11 @@ class Row:
 def ok(item: str, found: str, advice: str = "") -> Row:
     """Return a row with nothing to worry about."""
     return Row(item, "ok", found, advice)
+
+
+def warning(item: str, found: str, advice: str) -> Row:
+    """Return a row of what would stop no deployment, and is hardly meant."""
+    return Row(item, "warning", found, advice)
 
 
 def problem(item: str, found: str, advice: str) -> Row:

@@ -331,6 +331,18 @@ def test_a_name_beyond_its_limit_is_a_problem(subject: Subject) -> None:
     assert "65 characters and 64 are allowed" in row.found
 
 
+def test_a_budget_and_alarms_that_tell_nobody_are_warned_of(subject: Subject) -> None:
+    rows = offline.describe(subject)
+    assert [(row.item, row.status) for row in rows[2:]] == [
+        ("alarms", "warning"),
+        ("budget of vehicles", "warning"),
+    ]
+    assert rows[3].found.startswith("$3,000 a month")
+    assert all("alarm_emails, in environments/prod.toml" in row.advice for row in rows[2:])
+    told = subject.settings.model_copy(update={"alarm_emails": ("on-call@example.com",)})
+    assert len(offline.describe(dataclasses.replace(subject, settings=told))) == 2
+
+
 def test_health_is_the_absence_of_problems(subject: Subject) -> None:
     assert healthy(offline.describe(subject))
     assert not healthy([problem("x", "y", "z")])
