@@ -11,6 +11,9 @@ from scones.target import Target
 from stacks import prices
 
 DAY = timedelta(days=1)
+LEAST_HOURS = 1.0
+LEAST_INVOCATIONS = 100
+"""What a price of 1,000 images is told from: of fewer, the smoke test's few requests are too large a part."""
 RESOURCES = {
     "Training": ("ResourceConfig",),
     "Processing": ("ProcessingResources", "ClusterConfig"),
@@ -128,5 +131,11 @@ def _per_thousand(endpoint: list[dict[str, Any]], invocations: int) -> str:
     if any(each["dollars_per_hour"] is None for each in endpoint):
         return f"No price is known; {invocations} invocations in the last 24 hours."
     hours = (datetime.now(UTC) - _since(endpoint)).total_seconds() / 3600
+    if hours < LEAST_HOURS or invocations < LEAST_INVOCATIONS:
+        since = f"{hours:.1f} hours" if hours >= LEAST_HOURS else f"{hours * 60:.0f} minutes"
+        return (
+            f"Too early to tell: {invocations} invocations in the last {since}, the smoke test's among them. Ask again "
+            f"after {LEAST_HOURS:.0f} hour and {LEAST_INVOCATIONS} invocations."
+        )
     dollars = hours * sum(each["dollars_per_hour"] for each in endpoint) / invocations * 1000
     return f"${dollars:.2f}, by {invocations} invocations in the last {hours:.1f} hours"

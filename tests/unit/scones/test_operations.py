@@ -301,7 +301,14 @@ def test_the_cost_is_of_what_runs_and_of_the_images_of_the_last_day(cloud: FakeC
         "CreationTime": datetime.now(UTC) - timedelta(hours=10),
     }
     assert costs.cost(cloud.target())["thousand_images"].startswith("No image was sent")
+    cloud.invocations = 99.0
+    assert costs.cost(cloud.target())["thousand_images"].startswith("Too early to tell: 99 invocations")
     cloud.invocations = 1000.0
+    before = cloud.endpoint["CreationTime"]
+    cloud.endpoint["CreationTime"] = datetime.now(UTC) - timedelta(minutes=59)
+    said = costs.cost(cloud.target())["thousand_images"]
+    assert said.startswith("Too early to tell: 1000 invocations in the last 59 minutes, the smoke test's")
+    cloud.endpoint["CreationTime"] = before
     found = costs.cost(cloud.target())
     assert found["dollars_per_hour"] == pytest.approx(2 * 1.408 + 0.23)
     assert found["thousand_images"].startswith("$28.16, by 1000 invocations in the last 10.0 hours")
