@@ -236,8 +236,8 @@ def _between(name: str, given: dict[str, Any]) -> Iterator[tuple[str, str, Chang
         size = {"Type": "CAPACITY_PERCENT", "Value": 60}
         canary = {"Type": "CANARY", "CanarySize": size, "WaitIntervalInSeconds": 60}
         yield "a canary over half", name, at([*policy, "TrafficRoutingConfiguration"], always(canary))
-        # A rollout that bakes for no time needs none.
-        if given["DeploymentConfig"]["BlueGreenUpdatePolicy"]["TerminationWaitInSeconds"]:
+        # For a short bake SageMaker's least is enough.
+        if given["DeploymentConfig"]["BlueGreenUpdatePolicy"]["TerminationWaitInSeconds"] >= 300:
             shortest = at([*policy, "MaximumExecutionTimeoutInSeconds"], always(600))
             yield "a rollout that has no time", name, shortest
     if isinstance(given.get("Subject"), str):
