@@ -32,13 +32,21 @@ class Path:
 
 @dataclass(frozen=True)
 class Machine:
-    """A deployed state machine; `label` names it in reports."""
+    """A state machine that is there."""
 
-    label: str
     arn: str
     name: str
     express: bool
     definition: Mapping[str, Any]
+
+    @property
+    def label(self) -> str:
+        """Which of the app's machines it is."""
+        if "framework-isComplete-task" in self.states:
+            return "waiter"
+        if "Analyse" in self.states:
+            return "analysis"
+        return "classification" if self.express else "training"
 
     @property
     def states(self) -> Mapping[str, Any]:
@@ -92,11 +100,11 @@ class Machine:
         return Path(self.label, "catch", f"{state}: {', '.join(catcher['ErrorEquals'])} → {catcher['Next']}")
 
 
-def deployed(stepfunctions: Any, label: str, arn: str) -> Machine:
-    """Describe a deployed state machine."""
+def described(stepfunctions: Any, arn: str) -> Machine:
+    """Describe a state machine."""
     found = stepfunctions.describe_state_machine(stateMachineArn=arn)
     definition = json.loads(found["definition"])
-    return Machine(label, arn, found["name"], found["type"] == "EXPRESS", definition)
+    return Machine(arn, found["name"], found["type"] == "EXPRESS", definition)
 
 
 def history(stepfunctions: Any, execution: str) -> list[Mapping[str, Any]]:
