@@ -13,20 +13,7 @@ from localcloud.cdk import bootstrap, run_cdk
 from localcloud.instance import Instance
 from localcloud.inventory import inventory, leftovers
 from tests.integration.workflow.conftest import ENV, OVERLAY, PREFIX, ROOT
-
-SEARCH = """
-[classifier.vehicles.training]
-max_runtime_minutes = 7
-[classifier.vehicles.training.search]
-trials = 2
-parallel = 1
-[classifier.vehicles.training.search.ranges.learning-rate]
-minimum = 0.0005
-maximum = 0.003
-scale = "log"
-[classifier.vehicles.training.search.ranges.frozen-blocks]
-values = [0, 3]
-"""
+from tests.integration.workflow.variants import SEARCH
 
 
 @pytest.mark.slow

@@ -20,8 +20,9 @@ from localcloud.inventory import inventory
 
 ROOT = Path(__file__).parents[3]
 ENV = "prod"
-"""It has every state that `dev` has, and those of endpoints on GPUs and of canaries besides."""
-PREFIX = f"scones-{ENV}-vehicles"
+"""It has every state that `dev` has, and those of endpoints on GPUs besides; test_paths.py has `dev` itself too."""
+CLASSIFIER = "vehicles"
+PREFIX = f"scones-{ENV}-{CLASSIFIER}"
 BASIC = """
 retention = "destroy"
 classifiers = ["vehicles"]

@@ -28,7 +28,7 @@ def throws(error: str, cause: str = "provoked by a test") -> Answer:
 @dataclass(frozen=True)
 class Scenario:
     """
-    A run with mocked answers.
+    A run with mocked answers, on each machine that has the states which answer in their own way.
 
     Parameters
     ----------
@@ -110,10 +110,13 @@ def _usual_training(arn: str) -> Answers:
     )
     live = {"EndpointName": PREFIX, "EndpointConfigName": _model(arn)}
     package = f"arn:aws:sagemaker:us-east-1:000000000000:model-package/{PREFIX}/1"
+    trained = gives(ModelArtifacts={"S3ModelArtifacts": "s3://models/model.tar.gz"})
     return {
         **{state: [gives()] for state in nothing},
         "ReadSummary": [gives(Body='{"version": "0123456789abcdef"}')],
-        "Train": [gives(ModelArtifacts={"S3ModelArtifacts": "s3://models/model.tar.gz"})],
+        "Train": [trained],
+        "Search": [gives(BestTrainingJob={"TrainingJobName": "best"})],
+        "ReadBest": [trained],
         "Package": [gives(archive_uri="s3://models/archive.tar.gz")],
         "ReadGate": [_gate(accepted=True)],
         "Register": [gives(ModelPackageArn=package)],

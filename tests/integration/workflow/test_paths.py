@@ -1,17 +1,21 @@
 """Every state, transition, retry and catch of every state machine is taken on the local cloud.
 
 The deployment's own runs take what real jobs and services take; the rest is provoked by answers in the format
-of Step Functions Local, once per scenario and once per error that a task retries or catches. A report of which
-run took which path is written to `build/paths.md`, and a path that none took fails the test.
+of Step Functions Local, once per scenario and once per error that a task retries or catches. The deployment
+scales its endpoint, as no environment does that is shipped, and searches for nothing: the machines of those, and
+of a search, are created beside it and provoked likewise, each for itself, for nothing counts there because it was
+taken here. A report of which run took which path is written to `build/paths.md`, and a path that none took fails
+the test.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import botocore.session
 import pytest
 
+from tests.integration.workflow import variants
 from tests.integration.workflow.conftest import ROOT, Deployment
 from tests.integration.workflow.machines import Path, described, history
 from tests.integration.workflow.rollouts import ROLLOUTS
@@ -24,11 +28,13 @@ ALL = (*SCENARIOS, *ROLLOUTS)
 
 
 @pytest.fixture(scope="module")
-def clouds(deployment: Deployment) -> list[Cloud]:
-    """Return the deployed machines."""
+def clouds(deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Cloud]]:
+    """Return the deployed machines, and those of other settings."""
     client = deployment.client("stepfunctions")
     listed = client.list_state_machines()["stateMachines"]
-    return [Cloud(deployment, "deployed", [described(client, each["stateMachineArn"]) for each in listed])]
+    deployed = [described(client, each["stateMachineArn"]) for each in listed]
+    with variants.standing(deployment, tmp_path_factory.mktemp("variants")) as others:
+        yield [Cloud(deployment, *each) for each in [("deployed", deployed), *others.items()]]
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +94,8 @@ MOCKED_OPERATIONS = {
     "ReadChampion": ("dynamodb", "GetItem"),
     "ReadSummary": ("s3", "GetObject"),
     "Train": ("sagemaker", "DescribeTrainingJob"),
+    "Search": ("sagemaker", "DescribeHyperParameterTuningJob"),
+    "ReadBest": ("sagemaker", "DescribeTrainingJob"),
     "Register": ("sagemaker", "CreateModelPackage"),
     "ReadGuardAlarms": ("cloudwatch", "DescribeAlarms"),
     "FindEndpoint": ("sagemaker", "ListEndpoints"),
