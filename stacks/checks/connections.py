@@ -259,14 +259,18 @@ def _holds(condition: Mapping[str, Any], source: Any) -> bool:
     )
 
 
-def _of_alarm(assembly: Assembly, stack: str, name: str) -> Iterator[str]:
-    properties = _properties(assembly, stack, name)
+def _of_actions(assembly: Assembly, stack: str, name: str) -> Iterator[str]:
     own = {"Fn::GetAtt": [name, "Arn"]}
-    actions = properties.get("AlarmActions", [])
+    actions = _properties(assembly, stack, name).get("AlarmActions", [])
     if not actions:
         yield "it tells nobody"
     for action in actions:
         yield from _deliveries(assembly, stack, action, "cloudwatch.amazonaws.com", own)
+
+
+def _of_alarm(assembly: Assembly, stack: str, name: str) -> Iterator[str]:
+    properties = _properties(assembly, stack, name)
+    yield from _of_actions(assembly, stack, name)
     watched = (properties.get("Namespace"), properties.get("MetricName"))
     metric = METRICS.get((str(watched[0]), str(watched[1])))
     if metric is None:
@@ -336,13 +340,14 @@ def _of_bucket(assembly: Assembly, stack: str, name: str) -> Iterator[str]:
         ends = any(key in rule for key in ("ExpirationInDays", "ExpirationDate"))
         if ends and not rule.get("Prefix") and not any(map(name.startswith, EXPIRING)):
             yield "a rule deletes current objects wherever they lie: give it a prefix"
-    to = _properties(assembly, stack, name).get("LoggingConfiguration", {}).get("DestinationBucketName")
-    if to is not None:
-        yield from _of_access_logs(assembly, stack, to)
+    logging = _properties(assembly, stack, name).get("LoggingConfiguration", {})
+    if "DestinationBucketName" in logging:
+        yield from _of_access_logs(assembly, stack, name, logging)
 
 
-def _of_access_logs(assembly: Assembly, stack: str, to: Any) -> Iterator[str]:
-    """Say why S3 would not deliver its access logs; it tells nobody."""
+def _of_access_logs(assembly: Assembly, stack: str, name: str, logging: Mapping[str, Any]) -> Iterator[str]:
+    """Say why S3 would not deliver a bucket's access logs; it tells nobody."""
+    to, prefix = logging["DestinationBucketName"], logging.get("LogFilePrefix", "")
     target = str(to.get("Ref")) if isinstance(to, Mapping) else ""
     if target not in assembly.templates[stack]["Resources"]:
         yield f"its access logs go to {json.dumps(to)}, which is no bucket of this stack"
@@ -352,20 +357,25 @@ def _of_access_logs(assembly: Assembly, stack: str, to: Any) -> Iterator[str]:
         # https://docs.aws.amazon.com/AmazonS3/latest/userguide/enable-server-access-logging.html
         if rule.get("ServerSideEncryptionByDefault", {}).get("SSEAlgorithm") != "AES256":
             yield f"{target} is encrypted with a key, and S3 delivers access logs only where SSE-S3 is the default"
+    written = json.dumps({"Fn::GetAtt": [target, "Arn"]})
     if not any(
         statement["Effect"] == "Allow"
+        and json.dumps(statement["Resource"]).startswith(f'{{"Fn::Join": ["", [{written}, "/')
+        and fnmatchcase(f"/{prefix}log", str(statement["Resource"]["Fn::Join"][1][1]))
+        and _holds(statement.get("Condition", {}), {"Fn::GetAtt": [name, "Arn"]})
         and statement.get("Principal") == {"Service": "logging.s3.amazonaws.com"}
         and "s3:PutObject" in _listed(statement.get("Action"))
         for resource in assembly.templates[stack]["Resources"].values()
         if resource["Type"] == "AWS::S3::BucketPolicy" and resource["Properties"]["Bucket"] == {"Ref": target}
         for statement in resource["Properties"]["PolicyDocument"]["Statement"]
     ):
-        yield f"no policy of {target} lets logging.s3.amazonaws.com put access logs there"
+        yield f"no policy of {target} lets logging.s3.amazonaws.com put access logs of this bucket at {prefix!r}"
 
 
 _LOOKS = {
     "AWS::Events::Rule": _of_rule,
     "AWS::CloudWatch::Alarm": _of_alarm,
+    "AWS::CloudWatch::CompositeAlarm": _of_actions,
     "AWS::SQS::Queue": _of_queue,
     "AWS::Lambda::EventSourceMapping": _of_source,
     "AWS::S3::Bucket": _of_bucket,

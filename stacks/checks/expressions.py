@@ -134,7 +134,7 @@ def assigned(definition: Mapping[str, Any]) -> dict[str, frozenset[str]]:
 
 
 def objects(definition: Mapping[str, Any]) -> dict[str, frozenset[str]]:
-    """Return the fields of the variables that are assigned objects only, written out."""
+    """Return the fields of the variables that are assigned objects only, written out or of an error."""
     given: dict[str, list[Any]] = {}
     for state in definition["States"].values():
         for part in (state, *state.get("Choices", []), *state.get("Catch", [])):
@@ -142,9 +142,14 @@ def objects(definition: Mapping[str, Any]) -> dict[str, frozenset[str]]:
                 given.setdefault(variable, []).append(value)
     return {
         variable: frozenset(field for value in values for field in value)
-        for variable, values in given.items()
+        for variable, values in ((key, [*map(_object, each)]) for key, each in given.items())
         if all(isinstance(value, Mapping) for value in values)
     }
+
+
+def _object(value: Any) -> Any:
+    """Return what an assignment is known to give: what Step Functions says of an error has two fields."""
+    return ERROR["errorOutput"] if value == "{% $states.errorOutput %}" else value
 
 
 def ways(state: Mapping[str, Any]) -> Iterator[tuple[str, frozenset[str]]]:

@@ -424,7 +424,11 @@ def _of_resource(
 def _of_name(name: str, path: list[Any], kind: str) -> Iterator[tuple[str, str, Change]]:
     for named, member in names.LIMITS:
         if kind == named:
-            yield "a name that every deployment has", name, at([*path, member], lambda _: "shared")
+            yield (
+                "a name that every deployment has",
+                name,
+                at([*path, *member.split(".")], lambda _: "shared"),
+            )
 
 
 def _of_connection(

@@ -85,6 +85,9 @@ def _of_durations(name: str, state: dict[str, Any]) -> Made:
 
 def of_expression(where: str, path: list[Any], value: str) -> Made:
     """Yield what parses, and Step Functions has not."""
+    for held, field in sorted(set(re.findall(r"\$(answer|image|failure)\.(\w+)", value))):
+        other = always(value.replace(f"${held}.{field}", f"${held}.{misspelt(field)}"))
+        yield "a field of what a variable holds misspelt", f"{where} {field}", at(path, other)
     for called in sorted(set(re.findall(r"\$([a-z]\w*)\(", value))):
         wrong = value.replace(f"${called}(", f"${misspelt(called)}(")
         yield "a function of JSONata misspelt", f"{where} ${called}", at(path, always(wrong))

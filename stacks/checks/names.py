@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import jsonata
+from cfnlint.schema import ResourceNotFoundError
+from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
 from stacks.checks import expressions, values
 from stacks.checks.assemblies import Assembly, environments, synthesize
@@ -33,6 +35,9 @@ LIMITS = {
     ("AWS::KinesisFirehose::DeliveryStream", "DeliveryStreamName"): 64,
     ("AWS::KMS::Alias", "AliasName"): 256,
     ("AWS::Events::Rule", "Name"): 64,
+    ("AWS::CloudWatch::CompositeAlarm", "AlarmName"): 255,
+    ("AWS::CloudWatch::Dashboard", "DashboardName"): 255,
+    ("AWS::Budgets::Budget", "Budget.BudgetName"): 100,
 }
 """Characters of a physical name, by the property that gives it."""
 STACK_NAME = 128
@@ -88,7 +93,9 @@ def physical_names(templates: Templates) -> Iterator[tuple[str, str, int]]:
                 yield "export", str(render(output["Export"]["Name"], template, REFERENCE)), EXPORT_NAME
         for resource in template["Resources"].values():
             for (kind, member), limit in LIMITS.items():
-                name = resource.get("Properties", {}).get(member)
+                name: Any = resource.get("Properties", {})
+                for part in member.split("."):
+                    name = name.get(part) if isinstance(name, Mapping) else None
                 if resource["Type"] == kind and name is not None:
                     yield kind, str(render(name, template, REFERENCE)), limit
     for machine in machines(Assembly("", Path(), templates), REFERENCE):
@@ -133,7 +140,27 @@ def fixed(assemblies: Sequence[Assembly]) -> Result:
                 count += 1
                 if kind not in HASHED and own not in re.sub("[^a-z0-9]", "", name.lower()):
                     findings.append(f"{stack}: {kind} {name!r} is the same whatever the deployment is called")
+            findings += [f"{stack} {each}" for each in _unknown(template)]
     return Result("names", "names that have the deployment's", count, tuple(findings))
+
+
+def _unknown(template: Mapping[str, Any]) -> Iterator[str]:
+    """Say which resources are named by a property that is not held to a limit here, as their schemas tell names."""
+    for name, resource in template["Resources"].items():
+        for member in _identifiers(resource["Type"]):
+            given = resource.get("Properties", {}).get(member)
+            if isinstance(given, str) and (resource["Type"], member) not in LIMITS:
+                yield f"{name}: {member} is {given!r}, a name whose limit this check does not know: add it"
+
+
+@functools.cache
+def _identifiers(kind: str) -> tuple[str, ...]:
+    """Return the properties by which AWS tells resources of a kind apart."""
+    try:
+        schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema(REFERENCE.region, kind).schema
+    except ResourceNotFoundError:
+        return ()
+    return tuple(each.rpartition("/")[2] for each in schema.get("primaryIdentifier", []))
 
 
 def collisions(first: Templates, second: Templates) -> list[str]:

@@ -23,6 +23,9 @@ from training.hyperparameters import Hyperparameters
 SAGEMAKER = "sagemaker_"
 """How hyperparameters begin that are SageMaker's."""
 ENTRYPOINTS = "training/entrypoints"
+DISPATCHED = "lambda_src.dispatcher.logic.pointer"
+"""What makes the input of the machine that is started for an image."""
+INPUT, RESULT = "{% $states.input %}", "{% $states.result %}"
 _RESULT = re.compile(r"\$states\.result\.(\w+)")
 
 
@@ -54,11 +57,12 @@ def of_machine(machine: Machine, handlers: Mapping[str, str]) -> Iterator[tuple[
     """Yield each Task that runs code of ours, with what is wrong with what it gives."""
     for name, state in machine.tasks():
         given, resource = state.get("Arguments"), str(state["Resource"])
-        if not isinstance(given, Mapping):
-            continue
-        if ":lambda:" in resource:
+        if ":lambda:" in resource and "Arguments" in state:
             handler = handlers.get(resource.rpartition(":")[2], "")
-            yield name, [*_of_payload(given, handler), *_of_answer(state.get("Assign", {}), handler)]
+            said = _of_input(machine, handler) if given == INPUT else _of_payload(given, handler)
+            yield name, [*said, *_of_answer(state, machine, handler)]
+        elif not isinstance(given, Mapping):
+            continue
         elif "createProcessingJob" in resource:
             yield name, list(_of_command(given.get("AppSpecification", {}).get("ContainerArguments")))
         elif "createTrainingJob" in resource:
@@ -67,66 +71,152 @@ def of_machine(machine: Machine, handlers: Mapping[str, str]) -> Iterator[tuple[
             yield name, list(_of_search(given))
 
 
-def _of_payload(given: Mapping[str, Any], handler: str) -> Iterator[str]:
+def _of_payload(given: Any, handler: str) -> Iterator[str]:
     read = _read(handler)
     if read is None:
         yield f"it calls {handler or 'no function of this deployment'}, whose handler cannot be read"
+        return
+    if not isinstance(given, Mapping):
+        yield f"its payload {given!r} is neither written out nor the input of its machine"
         return
     yield from (f"its function does not read {each!r}" for each in sorted(set(given) - read))
     yield from (f"its function reads {each!r}, which is not given" for each in sorted(read - set(given)))
 
 
-def _of_answer(assigned: Mapping[str, Any], handler: str) -> Iterator[str]:
-    """Say which field of a function's answer is taken that it does not have, where the answer is written out."""
-    answered = _answered(handler)
-    for field in _RESULT.findall(str(assigned)) if answered else ():
-        if field not in answered:
-            yield f"its function answers with no {field!r}"
+def _of_input(machine: Machine, handler: str) -> Iterator[str]:
+    """Say what a machine, or the function that it hands its input to, reads of it that the dispatcher does not give."""
+    held = [
+        variable
+        for _, state in machine.states()
+        for variable, value in state.get("Assign", {}).items()
+        if value == INPUT
+    ]
+    taken = {
+        field
+        for name in ("states\\.input", *held)
+        for field in re.findall(rf"\${name}\.(\w+)", machine.definition)
+    }
+    given, read = _returned(DISPATCHED, frozenset()), _read(handler)
+    if given is None or read is None:
+        yield f"what {DISPATCHED} gives or {handler or 'no function of this deployment'} reads cannot be read"
+        return
+    yield from (
+        f"{each!r} is read, and {DISPATCHED} does not give it" for each in sorted((taken | read) - given)
+    )
+
+
+def _of_answer(state: Mapping[str, Any], machine: Machine, handler: str) -> Iterator[str]:
+    """Say which field of a function's answer is taken that it does not have, there or from a variable that holds it."""
+    assigned = state.get("Assign", {})
+    taken = set(_RESULT.findall(str(assigned)))
+    for variable, value in assigned.items():
+        if value == RESULT:
+            taken |= set(re.findall(rf"\${variable}\.(\w+)", machine.definition))
+    answered = _returned(handler, frozenset())
+    if taken and answered is None:
+        yield f"what {handler} answers with is not written out, and {', '.join(sorted(taken))} is taken of it"
+    yield from (f"its function answers with no {each!r}" for each in sorted(taken - (answered or taken)))
 
 
 @functools.cache
 def _read(handler: str) -> frozenset[str] | None:
-    """Return the fields of its event that a handler reads; None where there is no such handler."""
+    """Return what a handler reads of its event, itself or where it hands the event on; None without a handler."""
     node = _function(handler)
     if node is None or not node.args.args:
         return None
     event = node.args.args[0].arg
+    read = _subscripts(node, event)
+    for call in ast.walk(node):
+        if isinstance(call, ast.Call) and any(isinstance(a, ast.Name) and a.id == event for a in call.args):
+            for _, called in _called(call, handler):
+                read |= {field for each in called.args.args for field in _subscripts(called, each.arg)}
+    return read
+
+
+def _subscripts(node: ast.AST, name: str) -> frozenset[str]:
+    """Return the constants by which a mapping of this name is read."""
     return frozenset(
         str(each.slice.value)
         for each in ast.walk(node)
         if isinstance(each, ast.Subscript)
         and isinstance(each.value, ast.Name)
-        and each.value.id == event
+        and each.value.id == name
         and isinstance(each.slice, ast.Constant)
     )
 
 
-@functools.cache
-def _answered(function: str) -> frozenset[str]:
-    """Return the keys of the objects that a function returns, itself or by a function of ours that it calls for it."""
-    node, module = _function(function), _parsed(_path(function.rpartition(".")[0]))
-    imported = {
-        name.asname or name.name: f"{each.module}.{name.name}"
+def _returned(function: str, seen: frozenset[str]) -> frozenset[str] | None:
+    """Return the keys of what a function returns, itself or by what it calls; None where none are written out."""
+    node = _function(function)
+    keys: frozenset[str] = frozenset()
+    for each in ast.walk(node) if node and function not in seen else ():
+        value = each.value if isinstance(each, ast.Return) else None
+        if isinstance(value, ast.Name) and node:
+            value = _assigned(node, value.id)
+        if isinstance(value, ast.Dict):
+            keys |= frozenset(_keys(value, _parsed(_path(_module(function)))))
+        elif isinstance(value, ast.Call):
+            for name, _ in _called(value, function):
+                keys |= _returned(name, seen | {function}) or frozenset()
+    return keys or None
+
+
+def _assigned(function: ast.FunctionDef, name: str) -> ast.expr | None:
+    """Return what a function assigns to a name."""
+    for node in ast.walk(function):
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name:
+            return node.value
+    return None
+
+
+def _keys(written: ast.Dict, module: ast.Module | None) -> Iterator[str]:
+    """Yield the keys of a dictionary; `**{name: … for name in NAMES}` has those of the module's `NAMES`."""
+    for key, value in zip(written.keys, written.values, strict=True):
+        if isinstance(key, ast.Constant):
+            yield str(key.value)
+        elif isinstance(value, ast.DictComp) and isinstance(named := value.generators[0].iter, ast.Name):
+            for node in module.body if module else ():
+                held = node.value if isinstance(node, ast.AnnAssign) else None
+                if isinstance(held, ast.Dict) and ast.unparse(node).startswith(f"{named.id}:"):
+                    yield from _keys(held, module)
+
+
+def _called(call: ast.Call, caller: str) -> Iterator[tuple[str, ast.FunctionDef]]:
+    """Yield the functions that a call may mean: of the caller's module or imports, or a method of an imported class."""
+    module = _parsed(_path(_module(caller)))
+    imports = {
+        name.asname or name.name: (str(each.module), name.name)
         for each in ast.walk(module or ast.Module([], []))
-        if isinstance(each, ast.ImportFrom) and each.module
+        if isinstance(each, ast.ImportFrom)
         for name in each.names
     }
-    keys: set[str] = set()
-    for each in ast.walk(node) if node else ():
-        value = each.value if isinstance(each, ast.Return) else None
-        if isinstance(value, ast.Dict):
-            keys |= {str(key.value) for key in value.keys if isinstance(key, ast.Constant)}
-        elif isinstance(value, ast.Call) and isinstance(value.func, ast.Name):
-            called = value.func.id
-            keys |= _answered(imported.get(called, f"{function.rpartition('.')[0]}.{called}"))
-    return frozenset(keys)
+    if isinstance(call.func, ast.Name):
+        where, name = imports.get(call.func.id, (_module(caller), call.func.id))
+        names = [f"{where}.{name}"]
+    else:
+        attribute = call.func.attr if isinstance(call.func, ast.Attribute) else ""
+        names = [f"{where}.{name}.{attribute}" for where, name in imports.values()]
+    for each in names:
+        if found := _function(each):
+            yield each, found
+
+
+def _module(function: str) -> str:
+    """Return the module of a function or of a class's method."""
+    parts = function.split(".")[:-1]
+    return ".".join(parts[:-1] if parts and parts[-1][:1].isupper() else parts)
 
 
 def _function(name: str) -> ast.FunctionDef | None:
-    module, _, wanted = name.rpartition(".")
+    """Return a function, or a method that is named with its class."""
+    module, parts = _module(name), name.split(".")
     tree = _parsed(_path(module))
-    found = (each for each in (tree.body if tree else ()) if isinstance(each, ast.FunctionDef))
-    return next((each for each in found if each.name == wanted), None)
+    found: ast.Module | ast.ClassDef | None = tree
+    for part in parts[len(module.split(".")) : -1]:
+        classes = (each for each in (found.body if found else ()) if isinstance(each, ast.ClassDef))
+        found = next((each for each in classes if each.name == part), None)
+    functions = (each for each in (found.body if found else ()) if isinstance(each, ast.FunctionDef))
+    return next((each for each in functions if each.name == parts[-1]), None)
 
 
 def _path(module: str) -> str:

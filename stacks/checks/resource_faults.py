@@ -125,10 +125,18 @@ def _of_texts(name: str, path: list[Any], kind: str, properties: Mapping[str, An
                 f"{name} {rule}",
                 at([*path, "AlarmRule"], always(rule)),
             )
+    if "LogFilePrefix" in properties.get("LoggingConfiguration", {}):
+        prefix = at([*path, "LoggingConfiguration", "LogFilePrefix"], _misspelt_prefix)
+        yield "access logs where nobody may put them", name, prefix
     if kind in safeguards.DATA:
         for policy in ("DeletionPolicy", "UpdateReplacePolicy"):
             other = at([*path[:-1], policy], lambda old: "Delete" if old == "Retain" else "Retain")
             yield "data kept or deleted against the settings", f"{name} {policy}", other
+
+
+def _misspelt_prefix(prefix: Any) -> str:
+    """Misspell a folder."""
+    return misspelt(str(prefix).rstrip("/")) + "/"
 
 
 def _of_rule(name: str, path: list[Any], properties: Mapping[str, Any]) -> Made:

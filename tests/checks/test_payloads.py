@@ -11,6 +11,7 @@ from stacks.checks import payloads, words
 from stacks.checks.rendering import Machine
 
 HANDLERS = {
+    "Classify": "lambda_src.classify_image.handler.handler",
     "Smoke": "lambda_src.smoke_test.handler.handler",
     "Pack": "lambda_src.package_model.handler.handler",
 }
@@ -79,6 +80,31 @@ def test_a_field_that_a_function_does_not_answer_with_is_found() -> None:
     assert _said(FUNCTION + "Pack", given, {"archive": "{% $states.result.archive_uri %}"}) == []
     (said,) = _said(FUNCTION + "Pack", given, {"archive": "{% $states.result.archive %}"})
     assert said == "its function answers with no 'archive'"
+
+
+@pytest.mark.parametrize(
+    ("expression", "said"),
+    [
+        ("{% $image.key & $answer.route & $string($answer.embedding) & $states.input.version_id %}", []),
+        ("{% $answer.routes %}", ["its function answers with no 'routes'"]),
+        ("{% $image.keys %}", ["'keys' is read, and lambda_src.dispatcher.logic.pointer does not give it"]),
+        (
+            "{% $states.input.tag %}",
+            ["'tag' is read, and lambda_src.dispatcher.logic.pointer does not give it"],
+        ),
+    ],
+)
+def test_what_is_read_of_an_input_and_of_a_whole_answer_is_there(expression: str, said: list[str]) -> None:
+    begin = {"Type": "Pass", "Assign": {"image": "{% $states.input %}"}}
+    ask = {
+        "Type": "Task",
+        "Resource": f"{FUNCTION}Classify",
+        "Arguments": "{% $states.input %}",
+        "Assign": {"answer": "{% $states.result %}"},
+    }
+    machine = _machine(Begin=begin, Ask=ask, End={"Type": "Succeed", "Output": expression})
+    ((_, found),) = payloads.of_machine(machine, HANDLERS)
+    assert found == said
 
 
 @pytest.mark.parametrize(
