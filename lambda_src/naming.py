@@ -8,6 +8,8 @@ DIGITS = 10
 VARIANT = "AllTraffic"
 """The endpoint's one variant that answers."""
 SHADOW_VARIANT = "Shadow"
+SHADOW_CONFIG = "-shadow"
+"""How the name of an endpoint configuration ends that has a shadow variant."""
 """The variant that sees copies of its requests, where there is one."""
 
 

@@ -14,8 +14,9 @@ from scones.workflow import End
 
 Say = Callable[[str], None]
 SETTLE = "settle"
-TRAINING = "stage"
-"""What the input of a run that trains says, or does not say, to start with."""
+TRAINING, PACKAGING = "stage", "package"
+TRAININGS = (TRAINING, PACKAGING)
+"""What the input of a run that brings a new model says, or does not say, to start with."""
 
 
 def run(target: Target, request: Mapping[str, Any], say: Say) -> End:
@@ -96,7 +97,7 @@ def end_training(target: Target, say: Say) -> None:
     held = under_way(target)
     if held is None or held.start == SETTLE:
         return
-    if held.start != TRAINING:
+    if held.start not in TRAININGS:
         raise LockedError(
             f"A {held.start} is under way and not a training, {held.execution_arn}: wait for it."
         )

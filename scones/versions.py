@@ -5,13 +5,18 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from botocore.exceptions import ClientError
+
+from lambda_src.naming import SHADOW_CONFIG
 from scones.errors import LockedError, VersionError
-from scones.runs import TRAINING, Say, end_training, run, under_way
+from scones.runs import SETTLE, TRAININGS, Say, end_training, run, under_way
 from scones.state import item
 from scones.target import Target, output
 from scones.workflow import End
 
 GOOD, WAITING = "Approved", "PendingManualApproval"
+IN_SHADOW = "In the shadow of "
+"""How the workflow begins what it says of a version there."""
 
 
 @dataclass(frozen=True)
@@ -22,8 +27,8 @@ class Version:
     Parameters
     ----------
     status
-        `Approved`; `PendingManualApproval` in the champion's shadow; or `Rejected` when its rollout failed or its
-        live traffic spoke against it, for the reason in `why`.
+        `Approved` once it was the champion; `PendingManualApproval` before, in the champion's shadow, or where the run
+        was ended; or `Rejected` for the reason in `why`.
     live
         Whether it is the champion.
     """
@@ -98,8 +103,13 @@ def choose(found: list[Version], wanted: int | None) -> Version:
     return chosen
 
 
-def in_shadow(found: list[Version]) -> Version:
+def in_shadow(found: list[Version], running: str = "") -> Version:
     """Return the newest version that waits in the champion's shadow: an older one has waited in vain.
+
+    Parameters
+    ----------
+    running
+        The run whose model the endpoint has in its shadow now: the run may have been ended before it could say so.
 
     Raises
     ------
@@ -107,7 +117,16 @@ def in_shadow(found: list[Version]) -> Version:
         When none does.
     """
     champion = next((each.version for each in found if each.live), 0)
-    waiting = next((each for each in found if each.status == WAITING and each.version > champion), None)
+    waiting = next(
+        (
+            each
+            for each in found
+            if each.status == WAITING
+            and each.version > champion
+            and (each.why.startswith(IN_SHADOW) or each.run == running)
+        ),
+        None,
+    )
     if waiting is None:
         raise VersionError(
             "No version waits in the shadow: `scones train --shadow` brings one there, and `scones rollback "
@@ -124,9 +143,20 @@ def promote(target: Target, wanted: int | None, say: Say) -> End:
     VersionError, TrainingError
     """
     found = versions(target)
-    version = in_shadow(found) if wanted is None else choose(found, wanted)
+    version = in_shadow(found, _shadow(target)) if wanted is None else choose(found, wanted)
     say(f"Promoting version {version.version}, of run {version.run}.")
     return run(target, {"start": "rollback", "package": version.arn, "reason": "promote"}, say)
+
+
+def _shadow(target: Target) -> str:
+    """Return the run whose model the endpoint has in its shadow, by the name of its configuration."""
+    sagemaker = target.clients("sagemaker")
+    try:
+        config = str(sagemaker.describe_endpoint(EndpointName=target.prefix).get("EndpointConfigName", ""))
+    except ClientError:
+        return ""  # paused
+    ended = config.removeprefix(f"{target.prefix}-")
+    return ended.removesuffix(SHADOW_CONFIG) if ended.endswith(SHADOW_CONFIG) else ""
 
 
 def rollback(target: Target, wanted: int | None, say: Say, *, stop: bool = False) -> End:
@@ -135,17 +165,21 @@ def rollback(target: Target, wanted: int | None, say: Say, *, stop: bool = False
     Parameters
     ----------
     stop
-        Whether a training that is under way is ended first.
+        Whether a training that is under way is ended first, and its rollout with it; the champion may be named then.
 
     Raises
     ------
     VersionError, TrainingError
         A `LockedError` when another run is under way.
     """
-    version = choose(versions(target), wanted)
     if stop:
         end_training(target, say)
-    elif (held := under_way(target)) and held.start == TRAINING:
+    found = versions(target)
+    if stop and any(each.live and each.version == wanted for each in found):
+        say(f"Version {wanted} is the champion: it serves on.")
+        return run(target, {"start": SETTLE, "reason": SETTLE}, say)
+    version = choose(found, wanted)
+    if not stop and (held := under_way(target)) and held.start in TRAININGS:
         raise LockedError(
             f"A training is under way, {held.execution_arn}: `scones rollback --stop` ends it first, or wait for it."
         )

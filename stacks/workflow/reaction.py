@@ -92,7 +92,8 @@ def back(make: Tasks, context: AnalysisContext, otherwise: sfn.IChainable) -> sf
             # What answers in a canary is no champion yet, and its alarms see to it. What somebody went back to is there
             # by their decision, or by this one.
             expression(
-                "$found.rollback.wanted = true and $found.serving = $champion.run and "
+                f"$found.rollback.wanted = true and $paused.paused_at = '{NOTHING}' and "
+                "$found.serving = $champion.run and "
                 f"$champion.previous_package_arn != '{NOTHING}' and "
                 "($champion.reason in ['rollback', 'live-check']) = false"
             )
@@ -147,7 +148,10 @@ def wanted(make: Tasks, context: AnalysisContext) -> sfn.IChainable:
     choice.when(
         # Nothing trains meanwhile: the run would fail, and use the cool-down up.
         sfn.Condition.jsonata(
-            expression(f"$paused.paused_at != '{NOTHING}' and $found.retrain.wanted = true")
+            expression(
+                f"$paused.paused_at != '{NOTHING}' and ($found.retrain.wanted = true or "
+                f"($retraining.at != '{NOTHING}' and $retraining.started_at = '{NOTHING}'))"
+            )
         ),
         end("RetrainingPaused", "paused"),
     )

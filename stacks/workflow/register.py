@@ -21,7 +21,8 @@ def register(make: Tasks, context: Context) -> State:
         {
             "ModelPackageGroupName": context.group_name,
             "ModelPackageDescription": expression(f"'Run ' & {RUN} & ' on dataset ' & $version"),
-            "ModelApprovalStatus": "Approved",
+            # Good is what has served: a run that is ended in its rollout leaves nothing that a rollback comes to.
+            "ModelApprovalStatus": "PendingManualApproval",
             "InferenceSpecification": {
                 "Containers": [
                     {

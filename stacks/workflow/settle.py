@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from aws_cdk import aws_stepfunctions as sfn
 
+from lambda_src.naming import SHADOW_CONFIG
 from stacks.workflow import endpoint
 from stacks.workflow.context import Context, expression
-from stacks.workflow.shadow import SHADOW
 from stacks.workflow.tasks import Tasks
 
 
@@ -43,7 +43,7 @@ def settle(
         sfn.Condition.jsonata(
             expression(
                 "$endpointStatus = 'InService' and ($liveConfig = $champion.endpoint_config_name or "
-                f"$contains($liveConfig, '{SHADOW}'))"  # there the champion answers too
+                f"$contains($liveConfig, '{SHADOW_CONFIG}'))"  # there the champion answers too
             )
         ),
         sfn.Pass.jsonata(make.scope, "Settled", assign=settled).next(on),

@@ -6,13 +6,12 @@ from typing import Any
 
 from aws_cdk import aws_stepfunctions as sfn
 
-from lambda_src.naming import SHADOW_VARIANT, VARIANT
+from lambda_src.naming import SHADOW_CONFIG, SHADOW_VARIANT, VARIANT
 from stacks.workflow.context import RUN, Context, expression
 from stacks.workflow.register import variant
 from stacks.workflow.tasks import State, Tasks
 from stacks.workflow.undo import judge
 
-SHADOW = "-shadow"
 """How the name of a configuration with a shadow ends."""
 ALONE = "$config = $model"
 """What a rollout is of: the model alone, or the champion with the model in its shadow."""
@@ -35,7 +34,7 @@ def route(make: Tasks, context: Context, guard: sfn.IChainable, alone: sfn.IChai
 
 
 def _config(make: Tasks, context: Context) -> State:
-    name = f"'{context.prefix}-' & {RUN} & '{SHADOW}'"
+    name = f"'{context.prefix}-' & {RUN} & '{SHADOW_CONFIG}'"
     serving = context.settings.serving
     return make.aws(
         "CreateShadowConfig",

@@ -406,6 +406,16 @@ SCENARIOS = (
             "ReadAnalysis": [_found(back=True)],
         },
     ),
+    Scenario(
+        "rolling-back-paused",
+        "analysis",
+        "SUCCEEDED",
+        lambda arn: {
+            "ReadPaused": [gives(Item={"paused_at": {"S": "2026-01-01T00:00:00Z"}})],
+            "ReadChampion": [gives(Item={**CHAMPION, "previous_package_arn": CHAMPION["model_package_arn"]})],
+            "ReadAnalysis": [_found(back=True)],
+        },
+    ),
     Scenario("superseded", "analysis", "SUCCEEDED", lambda arn: {"CommitState": [TAKEN]}),
     Scenario(
         "analysis-fails",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -62,7 +63,10 @@ def test_a_version_in_the_shadow_is_promoted_and_never_gone_back_to(
     cloud: FakeCloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waiting = version(2, status="PendingManualApproval")
-    found = [version(4, status="PendingManualApproval"), version(3, live=True), waiting, version(1)]
+    # The newest was never rolled out: its run was ended before.
+    newest = version(5, status="PendingManualApproval")
+    shadowing = replace(version(4, status="PendingManualApproval"), why="In the shadow of run3 since now.")
+    found = [newest, shadowing, version(3, live=True), waiting, version(1)]
     assert choose(found, None).version == 1
     asked = []
     monkeypatch.setattr(versions, "versions", lambda _: found)
@@ -76,6 +80,11 @@ def test_a_version_in_the_shadow_is_promoted_and_never_gone_back_to(
     assert runner.invoke(cli.app, ["promote", "2"]).exit_code == 0
     assert [each["package"] for each in asked] == ["arn:4", "arn:2"]
     assert {(each["start"], each["reason"]) for each in asked} == {("rollback", "promote")}
+    # What the endpoint has in its shadow is there, whether or not its run came to say so.
+    cloud.endpoint = {"EndpointConfigName": "scones-dev-vehicles-run5-shadow"}
+    assert runner.invoke(cli.app, ["promote"]).exit_code == 0
+    assert asked[-1]["package"] == "arn:5"
+    cloud.endpoint = None
     monkeypatch.setattr(versions, "versions", lambda _: [*FOUND, version(0, status="PendingManualApproval")])
     refused = runner.invoke(cli.app, ["promote"])
     assert refused.exit_code == 1
@@ -234,6 +243,11 @@ class Lock:
     ends: list[End]
     followed: list[str] = field(default_factory=list)
     ended: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+
+    def start(self, _: Any, request: Mapping[str, str]) -> str:
+        self.asked.append(request["start"])
+        return "arn:mine"
 
     def under_way(self, _: Any) -> UnderWay | None:
         return self.holders.pop(0)
@@ -249,7 +263,7 @@ class Lock:
         for module in (runs, versions):
             monkeypatch.setattr(module, "under_way", self.under_way)
         monkeypatch.setattr(runs, "follow", self.follow)
-        monkeypatch.setattr(runs, "start", lambda *_: "arn:mine")
+        monkeypatch.setattr(runs, "start", self.start)
         monkeypatch.setattr(versions, "versions", lambda _: FOUND)
         return target.Target("scones", "dev", "vehicles", lambda _: self, "a fake cloud")
 
@@ -285,6 +299,10 @@ def test_a_rollback_ends_a_training_only_when_asked_to(monkeypatch: pytest.Monke
     lock = Lock([TRAINS, SETTLES], [DONE, DONE])
     assert versions.rollback(lock.holds(monkeypatch), None, print, stop=True) == DONE
     assert (lock.ended, lock.followed) == (["arn:train"], ["arn:settle", "arn:mine"])
+    # The champion may be named: then the training ends, and nothing else.
+    lock = Lock([UnderWay("arn:package", "package"), None], [DONE])
+    assert versions.rollback(lock.holds(monkeypatch), 3, print, stop=True) == DONE
+    assert (lock.ended, lock.asked) == (["arn:package"], ["settle"])
     lock = Lock([PAUSES], [])
     with pytest.raises(LockedError, match="A pause is under way"):
         versions.rollback(lock.holds(monkeypatch), None, print, stop=True)
