@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -190,9 +191,25 @@ def _tree(shape: Shape | None) -> Any:
     """Return a shape's fields as Step Functions names them; None for what may hold anything."""
     if isinstance(shape, ListShape):
         return _tree(shape.member)
+    if isinstance(shape, MapShape):
+        return _Anything(_tree(shape.value))
     if not isinstance(shape, StructureShape):
-        return None if shape is None or isinstance(shape, MapShape) else {}
+        return None if shape is None else {}
     return _Members(shape)
+
+
+class _Anything(defaultdict[str, Any]):
+    """A map, which has every key, and the same below each."""
+
+    def __init__(self, value: Any) -> None:
+        super().__init__()
+        self._value = value
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+    def __missing__(self, name: str) -> Any:
+        return self._value
 
 
 class _Members(Mapping[str, Any]):

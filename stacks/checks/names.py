@@ -36,6 +36,7 @@ LIMITS = {
     ("AWS::KMS::Alias", "AliasName"): 256,
     ("AWS::Events::Rule", "Name"): 64,
     ("AWS::CloudWatch::CompositeAlarm", "AlarmName"): 255,
+    ("AWS::IAM::ManagedPolicy", "ManagedPolicyName"): 128,
     ("AWS::CloudWatch::Dashboard", "DashboardName"): 255,
     ("AWS::Budgets::Budget", "Budget.BudgetName"): 100,
 }

@@ -18,6 +18,8 @@ POLICIES = {
     "AWS::S3::BucketPolicy": "PolicyDocument",
     "AWS::SQS::QueuePolicy": "PolicyDocument",
     "AWS::SNS::TopicPolicy": "PolicyDocument",
+    "AWS::SQS::QueueInlinePolicy": "PolicyDocument",
+    "AWS::SNS::TopicInlinePolicy": "PolicyDocument",
     "AWS::KMS::Key": "KeyPolicy",
     "AWS::IAM::Role": "AssumeRolePolicyDocument",
     "AWS::DynamoDB::ResourcePolicy": "PolicyDocument",
@@ -25,6 +27,11 @@ POLICIES = {
     "AWS::Events::EventBusPolicy": "Statement",
 }
 """Policies that say who is let in, and where."""
+UNSEEN = (
+    *("AWS::IAM::Group", "AWS::IAM::GroupPolicy", "AWS::IAM::ManagedPolicy", "AWS::IAM::RolePolicy"),
+    *("AWS::IAM::User", "AWS::IAM::UserPolicy"),
+)
+"""Kinds that the app has none of, so that no check of what roles may do looks into them."""
 IDENTITY = {"AWS::IAM::Policy": "PolicyDocument", "AWS::IAM::ManagedPolicy": "PolicyDocument"}
 SOURCES = ("aws:sourcearn", "aws:sourceaccount")
 """Who a service acts for. Without one of them a stranger may have the service act here:
@@ -47,6 +54,9 @@ def check(assemblies: Sequence[Assembly]) -> Result:
                 said = list(_of_policy(assembly.templates[stack], kind, resource["Properties"], where))
                 findings += [f"{stack} {name}: {each}" for each in said]
                 count += 1
+        for kind in UNSEEN:
+            for stack, name, _ in assembly.resources(kind):
+                findings.append(f"{stack} {name}: no check looks into {kind}: allow by AWS::IAM::Policy")
         for stack, name, permission in assembly.resources("AWS::Lambda::Permission"):
             findings += [f"{stack} {name}: {each}" for each in of_permission(permission["Properties"])]
             count += 1
@@ -85,6 +95,8 @@ def of_statement(statement: Mapping[str, Any], *, letting_in: bool = True) -> It
         if not asked & set(CALLERS):
             yield f"it allows {_actions(statement)} to anybody"
         return
+    for kind in sorted(set(principal) - {"AWS", "Service"}):
+        yield f"it allows {_actions(statement)} to {kind} {principal[kind]}, which is not of this account"
     for account in map(str, listed(principal.get("AWS", []))):
         if REFERENCE.account not in account:
             yield f"it allows {_actions(statement)} to {account}, which is not of this account"
@@ -98,7 +110,10 @@ def of_permission(properties: Mapping[str, Any]) -> Iterator[str]:
     principal = str(properties.get("Principal"))
     if principal == "*":
         yield "anybody may call the function"
-    if principal.endswith(".amazonaws.com") and not {"SourceArn", "SourceAccount"} & set(properties):
+    service = principal.endswith(".amazonaws.com")
+    if principal != "*" and not service and "AWS::AccountId" not in principal:
+        yield f"{principal}, which is not of this account, may call the function"
+    if service and not {"SourceArn", "SourceAccount"} & set(properties):
         yield f"{principal} may call the function for whoever asks that"
 
 
