@@ -123,8 +123,8 @@ class Outcome:
         return bool(self.check) and not self.check.startswith(CRASH)
 
 
-def run(assembly: Assembly, per_kind: int, seed: int = SEED) -> list[Outcome]:
-    """Put some faults of each kind into an environment, and ask the checks about each."""
+def run(assembly: Assembly, per_kind: int, seed: int = SEED, most: int | None = None) -> list[Outcome]:
+    """Put some faults of each kind into an environment, `most` in all, and ask the checks about each."""
     by_kind: dict[str, list[Fault]] = defaultdict(list)
     for fault in faults(assembly):
         by_kind[fault.kind].append(fault)
@@ -135,6 +135,8 @@ def run(assembly: Assembly, per_kind: int, seed: int = SEED) -> list[Outcome]:
         for each in chance.sample(by_kind[kind], min(per_kind, len(by_kind[kind])))
     ]
 
+    if most is not None and most < len(tried):
+        tried = chance.sample(tried, most)
     # A process of its own for each core: most of the time is cfn-lint's, which is Python.
     workers = min(os.cpu_count() or 1, len(tried))
     context = multiprocessing.get_context("spawn")
