@@ -73,7 +73,7 @@ TRAINING = (("sagemaker:CreateTrainingJob", "training-job/"), ("sagemaker:AddTag
 """What a machine that searches leaves to SageMaker, and the deployment whose use was recorded does itself."""
 OPTIONAL = (
     *("application-autoscaling:PutScalingPolicy", "application-autoscaling:PutScheduledAction"),
-    *("application-autoscaling:RegisterScalableTarget", "dynamodb:UpdateItem"),
+    *("application-autoscaling:RegisterScalableTarget", "dynamodb:UpdateItem", "states:DescribeExecution"),
 )
 """What Tasks do that the deployment whose use was recorded has by its settings, and another may not."""
 SCALING = (
