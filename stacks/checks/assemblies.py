@@ -43,11 +43,11 @@ class Assembly:
     overlay: Path | None = None
     settings: Path = ENVIRONMENTS
 
-    def resources(self, kind: str) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
-        """Yield stack name, logical ID and resource, of every resource of a type."""
+    def resources(self, *kinds: str) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+        """Yield stack name, logical ID and resource, of every resource of these types."""
         for stack, template in self.templates.items():
             for name, resource in template["Resources"].items():
-                if resource["Type"] == kind:
+                if resource["Type"] in kinds:
                     yield stack, name, resource
 
 

@@ -106,12 +106,10 @@ def check(assemblies: Sequence[Assembly]) -> Result:
     findings: list[str] = []
     count = 0
     for assembly in assemblies:
-        for stack, template in assembly.templates.items():
-            for name, resource in template["Resources"].items():
-                look = _LOOKS.get(resource["Type"])
-                if look is not None:
-                    count += 1
-                    findings += [f"{stack} {name}: {each}" for each in look(assembly, stack, name)]
+        for stack, name, resource in assembly.resources(*_LOOKS):
+            count += 1
+            said = _LOOKS[resource["Type"]](assembly, stack, name)
+            findings += [f"{stack} {name}: {each}" for each in said]
     return Result("connections", "rules, alarms, dead letters, event sources, expiry", count, tuple(findings))
 
 

@@ -54,9 +54,10 @@ def check(assemblies: Sequence[Assembly]) -> Result:
                 said = list(_of_policy(assembly.templates[stack], kind, resource["Properties"], where))
                 findings += [f"{stack} {name}: {each}" for each in said]
                 count += 1
-        for kind in UNSEEN:
-            for stack, name, _ in assembly.resources(kind):
-                findings.append(f"{stack} {name}: no check looks into {kind}: allow by AWS::IAM::Policy")
+        findings += [
+            f"{stack} {name}: no check looks into {resource['Type']}: allow by AWS::IAM::Policy"
+            for stack, name, resource in assembly.resources(*UNSEEN)
+        ]
         for stack, name, permission in assembly.resources("AWS::Lambda::Permission"):
             findings += [f"{stack} {name}: {each}" for each in of_permission(permission["Properties"])]
             count += 1

@@ -272,6 +272,7 @@ def _options(script: str) -> Mapping[str, Option] | None:
     return found
 
 
+@functools.cache
 def _parsed(path: str) -> ast.Module | None:
     file = ROOT / path
     return ast.parse(file.read_text(encoding="utf-8")) if file.is_file() else None

@@ -33,14 +33,13 @@ def check(assemblies: Sequence[Assembly]) -> Result:
             count += len(template["Resources"])
             findings += [f"{stack} {each}" for each in _of_stack(template["Resources"])]
         kept = load(assembly.settings, assembly.env, overlay=assembly.overlay).retention == "retain"
-        for kind in DATA:
-            findings += [
-                f"{stack} {name}: it has the policy {resource.get('DeletionPolicy')}, and the settings "
-                f"{'keep' if kept else 'delete'} data"
-                for stack, name, resource in assembly.resources(kind)
-                if (resource.get("DeletionPolicy"), resource.get("UpdateReplacePolicy"))
-                != ("Retain" if kept else "Delete",) * 2
-            ]
+        findings += [
+            f"{stack} {name}: it has the policy {resource.get('DeletionPolicy')}, and the settings "
+            f"{'keep' if kept else 'delete'} data"
+            for stack, name, resource in assembly.resources(*DATA)
+            if (resource.get("DeletionPolicy"), resource.get("UpdateReplacePolicy"))
+            != ("Retain" if kept else "Delete",) * 2
+        ]
     return Result("safeguards", "resources: TLS, rotation, retention, own logs", count, tuple(findings))
 
 

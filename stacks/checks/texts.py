@@ -44,13 +44,10 @@ def check(assemblies: Sequence[Assembly]) -> Result:
     findings: list[str] = []
     count = 0
     for assembly in assemblies:
-        for stack, template in assembly.templates.items():
-            for name, resource in template["Resources"].items():
-                look = _LOOKS.get(resource["Type"])
-                if look is not None:
-                    count += 1
-                    properties = render(resource.get("Properties", {}), template, REFERENCE)
-                    findings += [f"{stack} {name}: {each}" for each in look(properties)]
+        for stack, name, resource in assembly.resources(*_LOOKS):
+            count += 1
+            properties = render(resource.get("Properties", {}), assembly.templates[stack], REFERENCE)
+            findings += [f"{stack} {name}: {each}" for each in _LOOKS[resource["Type"]](properties)]
     return Result("texts", "schedules, patterns, rules of alarms, JSON", count, tuple(findings))
 
 

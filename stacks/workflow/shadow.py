@@ -12,7 +12,6 @@ from stacks.workflow.register import variant
 from stacks.workflow.tasks import State, Tasks
 from stacks.workflow.undo import judge
 
-"""How the name of a configuration with a shadow ends."""
 ALONE = "$config = $model"
 """What a rollout is of: the model alone, or the champion with the model in its shadow."""
 

@@ -11,13 +11,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 from typer.testing import CliRunner
 
 from localcloud.cdk import run_cdk
-from localcloud.processes import belonging
 from scones import cli, state, target
+from tests.integration.loop.jobs import job
 from tests.integration.workflow.conftest import OVERLAY, PREFIX, ROOT, Deployment, standing, until
 from tests.integration.workflow.traffic import Labelled, analysed, at_dusk, classify, drawings, ringing
 
@@ -82,24 +81,9 @@ def ended(cloud: Deployment, of: int) -> dict[str, Any]:
     return until(found, 600, "the end of the training")
 
 
-def process(cloud: Deployment, script: str) -> psutil.Process:
-    """Wait for the process of a job, and return it."""
-
-    def found() -> psutil.Process | None:
-        for each in belonging(cloud.instance.identity):
-            try:
-                if any(word.endswith(script) for word in each.cmdline()):
-                    return each
-            except psutil.Error:
-                continue
-        return None
-
-    return until(found, 120, f"the job of {script}")
-
-
 def stopped(cloud: Deployment, own: target.Target) -> None:
     """Stop the execution while its data is staged; what follows an ended run comes to its end, too."""
-    process(cloud, "stage.py")
+    job(cloud, "stage.py", 120)
     (running,) = trainings(cloud)
     cloud.client("stepfunctions").stop_execution(executionArn=running["executionArn"])
     until(lambda: state.history(own)[0]["reason"] == "settle" or None, 120, "the look at what it left")
@@ -107,7 +91,7 @@ def stopped(cloud: Deployment, own: target.Target) -> None:
 
 def job_killed(cloud: Deployment, own: target.Target) -> None:
     """Kill the training job's process."""
-    process(cloud, "train.py").kill()
+    job(cloud, "train.py", 120).kill()
     assert ended(cloud, of=2)["status"] == "FAILED"
 
 

@@ -13,7 +13,6 @@ import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 from PIL import Image
 
@@ -21,11 +20,11 @@ from benchmarks.shifts import FOREIGN, SHIFTS
 from localcloud.cdk import run_cdk
 from localcloud.errors import CdkError
 from localcloud.inventory import inventory, leftovers
-from localcloud.processes import belonging
 from scones import pausing, state, versions
 from scones.runs import run
 from scones.target import of_instance
 from tests.integration.loop.archives import with_app
+from tests.integration.loop.jobs import job
 from tests.integration.workflow.conftest import OVERLAY, PREFIX, ROOT, Deployment, standing, until
 from tests.integration.workflow.scenarios import throws
 from tests.integration.workflow.traffic import Labelled, analysed, classify, drawings, ringing
@@ -147,30 +146,15 @@ def status(cloud: Deployment, execution: str) -> str:
     return until(ended, 120, "the end of the analysis")
 
 
-def job(cloud: Deployment) -> psutil.Process:
-    """Wait for the process of an analysis job, and return it."""
-
-    def found() -> psutil.Process | None:
-        for process in belonging(cloud.instance.identity):
-            try:
-                if any(each.endswith("analyze.py") for each in process.cmdline()):
-                    return process
-            except psutil.Error:
-                continue
-        return None
-
-    return until(found, 60, "the analysis job")
-
-
 def killed_job(cloud: Deployment) -> None:
     execution = start(cloud)
-    job(cloud).kill()
+    job(cloud, "analyze.py", 60).kill()
     assert status(cloud, execution) == "FAILED"
 
 
 def stopped_execution(cloud: Deployment) -> None:
     execution = start(cloud)
-    job(cloud)
+    job(cloud, "analyze.py", 60)
     cloud.client("stepfunctions").stop_execution(executionArn=execution)
     assert status(cloud, execution) == "ABORTED"
 
