@@ -1,17 +1,20 @@
 """Step Functions has no `$eval`, and fails at a Condition that is neither true nor false; ministack 1.5.33 takes both.
 
-https://docs.aws.amazon.com/step-functions/latest/dg/transforming-data.html says it of `$eval`.
+https://docs.aws.amazon.com/step-functions/latest/dg/transforming-data.html says it of `$eval`. The second that an
+expression has is one of work: the engine takes the clock's, which other executions use up, and a sleeping laptop.
 """
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 REFUSED = "States.QueryEvaluationError"
 
 
 def apply() -> None:
-    """Refuse `$eval` wherever functions are registered, and look at what a Condition gives."""
+    """Refuse `$eval`, want true or false of a Condition, and give an expression a second of its thread's time."""
+    from jsonata.timebox import Timebox  # noqa: PLC0415
     from ministack.services import stepfunctions  # noqa: PLC0415
 
     register = stepfunctions._register_sfn_jsonata_functions
@@ -29,6 +32,7 @@ def apply() -> None:
             raise stepfunctions._ExecutionError(REFUSED, cause)
         return condition
 
+    Timebox.current_milli_time = staticmethod(lambda: round(time.thread_time() * 1000))
     stepfunctions._register_sfn_jsonata_functions = registering
     stepfunctions._evaluate_jsonata_choice_rule = evaluating
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import psutil
 import pytest
@@ -180,6 +181,20 @@ def test_query_language_has_conditions_that_are_true_or_false(cloud: Instance) -
     assert ended("saying-no", "{% 1 = 2 %}") == ("FAILED", "No")
     assert ended("saying-neither", "{% 'RUNNING' %}") == ("FAILED", "States.QueryEvaluationError")
     assert ended("saying-text", "true") == ("FAILED", "States.QueryEvaluationError")
+
+
+def test_query_language_gives_an_expression_a_second_of_work(cloud: Instance) -> None:
+    """Eight of a third of a second each, on one interpreter: every one is under way for more than a second."""
+
+    def ended(name: str, expression: str) -> tuple[str, str]:
+        answer = execute(cloud, name, {"Only": {"Type": "Pass", "Output": expression, "End": True}})
+        return answer["status"], answer.get("error", "")
+
+    work = "{% $count([1..100].($sum([1..300].($ * 2)))) %}"
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(lambda each: ended(f"working-{each}", work), range(8))) == {("SUCCEEDED", "")}
+    endless = "{% ($again := function() { $again() }; $again()) %}"
+    assert ended("endless", endless) == ("FAILED", "States.QueryEvaluationError")
 
 
 def test_condition_functions_are_dynamodbs(cloud: Instance) -> None:

@@ -15,7 +15,7 @@ from tests.integration.workflow.scenarios import Answers, Scenario, throws, usua
 
 RUN_SECONDS = 60.0
 AT_ONCE = 8
-"""Runs: the client keeps ten connections, and of 32 at once some run ended otherwise than it should, once in six."""
+"""Runs: the client keeps ten connections."""
 UNCAUGHT = "States.Timeout"
 """An error that any task may meet and none retries."""
 
