@@ -36,7 +36,8 @@ def rollback(
 ) -> None:
     """Put an earlier version of the model behind the endpoint: one command, one update of the endpoint.
 
-    The endpoint answers as it did with that version. Exits 1 when it failed; the champion stays then.
+    The endpoint answers as it did with that version; a paused one is created with it, and takes the images that waited.
+    Exits 1 when it failed; the champion stays then, and a pause goes on.
     """
     from scones.terminal import print_rows
     from scones.versions import rollback, versions

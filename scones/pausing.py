@@ -59,9 +59,14 @@ def resume(target: Target, say: Say) -> str:
     if item(target, "paused") or not _endpoint(target):
         end = _taken_up(target, "resume", say) or run(target, {"start": "resume", "reason": "resume"}, say)
         said = f"{end.status}: {end.reason}"
+    take_images(target, say)
+    return said
+
+
+def take_images(target: Target, say: Say) -> None:
+    """Let the dispatcher take images from the queue again, those that waited first."""
     _switch(target, enabled=True)
     say("Images are taken from the queue again.")
-    return said
 
 
 def _holds(target: Target, start: str) -> str:

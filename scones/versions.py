@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError
 
 from lambda_src.naming import SHADOW_CONFIG
 from scones.errors import LockedError, VersionError
+from scones.pausing import take_images
 from scones.runs import SETTLE, TRAININGS, Say, end_training, run, under_way
 from scones.state import item
 from scones.target import Target, output
@@ -160,7 +161,7 @@ def _shadow(target: Target) -> str:
 
 
 def rollback(target: Target, wanted: int | None, say: Say, *, stop: bool = False) -> End:
-    """Put a registered version behind the endpoint, by one update of it.
+    """Put a registered version behind the endpoint, by one update of it; or resume a paused one with it.
 
     Parameters
     ----------
@@ -183,5 +184,11 @@ def rollback(target: Target, wanted: int | None, say: Say, *, stop: bool = False
         raise LockedError(
             f"A training is under way, {held.execution_arn}: `scones rollback --stop` ends it first, or wait for it."
         )
+    paused = item(target, "paused")
     say(f"Rolling back to version {version.version}, of run {version.run}.")
-    return run(target, {"start": "rollback", "package": version.arn, "reason": "rollback"}, say)
+    if paused:
+        say("The endpoint is paused: it is created with this version, and the pause ends.")
+    end = run(target, {"start": "rollback", "package": version.arn, "reason": "rollback"}, say)
+    if paused:
+        take_images(target, say)
+    return end

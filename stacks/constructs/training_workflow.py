@@ -71,8 +71,9 @@ def _definition(make: Tasks, context: Context, failed: sfn.IChainable) -> sfn.IC
         ("$start = 'pause'", away),
         ("$start = 'resume'", pause.resume(make, rollout.look)),
         ("$start = 'settle'", settle(make, context, back, rollout.scale, away, well)),
+        # By hand it ends the pause; what starts by itself does not.
+        ("$start = 'rollback' and ($pausedAt = '' or $reason = 'rollback')", back),
         ("$pausedAt != ''", _paused(make, context, failed)),
-        ("$start = 'rollback'", back),
         ("$start = 'package' and $champion.run != ''", reuse),
     ):
         start.when(sfn.Condition.jsonata(expression(condition)), then)

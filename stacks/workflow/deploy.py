@@ -11,7 +11,7 @@ from aws_cdk import aws_stepfunctions_tasks as tasks
 from stacks.workflow import shadow
 from stacks.workflow.champion import record
 from stacks.workflow.context import Context, expression
-from stacks.workflow.endpoint import delete, describe, find, keep_instances, pause
+from stacks.workflow.endpoint import UNPAUSING, delete, describe, find, keep_instances, pause
 from stacks.workflow.outcome import fail
 from stacks.workflow.pause import forget
 from stacks.workflow.register import endpoint_config
@@ -128,19 +128,23 @@ def _arrive(make: Tasks, context: Context, scaling: Scaling, undoing: Undo) -> s
     rolling = make.leading_to(undoing.start, caught=IN_WORDS)
     wait = pause(make, "WaitForEndpoint")
     ask = describe(rolling, context, "DescribeEndpoint")
-    resumed = sfn.Choice.jsonata(make.scope, "Resuming")
-    resumed.when(sfn.Condition.jsonata(expression("$start = 'resume'")), forget(make, context).next(done))
-    resumed.when(
+    same = "$package = $champion.model_package_arn"
+    unpause = forget(make, context).next(done)
+    tried = sfn.Choice.jsonata(make.scope, "ChampionOrAnother")
+    tried.when(sfn.Condition.jsonata(expression(f"{same} and {UNPAUSING}")), unpause)
+    tried.when(
         # A run that was ended has left it: it stays what it was said to be, on trial or not, approved or not.
-        sfn.Condition.jsonata(expression("$package = $champion.model_package_arn")),
+        sfn.Condition.jsonata(expression(same)),
         sfn.Pass.jsonata(make.scope, "ChampionRestored", assign={"status": "settled"}).next(done),
     )
-    recorded = record(rolling, context).next(leave(make.leading_to(failed, caught=IN_WORDS), context, done))
-    resumed.otherwise(approve(rolling, context).next(recorded))
+    ending = sfn.Choice.jsonata(make.scope, "Unpausing")
+    ending.when(sfn.Condition.jsonata(expression(UNPAUSING)), unpause).otherwise(done)
+    recorded = record(rolling, context).next(leave(make.leading_to(failed, caught=IN_WORDS), context, ending))
+    tried.otherwise(approve(rolling, context).next(recorded))
     arrived = sfn.Choice.jsonata(make.scope, "EndpointInService")
     shadowing = sfn.Choice.jsonata(make.scope, "Shadowing")
     shadowing.when(
-        sfn.Condition.jsonata(expression(shadow.ALONE)), _smoke(rolling, context).next(resumed)
+        sfn.Condition.jsonata(expression(shadow.ALONE)), _smoke(rolling, context).next(tried)
     ).otherwise(shadow.stay(rolling, context).next(done))
     arrived.when(
         sfn.Condition.jsonata(expression("$endpointStatus = 'InService' and $liveConfig = $config")),

@@ -12,6 +12,9 @@ POLL_SECONDS = 10
 AT_REST = "$endpointStatus in ['InService', 'Failed', 'OutOfService', 'UpdateRollbackFailed']"
 """Whether an endpoint that there is changes no more: then it can be deleted, or updated where it is in service."""
 
+UNPAUSING = "($start = 'resume' or $pausedAt != '')"
+"""Whether a rollout creates the endpoint that a pause took away, and ends the pause; one that fails leaves none."""
+
 
 def find(make: Tasks, context: Context, name: str) -> State:
     """Make a state that asks for the endpoint's status, in the variable `endpointStatus`: `None` without one."""

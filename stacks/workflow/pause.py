@@ -88,7 +88,7 @@ def forget(make: Tasks, context: Context) -> State:
         "ForgetPause",
         table=context.table,
         key=KEY,
-        assign={"status": "resumed"},
+        assign={"status": expression("$package = $champion.model_package_arn ? 'resumed' : 'promoted'")},
         task_timeout=seconds(30),
     )
     return make.finish(task, "dynamodb")

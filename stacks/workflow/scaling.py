@@ -13,6 +13,7 @@ from aws_cdk import aws_stepfunctions as sfn
 from lambda_src.naming import VARIANT
 from stacks.scaling_settings import ScalingSettings
 from stacks.workflow.context import Context, expression
+from stacks.workflow.endpoint import UNPAUSING
 from stacks.workflow.outcome import CAUSE
 from stacks.workflow.tasks import State, Tasks
 
@@ -84,8 +85,8 @@ def scale(make: Tasks, context: Context, done: sfn.IChainable, failed: sfn.IChai
     last.next(ended)
     again = sfn.Choice.jsonata(make.scope, "ScaleAgain")
     again.when(
-        # A first model's endpoint is deleted, and a resumed one's.
-        sfn.Condition.jsonata(expression("$champion.run != '' and $start != 'resume'")),
+        # A first model's endpoint is deleted, and one that was to end a pause.
+        sfn.Condition.jsonata(expression(f"$champion.run != '' and $not({UNPAUSING})")),
         first,
     ).otherwise(failed)
     _grant(make, context)

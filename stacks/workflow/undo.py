@@ -9,7 +9,7 @@ from typing import Any
 from aws_cdk import aws_stepfunctions as sfn
 
 from stacks.workflow.context import Context, expression
-from stacks.workflow.endpoint import delete, describe, keep_instances, pause
+from stacks.workflow.endpoint import UNPAUSING, delete, describe, keep_instances, pause
 from stacks.workflow.outcome import CAUSE
 from stacks.workflow.tasks import State, Tasks
 
@@ -47,7 +47,7 @@ class Undo:
 
 
 def undo(make: Tasks, context: Context, failed: sfn.IChainable) -> Undo:
-    """Put the champion back, or remove the endpoint where there was none; then mark the version, and fail.
+    """Put the champion back, or remove the endpoint where there was none before; then mark the version, and fail.
 
     The first failure stays the run's: what fails here is added to its cause.
     """
@@ -55,7 +55,7 @@ def undo(make: Tasks, context: Context, failed: sfn.IChainable) -> Undo:
     rejection.next(failed)
     reject = sfn.Choice.jsonata(make.scope, "OtherThanChampion")
     reject.when(
-        # The champion itself, which was rolled out again, serves still.
+        # The champion itself, which was rolled out again and serves still, or could not be resumed and stays paused.
         sfn.Condition.jsonata(expression("$package = $champion.model_package_arn")),
         failed,
     ).otherwise(rejection)
@@ -91,13 +91,8 @@ def undo(make: Tasks, context: Context, failed: sfn.IChainable) -> Undo:
     ask.next(back)
     start = sfn.Choice.jsonata(make.scope, "WhatToUndo")
     start.when(
-        # The version of a resumption is the champion, which is not to be rejected; it stays paused.
-        sfn.Condition.jsonata(expression("$start = 'resume'")),
-        delete(make.leading_to(failed, caught={}), context, "DeleteResumedEndpoint").next(failed),
-    )
-    start.when(
-        sfn.Condition.jsonata(expression("$champion.run = ''")),
-        delete(undoing, context, "DeleteFirstEndpoint").next(reject),
+        sfn.Condition.jsonata(expression(f"$champion.run = '' or {UNPAUSING}")),
+        delete(undoing, context, "DeleteCreatedEndpoint").next(reject),
     )
     start.when(sfn.Condition.jsonata(expression(serves)), reject)  # SageMaker itself went back
     start.otherwise(restore)

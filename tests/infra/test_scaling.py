@@ -70,12 +70,12 @@ def test_scaling_stops_before_the_endpoint_changes_and_begins_when_a_model_serve
     made = states(overlaid)
     assert made["StopScaling"]["Next"] == "FindEndpoint"
     assert made["StopScalingToPause"]["Next"] == "FindEndpointToPause"
-    begins = ("ChampionRestored", "ForgetPause", "RejectLeft")
-    assert [made[name]["Next"] for name in begins] == ["RegisterScaling"] * 3
-    assert (made["RecordChampion"]["Next"], made["LeftByHand"]["Default"]) == (
-        "LeftByHand",
-        "RegisterScaling",
-    )
+    begins = ("ChampionRestored", "ForgetPause")
+    assert [made[name]["Next"] for name in begins] == ["RegisterScaling"] * 2
+    assert made["RecordChampion"]["Next"] == "LeftByHand"
+    assert (made["LeftByHand"]["Default"], made["RejectLeft"]["Next"]) == ("Unpausing", "Unpausing")
+    (paused,) = made["Unpausing"]["Choices"]
+    assert (paused["Next"], made["Unpausing"]["Default"]) == ("ForgetPause", "RegisterScaling")
 
 
 def test_a_champion_is_scaled_again_when_the_rollout_that_stopped_it_failed(overlaid: Synthesized) -> None:

@@ -14,7 +14,7 @@ UNDOING = {
     **dict.fromkeys(
         ("DescribeEndpoint", "SayInShadow", "SmokeTest", "ApprovePackage", "RecordChampion"), "WhatToUndo"
     ),
-    **dict.fromkeys(("RestoreChampion", "DescribeRestored", "DeleteFirstEndpoint"), "OtherThanChampion"),
+    **dict.fromkeys(("RestoreChampion", "DescribeRestored", "DeleteCreatedEndpoint"), "OtherThanChampion"),
 }
 """Where a failure leads once the endpoint may serve the new model."""
 

@@ -33,6 +33,10 @@ _OWN: Answers = {
     "DescribeEndpoint": [ROLLED_BACK],
 }
 """Of a rollback to the champion itself."""
+_ARRIVES: Answers = {
+    "DescribeEndpoint": [gives(EndpointName=PREFIX, EndpointConfigName=OLDER, EndpointStatus="InService")]
+}
+"""Of a rollback to another version."""
 
 
 def _champion(**more: list[Answer]) -> Callable[[str], Answers]:
@@ -43,8 +47,7 @@ def _champion(**more: list[Answer]) -> Callable[[str], Answers]:
 
 def _back(**more: list[Answer]) -> Callable[[str], Answers]:
     """With a champion in service, and an older version that arrives."""
-    live = gives(EndpointName=PREFIX, EndpointConfigName=OLDER, EndpointStatus="InService")
-    return _champion(DescribeEndpoint=[live], **more)
+    return _champion(**_ARRIVES, **more)
 
 
 def _paused(**more: list[Answer]) -> Callable[[str], Answers]:
@@ -196,6 +199,15 @@ ROLLOUTS = (
         _paused(FindEndpoint=[endpoint("InService")]),
         {"start": "resume"},
     ),
+    Scenario("rollback-paused", "training", "SUCCEEDED", _paused(**_ARRIVES), _BACK),
+    Scenario(
+        "rollback-paused-fails",
+        "training",
+        "SmokeTestError",
+        _paused(**_ARRIVES, SmokeTest=[_REFUSED]),
+        _BACK,
+    ),
+    Scenario("live-check-paused", "training", "PausedError", _paused(), {**_BACK, "reason": "live-check"}),
     Scenario(
         "resume-fails", "training", "SmokeTestError", _paused(SmokeTest=[_REFUSED]), {"start": "resume"}
     ),

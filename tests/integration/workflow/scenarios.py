@@ -97,8 +97,7 @@ def _usual_training(arn: str) -> Answers:
         *(
             "RemoveEndpointConfig",
             "RestoreChampion",
-            "DeleteFirstEndpoint",
-            "DeleteResumedEndpoint",
+            "DeleteCreatedEndpoint",
             "UpdateEndpointUnguarded",
         ),
         *("RecreateModel", "RecreateEvaluationModel", "RecordPaused", "ForgetPause", "DeletePausedEndpoint"),

@@ -237,3 +237,27 @@ def test_a_paused_endpoint_loses_nothing(deployment: Deployment, target: Target)
         *("bicycle", "motorcycle"),
     }
     assert ask(deployment) == before
+
+
+def test_a_rollback_while_paused_gives_what_waited_to_the_earlier_version(
+    deployment: Deployment, target: Target
+) -> None:
+    (other,) = [each for each in versions.versions(target) if not each.live]
+    left = state.item(target, "champion")
+    assert pausing.pause(target, print).startswith("paused")
+    sent = {f"left-{number}.png": USABLE["plain.png"] for number in range(4)}
+    stored = {key: deployment.upload(key, content) for key, content in sent.items()}
+    with pytest.raises(TrainingError, match="is paused since"):
+        versions.promote(target, other.version, print)
+    assert deployment.client("sagemaker").list_endpoints()["Endpoints"] == []
+    assert versions.rollback(target, other.version, print).status == "promoted"
+    answered = {deployment.outcome(key, version)["model_version"] for key, version in stored.items()}
+    assert answered == {other.run}
+    assert state.item(target, "champion")["run"] == other.run
+    assert state.item(target, "paused") == {}
+    assert {each.run: each.status for each in versions.versions(target)} == {
+        other.run: "Approved",
+        left["run"]: "Rejected",
+    }
+    assert scaling(deployment) == SCALED
+    assert pausing.resume(target, print) == "The endpoint is not paused."

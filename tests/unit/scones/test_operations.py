@@ -139,6 +139,21 @@ def test_pause_and_resume_act_once_when_called_twice(cloud: FakeCloud, workflow:
     assert workflow.asked == ["pause", "resume"]
 
 
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_rollback_while_paused_ends_the_pause_when_it_succeeds(
+    cloud: FakeCloud, workflow: Workflow, monkeypatch: pytest.MonkeyPatch, fails: bool
+) -> None:
+    pausing.pause(cloud.target(), print)
+    monkeypatch.setattr(versions, "versions", lambda _: FOUND)
+    monkeypatch.setattr(versions, "run", workflow)
+    workflow.fails = fails
+    ended = runner.invoke(cli.app, ["rollback"])
+    assert ended.exit_code == fails
+    assert "The endpoint is paused: it is created with this version" in ended.output
+    assert (cloud.source, "paused" in cloud.items) == (("Disabled", True) if fails else ("Enabled", False))
+    assert workflow.asked == ["pause", "rollback"]
+
+
 def test_images_are_taken_again_when_nothing_could_be_paused(cloud: FakeCloud, workflow: Workflow) -> None:
     workflow.fails = True
     with pytest.raises(TrainingError):
@@ -265,6 +280,7 @@ class Lock:
         monkeypatch.setattr(runs, "follow", self.follow)
         monkeypatch.setattr(runs, "start", self.start)
         monkeypatch.setattr(versions, "versions", lambda _: FOUND)
+        monkeypatch.setattr(versions, "item", lambda *_: {})
         return target.Target("scones", "dev", "vehicles", lambda _: self, "a fake cloud")
 
 
