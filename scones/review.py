@@ -127,6 +127,18 @@ class ReviewQueue:
                     yield error
                 deadline = time.monotonic() + PATIENCE_SECONDS
 
+    def decisions_on(self, name: str) -> list[str]:
+        """Return the ids of the decisions on an object: one for each of its versions."""
+        pages = self._dynamodb.get_paginator("query").paginate(
+            TableName=self._table,
+            KeyConditionExpression="#object = :object",
+            ExpressionAttributeNames={"#object": "object"},
+            ExpressionAttributeValues={":object": {"S": name}},
+            ProjectionExpression="decision_id",
+            ConsistentRead=True,
+        )
+        return sorted(each["decision_id"]["S"] for page in pages for each in page["Items"])
+
     def answer(self, waiting: Waiting, said: str, by: str) -> Answered:
         """Store an answer if there is none, then delete the message; return the answer that stands.
 

@@ -61,6 +61,10 @@ def ask(queue: ReviewQueue, by: str, read: Callable[[str], str]) -> Tally:
 def apply(queue: ReviewQueue, by: str, answers: Answers) -> Tally:
     """Go through what waits with a file's answers, until nothing waits or each answer met its picture."""
     tally = Tally()
+    for error in answers.resolve(queue.decisions_on):
+        _unusable(error, tally)
+    if not answers.missing:
+        return tally
     for each in queue.waiting():
         if isinstance(each, ReviewError):
             _unusable(each, tally)

@@ -160,6 +160,26 @@ def test_reviewed_pictures_make_another_dataset_version(
     assert champion["dataset_version"]["S"] == without["version"]
 
 
+def test_an_object_that_was_written_again_is_answered_by_its_decisions_alone(
+    deployment: Deployment, run: Any, tmp_path: Path
+) -> None:
+    key = "review/again.png"
+    found = []
+    for number in (len(SAID), len(SAID) + 1):
+        found.append(deployment.outcome(key, deployment.upload(key, picture(number))))
+    path = tmp_path / "again.jsonl"
+    path.write_text(json.dumps({"object": found[0]["object"], "class": "none"}))
+    asked = run("--answers", str(path), "--as", "kim")
+    assert asked.exit_code == 1
+    assert f"one of {', '.join(sorted(each['decision_id'] for each in found))}." in asked.stderr
+    assert not any("reviewed_at" in (deployment.record(key, each["version_id"]) or {}) for each in found)
+    path.write_text(
+        "\n".join(json.dumps({"decision_id": each["decision_id"], "class": "none"}) for each in found)
+    )
+    asked = run("--answers", str(path), "--as", "kim")
+    assert asked.exit_code == 0, asked.output
+
+
 def staged(folder: Path, reviewed: Path) -> dict[str, Any]:
     """Run the staging job's entry point on the deployment's drawings, and return its summary."""
     places = ("index", "dataset", "splits", "summary")

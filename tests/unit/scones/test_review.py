@@ -33,6 +33,7 @@ class ReviewCloud(FakeCloud):
     queued: list[str] = field(default_factory=list)
     taken: dict[str, str] = field(default_factory=dict)
     table: dict[str, dict[str, Any]] = field(default_factory=dict)
+    again: dict[str, list[str]] = field(default_factory=dict)
 
     class exceptions:  # noqa: N801  # named as botocore's
         ConditionalCheckFailedException = AnsweredError
@@ -59,6 +60,18 @@ class ReviewCloud(FakeCloud):
             raise AnsweredError
         said, by, at = (request["ExpressionAttributeValues"][name] for name in (":said", ":by", ":at"))
         item |= {"reviewed_class": said, "reviewed_by": by, "reviewed_at": at}
+
+    def get_paginator(self, operation: str) -> Any:
+        return self if operation == "query" else super().get_paginator(operation)
+
+    def paginate(self, **request: Any) -> list[dict[str, Any]]:
+        """Answer a query; `again` has the decisions on further versions."""
+        key = request["ExpressionAttributeValues"][":object"]["S"]
+        first = [each for each in [self.table.get(key)] if each]
+        return [
+            {"Items": first},
+            {"Items": [{"decision_id": {"S": each}} for each in self.again.get(key, [])]},
+        ]
 
     def get_item(self, **request: Any) -> dict[str, Any]:
         item = self.table.get(request["Key"]["object"]["S"])
@@ -96,7 +109,10 @@ def decision(number: int, **changes: Any) -> str:
 @pytest.fixture
 def cloud(monkeypatch: pytest.MonkeyPatch) -> ReviewCloud:
     fake = ReviewCloud(queued=[decision(0), decision(1, outcome="routed"), decision(2)])
-    fake.table = {name(number): {"object": {"S": name(number)}} for number in range(3)}
+    fake.table = {
+        name(number): {"object": {"S": name(number)}, "decision_id": {"S": f"d{number}"}}
+        for number in range(3)
+    }
     buffer = io.BytesIO()
     Image.new("RGB", (40, 20), (255, 0, 0)).save(buffer, "PNG")
     fake.objects = {f"vehicles/{number}.png": buffer.getvalue() for number in range(3)}
@@ -231,6 +247,34 @@ def test_it_exits_1_when_an_answer_meets_no_picture(cloud: ReviewCloud, tmp_path
     assert "1 of 2 answers met no picture that waits, s3://inbound/vehicles/7.png" in result.stderr
     assert cloud.answered(0) is not None
     assert len(cloud.queued) == 2
+
+
+@pytest.mark.parametrize("waits", ["d0", "d9"])
+def test_an_object_with_several_decisions_is_answered_by_decision_alone(
+    cloud: ReviewCloud, tmp_path: Path, waits: str
+) -> None:
+    cloud.again = {name(0): ["d9"]}
+    cloud.queued[0] = decision(0, decision_id=waits)
+    lines = [{"object": name(0), "class": "motorcycle"}, {"object": name(2), "class": "bicycle"}]
+    result = run.invoke(cli.app, ["review", "--as", "kim", "--answers", file(tmp_path, lines)])
+    assert result.exit_code == 1
+    assert f"{name(0)} was written again" in result.stderr
+    assert "one of d0, d9." in result.stderr
+    assert (cloud.answered(0), cloud.answered(2)) == (None, ("bicycle", "kim"))
+    assert (len(cloud.queued), cloud.taken) == (2, {})
+    lines = [{"decision_id": waits, "class": "motorcycle"}]
+    assert run.invoke(cli.app, ["review", "--as", "kim", "--answers", file(tmp_path, lines)]).exit_code == 0
+    assert cloud.answered(0) == ("motorcycle", "kim")
+
+
+def test_an_object_and_its_decision_that_contradict_each_other_are_said(
+    cloud: ReviewCloud, tmp_path: Path
+) -> None:
+    lines = [{"object": name(0), "class": "motorcycle"}, {"decision_id": "d0", "class": "bicycle"}]
+    result = run.invoke(cli.app, ["review", "--answers", file(tmp_path, lines)])
+    assert result.exit_code == 1
+    assert "was answered 'motorcycle', and its decision d0 'bicycle': leave one out." in result.stderr
+    assert cloud.answered(0) is None
 
 
 def test_an_unknown_class_in_a_file_loses_nothing(cloud: ReviewCloud, tmp_path: Path) -> None:
