@@ -30,7 +30,7 @@ MOST_WINDOWS = 20
 
 def judge(window: Window, baseline: Baseline | str, minimum: int) -> dict[str, Any]:
     """Return a window of predictions with its verdict: too small, no baseline, clean or drift."""
-    milliseconds = [each.milliseconds for each in window.records] or [0]
+    milliseconds = [each.milliseconds for each in window.records]
     unsure = sum(not each.confident for each in window.records)
     small, missing = len(window.records) < minimum, isinstance(baseline, str)
     findings = [] if small or isinstance(baseline, str) else compare(window.records, baseline)
@@ -44,9 +44,7 @@ def judge(window: Window, baseline: Baseline | str, minimum: int) -> dict[str, A
         "verdict": verdict,
         "kinds": kinds,
         "images": len(window.records),
-        "abstain_rate": round(unsure / max(1, len(window.records)), 4),
-        "rejected": window.rejected,
-        "rejected_rate": round(window.rejected_rate, 4),
+        "abstain_rate": round(unsure / len(window.records), 4),
         "p50_ms": round(float(np.percentile(milliseconds, 50)), 1),
         "p99_ms": round(float(np.percentile(milliseconds, 99)), 1),
         "tests": [each.as_dict() for each in findings],
@@ -63,7 +61,8 @@ def analyze(options: argparse.Namespace) -> None:
     predictions = list(new_predictions(place(options.log), state, counts, now, late))
     reviews = list(new_reviews(place(options.reviews), state, counts, now, late))
     _count(predictions, state)
-    closed = gathering.add(predictions, now)
+    closed = gathering.add((each for each in predictions if not each.rejected), now)
+    rejected = state.intake.add(predictions, span, now)
     state.serving, state.served_at = gathering.serving, gathering.served_at
     judged = [judge(window, baselines.of(window.version), span.minimum) for window in closed]
     retrained = _moment(options.retrained, "--retrained") if options.retrained else 0.0
@@ -83,6 +82,7 @@ def analyze(options: argparse.Namespace) -> None:
         "windows": judged[-MOST_WINDOWS:],
         "windows_closed": len(judged),
         "waiting": {version: len(window.records) for version, window in sorted(state.opened.items())},
+        "rejected_rates": rejected[-MOST_WINDOWS:],
         "counts": counts.as_dict(),
         "quality": {version: tally.as_dict() for version, tally in sorted(state.tallies.items()) if version},
         "new_reviews": len(state.reviewed),
@@ -92,7 +92,7 @@ def analyze(options: argparse.Namespace) -> None:
             options.classifier,
             options.endpoint,
             len(state.reviewed),
-            span.minimum,
+            rejected,
             shadow,
             iso(now),
         ),
@@ -100,8 +100,7 @@ def analyze(options: argparse.Namespace) -> None:
         **decided,
     }
     options.report.mkdir(parents=True, exist_ok=True)
-    judgeable = (each for each in reversed(closed) if each.records)
-    shown = next((w for w in judgeable if isinstance(baselines.of(w.version), Baseline)), None)
+    shown = next((w for w in reversed(closed) if isinstance(baselines.of(w.version), Baseline)), None)
     beside = baselines.of(shown.version) if shown else None
     text = page(analysis, state.history, shown, beside if isinstance(beside, Baseline) else None, compared)
     (options.report / "report.html").write_text(text, encoding="utf-8")

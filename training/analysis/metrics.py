@@ -18,7 +18,7 @@ def metrics(
     classifier: str,
     endpoint: str,
     reviewed: int,
-    minimum: int,
+    rejected: Sequence[float],
     shadow: Mapping[str, Any] | None,
     now: str,
 ) -> list[dict[str, Any]]:
@@ -26,15 +26,18 @@ def metrics(
     Return the entries of a shadow and of the newest windows, newest first.
 
     Each is there twice: with the model's version as a dimension, and without, for alarms that outlive a model. All bear
-    the time of the analysis: an alarm looks at the last hour alone, and a window may have ended before that.
+    the time of the analysis: an alarm looks at the last hour alone, and a window may have ended before that. Of the
+    shares that were no picture, `rejected`, the highest is there alone, and of no model.
     """
     names = [
         {"Name": "Classifier", "Value": classifier},
         {"Name": "Endpoint", "Value": endpoint},
     ]
     found = [_entry("NewReviews", reviewed, "Count", now, names)]
+    if rejected:
+        found.append(_entry("RejectedRate", max(rejected), "None", now, names))
     newest = sorted(windows, key=lambda each: str(each["end"]), reverse=True)
-    spoken = [(window["model_version"], _values(window, minimum)) for window in newest]
+    spoken = [(window["model_version"], _values(window)) for window in newest]
     if shadow:
         spoken.insert(0, (shadow["model_version"], _shadow(shadow)))
     for version, values in spoken:
@@ -55,7 +58,7 @@ def _shadow(shadow: Mapping[str, Any]) -> list[tuple[str, float, str]]:
     return [*pairs, ("ShadowAgreement", shadow["agreement"], "None")] if shadow["pairs"] else pairs
 
 
-def _values(window: Mapping[str, Any], minimum: int) -> list[tuple[str, float, str]]:
+def _values(window: Mapping[str, Any]) -> list[tuple[str, float, str]]:
     judged = window["verdict"] in ("clean", "drift", "poor")
     if window["source"] == "reviews":
         if not judged:
@@ -64,13 +67,8 @@ def _values(window: Mapping[str, Any], minimum: int) -> list[tuple[str, float, s
             ("RoutedAccuracy", window["routed_accuracy"], "None"),
             ("PoorQuality", float(window["verdict"] == "poor"), "None"),
         ]
-    arrived: list[tuple[str, float, str]] = [("WindowImages", window["images"], "Count")]
-    if window["images"] + window["rejected"] >= minimum:  # one of one that is no picture is no alarm
-        arrived.append(("RejectedRate", window["rejected_rate"], "None"))
-    if not window["images"]:
-        return arrived
-    values = [
-        *arrived,
+    values: list[tuple[str, float, str]] = [
+        ("WindowImages", window["images"], "Count"),
         ("AbstainRate", window["abstain_rate"], "None"),
         ("DecisionP50", window["p50_ms"], "Milliseconds"),
         ("DecisionP99", window["p99_ms"], "Milliseconds"),

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from training.analysis.intake import Intake
 from training.analysis.quality import Tally
 from training.analysis.records import Prediction, Review, iso, short
 from training.analysis.shadow import Shadow, read_shadow
@@ -38,6 +39,8 @@ class State:
         may have them again, in another file.
     opened, serving, served_at
         See `windows.Gathering`.
+    intake
+        See `intake.Intake`.
     waiting
         By model, reviews that do not fill a window yet.
     tallies
@@ -56,6 +59,7 @@ class State:
     opened: dict[str, Window] = field(default_factory=dict)
     serving: str = ""
     served_at: float = 0.0
+    intake: Intake = field(default_factory=Intake)
     waiting: dict[str, list[Review]] = field(default_factory=dict)
     tallies: dict[str, Tally] = field(default_factory=dict)
     history: list[dict[str, Any]] = field(default_factory=list)
@@ -95,6 +99,7 @@ class State:
             "opened": [asdict(self.opened[version]) for version in sorted(self.opened)],
             "serving": self.serving,
             "served_at": self.served_at,
+            "intake": asdict(self.intake),
             "waiting": {
                 version: [asdict(each) for each in reviews]
                 for version, reviews in sorted(self.waiting.items())
@@ -135,13 +140,9 @@ def _read(raw: Mapping[str, Any]) -> State:
     if raw["format"] != FORMAT:
         raise ValueError(f"format {raw['format']}, not {FORMAT}")
     windows = [
-        Window(
-            each["version"],
-            [_prediction(record) for record in each["records"]],
-            each["rejected"],
-            float(each.get("rejected_at", 0)),
-        )
+        Window(each["version"], [_prediction(record) for record in each["records"]])
         for each in raw["opened"]
+        if each["records"]  # an earlier version's may have had nothing but what was no picture
     ]
     return State(
         analyzed_at=float(raw["analyzed_at"]),
@@ -150,13 +151,14 @@ def _read(raw: Mapping[str, Any]) -> State:
         opened={window.version: window for window in windows},
         serving=str(raw["serving"]),
         served_at=float(raw.get("served_at", 0)),
+        intake=Intake(**raw.get("intake", {})),
         waiting={
             version: [Review(**each) for each in reviews] for version, reviews in raw["waiting"].items()
         },
         tallies={version: Tally(**tally) for version, tally in raw["tallies"].items()},
         history=list(raw["history"]),
         reviewed=[float(at) for at in raw["reviewed"]],
-        # Of the same format without it: a state that was written before there were shadows.
+        # Of the same format without it, as without an intake: a state that was written before there were shadows.
         shadow=read_shadow(raw.get("shadow", {})),
     )
 

@@ -17,44 +17,25 @@ class Span:
 
 @dataclass
 class Window:
-    """
-    Decisions of one model in order of arrival.
-
-    Parameters
-    ----------
-    rejected, rejected_at
-        How many were no picture, and when the first of these was: a window may have nothing else.
-    """
+    """Answers of one model in order of arrival, one at least."""
 
     version: str
     records: list[Prediction] = field(default_factory=list)
-    rejected: int = 0
-    rejected_at: float = 0.0
 
     @property
     def start(self) -> float:
         """When its oldest decision was, seconds since 1970."""
-        return min((each.at for each in self.records), default=self.rejected_at)
+        return min(each.at for each in self.records)
 
     @property
     def opened(self) -> float:
         """When the decision was that opened it: a late one that is older does not age it."""
-        return self.records[0].at if self.records else self.rejected_at
+        return self.records[0].at
 
     @property
     def end(self) -> float:
         """When its newest decision was, seconds since 1970."""
-        return max((each.at for each in self.records), default=self.rejected_at)
-
-    def reject(self, at: float) -> None:
-        """Count what was no picture."""
-        self.rejected_at = min(at, self.rejected_at or at)
-        self.rejected += 1
-
-    @property
-    def rejected_rate(self) -> float:
-        """Share of what arrived that was no picture."""
-        return self.rejected / (self.rejected + len(self.records))
+        return max(each.at for each in self.records)
 
 
 @dataclass
@@ -66,7 +47,6 @@ class Gathering:
     ----------
     serving, served_at
         The model of the newest answer, and when that was, seconds since 1970: a late file says nothing of who serves.
-        What was no picture names no model; it counts for that one.
     """
 
     span: Span
@@ -75,7 +55,7 @@ class Gathering:
     served_at: float = 0.0
 
     def add(self, records: Iterable[Prediction], now: float) -> list[Window]:
-        """Add new decisions, and return the windows that this closes; ``now`` in seconds since 1970."""
+        """Add new answers, and return the windows that this closes; ``now`` in seconds since 1970."""
         closed = []
         for record in sorted(records, key=lambda each: (each.at, each.decision_id)):
             closed += self._put(record)
@@ -85,10 +65,6 @@ class Gathering:
         return sorted(closed, key=lambda window: window.end)
 
     def _put(self, record: Prediction) -> list[Window]:
-        if record.rejected:
-            version = record.model_version or self.serving
-            self.opened.setdefault(version, Window(version)).reject(record.at)
-            return []
         version = record.model_version
         if record.at >= self.served_at:
             self.serving, self.served_at = version, record.at
@@ -96,13 +72,10 @@ class Gathering:
         if version in self.opened and self._aged(self.opened[version], record.at):
             closed.append(self.opened.pop(version))
         window = self.opened.setdefault(version, Window(version))
-        if "" in self.opened:  # what was no picture, before any model had answered
-            window.rejected += self.opened.pop("").rejected
         window.records.append(record)
         if len(window.records) >= self.span.images:
             closed.append(self.opened.pop(version))
         return closed
 
     def _aged(self, window: Window, now: float) -> bool:
-        something = window.records or (window.rejected_at and window.version)
-        return bool(something) and now - window.opened >= self.span.hours * 3600
+        return now - window.opened >= self.span.hours * 3600

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gzip
 import json
-from datetime import timedelta
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -131,51 +133,53 @@ def test_models_have_windows_of_their_own_during_a_canary(world: World) -> None:
     assert found["waiting"] == {MODEL: 150, "ffffffffffff": 10}
 
 
-def test_what_was_no_picture_is_a_rate_of_the_window_that_was_open(world: World) -> None:
-    lines = Traffic(2).lines(200, START)
-    at = lines[20]["recorded_at"]
-    no_pictures = [
-        {"decision_id": f"r{number}", "recorded_at": at, "outcome": "rejected", "reason": "no image"}
-        for number in range(50)
-    ]
-    world.log("a", lines + no_pictures)
-    (window,) = world.analyze(START + HOUR)["windows"]
-    assert window["rejected_rate"] == 0.2
-
-
-def test_traffic_without_a_picture_is_a_window_of_its_age(world: World) -> None:
-    world.log("a", Traffic(2).lines(200, START))
-    world.analyze(START + HOUR, report="one")
-    lines = [
+def no_pictures(count: int, at: datetime, name: str = "r") -> list[dict[str, Any]]:
+    """Return decisions on what was no picture."""
+    return [
         {
-            "decision_id": f"r{number}",
-            "recorded_at": (START + 2 * HOUR).isoformat(),
+            "decision_id": f"{name}{number}",
+            "recorded_at": at.isoformat(),
             "outcome": "rejected",
             "reason": "no image",
         }
-        for number in range(50)
+        for number in range(count)
     ]
-    world.log("b", lines, START + 2 * HOUR)
-    assert world.analyze(START + 3 * HOUR, "one", "two")["windows"] == []
-    found = world.analyze(START + 30 * HOUR, "two", "three")
-    (window,) = found["windows"]
-    assert (window["verdict"], window["images"], window["rejected_rate"]) == ("too small", 0, 1.0)
-    assert {each["Value"] for each in found["metrics"] if each["MetricName"] == "RejectedRate"} == {1.0}
 
 
-def test_one_arrival_that_was_no_picture_is_no_rate_to_alarm_of(world: World) -> None:
-    rejected = {
-        "decision_id": "r",
-        "recorded_at": START.isoformat(),
-        "outcome": "rejected",
-        "reason": "no image",
-    }
-    world.log("a", [*Traffic(2).lines(1, START), rejected])
-    found = world.analyze(START + 30 * HOUR)
-    assert [(each["images"], each["rejected_rate"]) for each in found["windows"]] == [(1, 0.5)]
-    names = {each["MetricName"] for each in found["metrics"]}
-    assert "WindowImages" in names
-    assert "RejectedRate" not in names
+def rejected_rates(found: Mapping[str, Any]) -> list[float]:
+    """Return what CloudWatch is told of it."""
+    return [each["Value"] for each in found["metrics"] if each["MetricName"] == "RejectedRate"]
+
+
+def test_what_was_no_picture_is_a_share_of_what_arrived_with_it(world: World) -> None:
+    lines = Traffic(2).lines(200, START)
+    world.log("a", lines + no_pictures(100, datetime.fromisoformat(lines[20]["recorded_at"])))
+    found = world.analyze(START + HOUR, report="one")
+    # The first 200 arrivals; a window of answers has as many pictures as ever.
+    assert (found["rejected_rates"], rejected_rates(found)) == ([0.5], [0.5])
+    assert [each["images"] for each in found["windows"]] == [200]
+    # The hundred pictures that came last were counted once, and wait.
+    world.log("b", no_pictures(99, START + HOUR, "later"), START + HOUR)
+    found = world.analyze(START + 2 * HOUR, "one", "two")
+    assert (found["rejected_rates"], rejected_rates(found)) == ([], [])
+    world.log("c", no_pictures(1, START + 2 * HOUR, "last"), START + 2 * HOUR)
+    assert rejected_rates(world.analyze(START + 3 * HOUR, "two", "three")) == [0.5]
+
+
+def test_a_flood_without_a_picture_is_told_by_the_next_analysis(world: World) -> None:
+    world.log("a", Traffic(2).lines(200, START))
+    world.analyze(START + HOUR, report="one")
+    world.log("b", no_pictures(250, START + HOUR), START + HOUR)
+    found = world.analyze(START + 2 * HOUR, "one", "two")
+    assert (found["windows"], rejected_rates(found)) == ([], [1.0])
+
+
+def test_arrivals_are_a_window_by_their_age_if_they_are_enough(world: World) -> None:
+    world.log("a", no_pictures(49, START))
+    assert rejected_rates(world.analyze(START + 30 * HOUR, report="one")) == []
+    world.log("b", no_pictures(50, START + 30 * HOUR, "more"), START + 30 * HOUR)
+    assert rejected_rates(world.analyze(START + 31 * HOUR, "one", "two")) == []
+    assert rejected_rates(world.analyze(START + 55 * HOUR, "two", "three")) == [1.0]
 
 
 def test_late_decisions_do_not_end_the_window_that_is_open(world: World) -> None:

@@ -119,14 +119,16 @@ def test_broken_lines_are_counted_and_named_and_stop_nothing(world: World) -> No
     assert "could not be read and were left out" in found["notes"][0]
 
 
-def test_a_state_from_before_there_were_shadows_is_gone_on_from(world: World) -> None:
+def test_a_state_from_before_there_were_shadows_and_arrivals_is_gone_on_from(world: World) -> None:
     traffic = Traffic(2)
     lines = traffic.lines(90, START)
     world.log("a", lines)
     world.analyze(START + HOUR, report="one")
     state = world.state("one")
     assert (state["format"], state["shadow"]["decisions"]) == (1, {})
-    del state["shadow"]
+    del state["shadow"], state["intake"]
+    state["opened"][0] |= {"rejected": 3, "rejected_at": 1.0}
+    state["opened"].append({"version": "", "records": [], "rejected": 1, "rejected_at": 1.0})
     for record in state["opened"][0]["records"]:
         del record["sampled"]
     world.write("one/state.json", json.dumps(state).encode())
