@@ -37,7 +37,8 @@ class OperationsAlarms(Construct):
         topic: sns.ITopic,
     ) -> None:
         super().__init__(scope, construct_id)
-        self.alarms = {each.name: self._alarm(each) for each in watches(watched, settings)}
+        watched_for = tuple(watches(watched, settings))
+        self.alarms = {each.name: self._alarm(each) for each in watched_for}
         self.any = cloudwatch.CompositeAlarm(
             self,
             "Any",
@@ -55,8 +56,12 @@ class OperationsAlarms(Construct):
         )
         self.any.add_alarm_action(actions.SnsAction(topic))
         # Each tells by itself too, because a composite alarm that rings already is silent about the next.
+        tell = actions.SnsAction(topic)
         for each in self.alarms.values():
-            each.add_alarm_action(actions.SnsAction(topic))
+            each.add_alarm_action(tell)
+        for watch in watched_for:
+            if watch.silence is cloudwatch.TreatMissingData.MISSING:
+                self.alarms[watch.name].add_insufficient_data_action(tell)
 
     def _alarm(self, watch: Watch) -> cloudwatch.Alarm:
         operator = cloudwatch.ComparisonOperator
@@ -69,8 +74,6 @@ class OperationsAlarms(Construct):
             comparison_operator=operator.LESS_THAN_THRESHOLD
             if watch.below
             else operator.GREATER_THAN_THRESHOLD,
-            treat_missing_data=cloudwatch.TreatMissingData.BREACHING
-            if watch.silence_rings
-            else cloudwatch.TreatMissingData.NOT_BREACHING,
+            treat_missing_data=watch.silence,
             alarm_description=description(watch.name, watch.meaning, watch.remedy),
         )

@@ -14,6 +14,8 @@ from stacks.settings import MonitoringSettings
 
 WAITING_MINUTES = 15
 REVIEW_DAYS = 3
+MISSED = 3
+"""Turns of the analysis in a row: one may start late, and the next take its time."""
 _QUOTA = "see in Service Quotas what uses it up, here or elsewhere; end what runs in a loop, or ask for more."
 MACHINES = {
     "Training": {
@@ -38,7 +40,14 @@ _PICTURES = "look at the analysis's report and at some pictures"
 
 @dataclass(frozen=True)
 class Watch:
-    """One alarm: what it looks at, from where on it rings, what that means, and what to do."""
+    """
+    One alarm: what it looks at, from where on it rings, what that means, and what to do.
+
+    Parameters
+    ----------
+    silence
+        What a time without data is; MISSING tells of one that follows data, and not of one from the beginning on.
+    """
 
     name: str
     metric: cloudwatch.Metric
@@ -47,13 +56,14 @@ class Watch:
     remedy: str
     below: bool = False
     periods: int = 1
-    silence_rings: bool = False
+    silence: cloudwatch.TreatMissingData = cloudwatch.TreatMissingData.NOT_BREACHING
 
 
 def watches(watched: Watched, settings: MonitoringSettings) -> Iterator[Watch]:
     """Yield every alarm of a classifier."""
     yield from _endpoint(watched, settings)
     yield from _machines(watched)
+    yield from _schedule(watched, settings)
     yield from _queues(watched)
     yield from _answers(watched, settings)
 
@@ -104,7 +114,7 @@ def _endpoint(watched: Watched, settings: MonitoringSettings) -> Iterator[Watch]
             "ask `scones status` which; where it serves, see whether images come and the dispatcher takes them.",
             below=True,
             periods=settings.quiet_hours,
-            silence_rings=True,
+            silence=cloudwatch.TreatMissingData.BREACHING,
         )
 
 
@@ -125,6 +135,22 @@ def _machines(watched: Watched) -> Iterator[Watch]:
             ),
         ):
             yield Watch(f"{name}{end}", metric, 0, meaning, MACHINES[name][end])
+
+
+def _schedule(watched: Watched, settings: MonitoringSettings) -> Iterator[Watch]:
+    yield Watch(
+        "NoAnalysis",
+        # Each publishes it once, whatever the traffic.
+        watched.drift("NewReviews", "SampleCount", hours=settings.every_hours),
+        1,
+        f"No analysis has given figures for {MISSED} turns of {settings.every_hours} h or more: nobody sees drift.",
+        "see whether AnalysisFailed, AnalysisTimedOut or Undelivered rings and says why; where none does, enable the "
+        "rule that starts it, or deploy it again.",
+        below=True,
+        periods=MISSED,
+        # Of a deployment that is new there has been none yet.
+        silence=cloudwatch.TreatMissingData.MISSING,
+    )
 
 
 def _queues(watched: Watched) -> Iterator[Watch]:

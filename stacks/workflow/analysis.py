@@ -19,7 +19,7 @@ from stacks.workflow.tasks import State, Tasks, seconds
 NAMESPACE = "Scones/Monitoring"
 DRIFTS = ("InputDrift", "EmbeddingDrift", "ClassMixDrift", "ConfidenceDrift", "PoorQuality")
 """1 where the analysis found it, else 0."""
-PUBLISHED = (*DRIFTS, "AbstainRate", "RejectedRate", "RoutedAccuracy")
+PUBLISHED = (*DRIFTS, "AbstainRate", "RejectedRate", "RoutedAccuracy", "NewReviews")
 """Of the metrics that the analysis publishes, those that somebody here looks at."""
 LATE_HOURS = 72
 """Files that Firehose delivers later than this are not read; it retries a delivery for 24 hours."""

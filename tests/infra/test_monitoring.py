@@ -95,6 +95,22 @@ def test_all_alarms_tell_people_and_the_composite_one_rings_for_each(synthesized
     assert len(set(re.findall(r'"Fn::ImportValue": "[\w:-]*(GuardAlarms\w+Arn\w*)"', rule))) == 2
 
 
+def test_an_analysis_that_no_longer_runs_is_told_and_one_that_has_not_run_yet_is_not(
+    synthesized: Synthesized, on: Synthesized
+) -> None:
+    for cloud, hours in ((synthesized, 1), (on, 6)):
+        alarms = _of(cloud, "AWS::CloudWatch::Alarm").values()
+        (absent,) = [each for each in alarms if "InsufficientDataActions" in each]
+        assert (absent["MetricName"], absent["Statistic"]) == ("NewReviews", "SampleCount")
+        assert absent["InsufficientDataActions"] == absent["AlarmActions"]
+        # A new alarm begins without data: treated as breaching it would ring at once.
+        assert (absent["TreatMissingData"], absent["ComparisonOperator"], absent["Threshold"]) == (
+            *("missing", "LessThanThreshold"),
+            1,
+        )
+        assert (absent["Period"], absent["EvaluationPeriods"]) == (hours * 3600, 3)
+
+
 def test_a_gpu_is_watched_where_there_is_one(synthesized: Synthesized) -> None:
     metrics = {each["MetricName"] for each in _of(synthesized, "AWS::CloudWatch::Alarm").values()}
     assert ("GPUUtilization" in metrics) is (synthesized.env == "prod")
