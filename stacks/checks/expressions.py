@@ -24,6 +24,7 @@ LONGEST = 80
 """Characters of a variable's name."""
 _TEXT = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
 _FIELD = re.compile(r"\$([A-Za-z_]\w*)\.(\w+)")
+_WHOLE = re.compile(r"\{% \$(\w+) %\}")
 _STATES = re.compile(r"\$states(?:\.\w+)*")
 RESERVED = "states"
 """Step Functions' own variable: input, result, error and context."""
@@ -135,22 +136,32 @@ def assigned(definition: Mapping[str, Any]) -> dict[str, frozenset[str]]:
 
 
 def objects(definition: Mapping[str, Any]) -> dict[str, frozenset[str]]:
-    """Return the fields of the variables that are assigned objects only, written out or of an error."""
-    given: dict[str, list[Any]] = {}
+    """Return the fields that a variable has however it was assigned, where objects alone are assigned to it.
+
+    Objects written out, another variable's, or what Step Functions says of an error.
+    """
+    given: dict[str, list[Any]] = defaultdict(list)
     for state in definition["States"].values():
         for part in (state, *state.get("Choices", []), *state.get("Catch", [])):
             for variable, value in part.get("Assign", {}).items():
-                given.setdefault(variable, []).append(value)
-    return {
-        variable: frozenset(field for value in values for field in value)
-        for variable, values in ((key, [*map(_object, each)]) for key, each in given.items())
-        if all(isinstance(value, Mapping) for value in values)
-    }
+                given[variable].append(value)
+    found: dict[str, frozenset[str]] = {}
+    for _ in given:  # what is another's is known after that one
+        for variable, values in given.items():
+            known = [_object(value, found) for value in values]
+            if None not in known:
+                found[variable] = frozenset.intersection(*(each for each in known if each is not None))
+    return found
 
 
-def _object(value: Any) -> Any:
-    """Return what an assignment is known to give: what Step Functions says of an error has two fields."""
-    return ERROR["errorOutput"] if value == "{% $states.errorOutput %}" else value
+def _object(value: Any, found: Mapping[str, frozenset[str]]) -> frozenset[str] | None:
+    """Return the fields of what is assigned; what Step Functions says of an error has two."""
+    if isinstance(value, Mapping):
+        return frozenset(value)
+    if value == "{% $states.errorOutput %}":
+        return frozenset(ERROR["errorOutput"])
+    whole = _WHOLE.fullmatch(str(value))
+    return found.get(whole[1]) if whole else None
 
 
 def ways(state: Mapping[str, Any]) -> Iterator[tuple[str, frozenset[str]]]:

@@ -168,10 +168,20 @@ def _of_state(name: str, state: dict[str, Any]) -> Iterator[tuple[str, str, Chan
         yield "a choice's Next names no state", name, at(["Choices", number, "Next"], lambda _: "Nowhere")
         yield from machine_faults.of_choice(name, number, str(state["Choices"][number].get("Condition", "")))
         yield "a choice's Condition left out", name, without(["Choices", number], "Condition")
-    for variable, value in state.get("Assign", {}).items():
-        yield from _of_expression(f"{name} Assign {variable}", ["Assign", variable], value)
+    for field in ("Assign", "Output"):
+        for path, value in _texts([field], state.get(field)):
+            yield from _of_expression(f"{name} {' '.join(path)}", path, value)
     if state["Type"] == "Task":
         yield from _of_task(name, state)
+
+
+def _texts(path: list[Any], value: Any) -> Iterator[tuple[list[Any], str]]:
+    """Yield every text in what a state assigns or puts out, with where it is."""
+    if isinstance(value, dict):
+        for key, each in value.items():
+            yield from _texts([*path, key], each)
+    elif isinstance(value, str):
+        yield path, value
 
 
 def _of_task(name: str, state: dict[str, Any]) -> Iterator[tuple[str, str, Change]]:

@@ -85,9 +85,7 @@ def _of_durations(name: str, state: dict[str, Any]) -> Made:
 
 def of_expression(where: str, path: list[Any], value: str) -> Made:
     """Yield what parses, and Step Functions has not."""
-    for held, field in sorted(set(re.findall(r"\$(answer|image|failure)\.(\w+)", value))):
-        other = always(value.replace(f"${held}.{field}", f"${held}.{misspelt(field)}"))
-        yield "a field of what a variable holds misspelt", f"{where} {field}", at(path, other)
+    yield from of_fields(where, path, value)
     for called in sorted(set(re.findall(r"\$([a-z]\w*)\(", value))):
         wrong = value.replace(f"${called}(", f"${misspelt(called)}(")
         yield "a function of JSONata misspelt", f"{where} ${called}", at(path, always(wrong))
@@ -95,6 +93,21 @@ def of_expression(where: str, path: list[Any], value: str) -> Made:
     yield "a function of JSONata without arguments", where, at(path, always("{% $substring() %}"))
     if "'SHA-256'" in value:
         yield "a hash that there is not", where, at(path, always(value.replace("'SHA-256'", "'SHA256'")))
+
+
+_HELD = re.compile(r"(\$(?!states\b)\w+(?:\.\w+)*|\$states\.input|\$parse\(\$states\.result\.Body\))\.(\w+)")
+_ATTRIBUTE = re.compile(r"(\$states\.result\.Item)\.(\w+)")
+
+
+def of_fields(where: str, path: list[Any], value: str) -> Made:
+    """Yield fields that are misspelt where they are read: of variables, inputs, files and items."""
+    for kind, read in (
+        ("a field of what a variable holds misspelt", _HELD),
+        ("an attribute misspelt where it is read", _ATTRIBUTE),
+    ):
+        for held, field in sorted(set(read.findall(value))):
+            other = re.sub(rf"{re.escape(held)}\.{field}\b", f"{held}.{misspelt(field)}", value)
+            yield kind, f"{where} {held}.{field}", at(path, always(other))
 
 
 REFUSED = "\n§"
@@ -152,6 +165,17 @@ def _of_own_code(name: str, state: dict[str, Any]) -> Made:
         if number == 0 or str(word).startswith("--"):
             path = ["Arguments", "AppSpecification", "ContainerArguments", number]
             yield "a job's option or script misspelt", f"{name} {word}", at(path, misspelt)
+    if str(given.get("Input", "")).startswith("{% $string({"):
+        for key in re.findall(r"'(\w+)'\s*:", given["Input"]):
+            other = given["Input"].replace(f"'{key}'", f"'{misspelt(key)}'", 1)
+            yield "an input's field misspelt", f"{name} {key}", at(["Arguments", "Input"], always(other))
+    if state["Resource"].endswith(":dynamodb:putItem"):
+        for key in given["Item"]:
+            attribute = renamed(["Arguments", "Item"], key)
+            yield "an attribute misspelt where it is written", f"{name} {key}", attribute
+    if state["Resource"].endswith(":s3:getObject") and "$parse(" in str(state.get("Assign")):
+        elsewhere = at(["Arguments", "Key"], lambda key: str(key).replace(".json", ".jsno"))
+        yield "a job's file misspelt", name, elsewhere
     for key in given.get("HyperParameters", {}):
         if not key.startswith("sagemaker_"):
             yield (
@@ -169,6 +193,7 @@ def _statuses() -> frozenset[str]:
 
 def of_choice(name: str, number: int, written: str) -> Made:
     """Yield conditions that are neither true nor false, and such as never hold."""
+    yield from of_fields(f"{name} {number}", ["Choices", number, "Condition"], written)
     for word in sorted(_statuses() & set(re.findall(r"'(\w+)'", written))):
         wrong = always(written.replace(f"'{word}'", f"'{misspelt(word)}'"))
         yield (

@@ -71,7 +71,7 @@ CHECKS: Mapping[str, tuple[Check, ...]] = {
     "template": (
         *(functions.check, connections.check, durations.check, between.check),
         *(refusals.check, texts.check, roles.check, permissions.check),
-        *(safeguards.check, openness.check, containers.check, regions.check, names.fixed),
+        *(safeguards.check, openness.check, containers.check, regions.check, names.fixed, payloads.check),
         *(guard.check, schema.in_one_region),
     ),
 }
@@ -105,7 +105,7 @@ def caught(assembly: Assembly, fault: Fault, before: Callable[[Check, str], froz
 
 def _seen(check: Check, assembly: Assembly, stack: str) -> Assembly:
     """Return what a check needs to see: the other stacks are as they were, and matter to imports alone."""
-    if check in (functions.check, connections.check, between.check):
+    if check in (functions.check, connections.check, between.check, payloads.check):
         return assembly
     return replace(assembly, templates={stack: assembly.templates[stack]})
 

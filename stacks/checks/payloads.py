@@ -1,6 +1,8 @@
-"""What Tasks give to code of ours: payloads to functions, command lines and hyperparameters to jobs.
+"""What the deployment and code of ours hand to one another.
 
-No service knows them, so a field or an option that nobody reads, or one that is missing, fails at a run.
+Payloads and answers of functions, command lines, hyperparameters and files of jobs, inputs of state machines, items of
+tables, properties of custom resources: no service knows them, so a field or an option that nobody reads, or one that is
+missing, fails at a run.
 """
 
 from __future__ import annotations
@@ -12,7 +14,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from stacks.checks.assemblies import ROOT, Assembly
+from stacks.checks import code, documents, items, starts
+from stacks.checks.assemblies import Assembly
 from stacks.checks.demands import REFERENCE
 from stacks.checks.rendering import Machine, machines
 from stacks.checks.result import Result
@@ -22,7 +25,6 @@ from training.hyperparameters import Hyperparameters
 
 SAGEMAKER = "sagemaker_"
 """How hyperparameters begin that are SageMaker's."""
-ENTRYPOINTS = "training/entrypoints"
 DISPATCHED = "lambda_src.dispatcher.logic.pointer"
 """What makes the input of the machine that is started for an image."""
 INPUT, RESULT = "{% $states.input %}", "{% $states.result %}"
@@ -47,10 +49,13 @@ def check(assemblies: Sequence[Assembly]) -> Result:
             for _, name, function in assembly.resources("AWS::Lambda::Function")
         }
         for machine in machines(assembly, REFERENCE):
-            for name, said in of_machine(machine, handlers):
+            for name, said in (*of_machine(machine, handlers), *documents.of_machine(machine)):
                 count += 1
                 findings += [f"{machine.stack} {name}: {each}" for each in said]
-    return Result("payloads", "Tasks: payloads, command lines, hyperparameters", count, tuple(findings))
+        for where, said in (*starts.of_assembly(assembly), *items.of_assembly(assembly)):
+            count += 1
+            findings += [f"{where}: {each}" for each in said]
+    return Result("payloads", "our code: payloads, options, files, items, inputs", count, tuple(findings))
 
 
 def of_machine(machine: Machine, handlers: Mapping[str, str]) -> Iterator[tuple[str, list[str]]]:
@@ -69,6 +74,12 @@ def of_machine(machine: Machine, handlers: Mapping[str, str]) -> Iterator[tuple[
             yield name, list(_of_hyperparameters(given.get("HyperParameters")))
         elif "createHyperParameterTuningJob" in resource:
             yield name, list(_of_search(given))
+
+
+def _read(handler: str) -> frozenset[str] | None:
+    """Return the fields that a handler reads of its event; None without a handler."""
+    paths = code.reads(handler)
+    return None if paths is None else frozenset(path[0] for path in paths)
 
 
 def _of_payload(given: Any, handler: str) -> Iterator[str]:
@@ -96,12 +107,12 @@ def _of_input(machine: Machine, handler: str) -> Iterator[str]:
         for name in ("states\\.input", *held)
         for field in re.findall(rf"\${name}\.(\w+)", machine.definition)
     }
-    given, read = _returned(DISPATCHED, frozenset()), _read(handler)
+    given, read = code.returned(DISPATCHED), _read(handler)
     if given is None or read is None:
         yield f"what {DISPATCHED} gives or {handler or 'no function of this deployment'} reads cannot be read"
         return
     yield from (
-        f"{each!r} is read, and {DISPATCHED} does not give it" for each in sorted((taken | read) - given)
+        f"{each!r} is read, and {DISPATCHED} does not give it" for each in sorted((taken | read) - set(given))
     )
 
 
@@ -112,115 +123,10 @@ def _of_answer(state: Mapping[str, Any], machine: Machine, handler: str) -> Iter
     for variable, value in assigned.items():
         if value == RESULT:
             taken |= set(re.findall(rf"\${variable}\.(\w+)", machine.definition))
-    answered = _returned(handler, frozenset())
+    answered = code.returned(handler)
     if taken and answered is None:
         yield f"what {handler} answers with is not written out, and {', '.join(sorted(taken))} is taken of it"
-    yield from (f"its function answers with no {each!r}" for each in sorted(taken - (answered or taken)))
-
-
-@functools.cache
-def _read(handler: str) -> frozenset[str] | None:
-    """Return what a handler reads of its event, itself or where it hands the event on; None without a handler."""
-    node = _function(handler)
-    if node is None or not node.args.args:
-        return None
-    event = node.args.args[0].arg
-    read = _subscripts(node, event)
-    for call in ast.walk(node):
-        if isinstance(call, ast.Call) and any(isinstance(a, ast.Name) and a.id == event for a in call.args):
-            for _, called in _called(call, handler):
-                read |= {field for each in called.args.args for field in _subscripts(called, each.arg)}
-    return read
-
-
-def _subscripts(node: ast.AST, name: str) -> frozenset[str]:
-    """Return the constants by which a mapping of this name is read."""
-    return frozenset(
-        str(each.slice.value)
-        for each in ast.walk(node)
-        if isinstance(each, ast.Subscript)
-        and isinstance(each.value, ast.Name)
-        and each.value.id == name
-        and isinstance(each.slice, ast.Constant)
-    )
-
-
-def _returned(function: str, seen: frozenset[str]) -> frozenset[str] | None:
-    """Return the keys of what a function returns, itself or by what it calls; None where none are written out."""
-    node = _function(function)
-    keys: frozenset[str] = frozenset()
-    for each in ast.walk(node) if node and function not in seen else ():
-        value = each.value if isinstance(each, ast.Return) else None
-        if isinstance(value, ast.Name) and node:
-            value = _assigned(node, value.id)
-        if isinstance(value, ast.Dict):
-            keys |= frozenset(_keys(value, _parsed(_path(_module(function)))))
-        elif isinstance(value, ast.Call):
-            for name, _ in _called(value, function):
-                keys |= _returned(name, seen | {function}) or frozenset()
-    return keys or None
-
-
-def _assigned(function: ast.FunctionDef, name: str) -> ast.expr | None:
-    """Return what a function assigns to a name."""
-    for node in ast.walk(function):
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name:
-            return node.value
-    return None
-
-
-def _keys(written: ast.Dict, module: ast.Module | None) -> Iterator[str]:
-    """Yield the keys of a dictionary; `**{name: … for name in NAMES}` has those of the module's `NAMES`."""
-    for key, value in zip(written.keys, written.values, strict=True):
-        if isinstance(key, ast.Constant):
-            yield str(key.value)
-        elif isinstance(value, ast.DictComp) and isinstance(named := value.generators[0].iter, ast.Name):
-            for node in module.body if module else ():
-                held = node.value if isinstance(node, ast.AnnAssign) else None
-                if isinstance(held, ast.Dict) and ast.unparse(node).startswith(f"{named.id}:"):
-                    yield from _keys(held, module)
-
-
-def _called(call: ast.Call, caller: str) -> Iterator[tuple[str, ast.FunctionDef]]:
-    """Yield the functions that a call may mean: of the caller's module or imports, or a method of an imported class."""
-    module = _parsed(_path(_module(caller)))
-    imports = {
-        name.asname or name.name: (str(each.module), name.name)
-        for each in ast.walk(module or ast.Module([], []))
-        if isinstance(each, ast.ImportFrom)
-        for name in each.names
-    }
-    if isinstance(call.func, ast.Name):
-        where, name = imports.get(call.func.id, (_module(caller), call.func.id))
-        names = [f"{where}.{name}"]
-    else:
-        attribute = call.func.attr if isinstance(call.func, ast.Attribute) else ""
-        names = [f"{where}.{name}.{attribute}" for where, name in imports.values()]
-    for each in names:
-        if found := _function(each):
-            yield each, found
-
-
-def _module(function: str) -> str:
-    """Return the module of a function or of a class's method."""
-    parts = function.split(".")[:-1]
-    return ".".join(parts[:-1] if parts and parts[-1][:1].isupper() else parts)
-
-
-def _function(name: str) -> ast.FunctionDef | None:
-    """Return a function, or a method that is named with its class."""
-    module, parts = _module(name), name.split(".")
-    tree = _parsed(_path(module))
-    found: ast.Module | ast.ClassDef | None = tree
-    for part in parts[len(module.split(".")) : -1]:
-        classes = (each for each in (found.body if found else ()) if isinstance(each, ast.ClassDef))
-        found = next((each for each in classes if each.name == part), None)
-    functions = (each for each in (found.body if found else ()) if isinstance(each, ast.FunctionDef))
-    return next((each for each in functions if each.name == parts[-1]), None)
-
-
-def _path(module: str) -> str:
-    return module.replace(".", "/") + ".py"
+    yield from (f"its function answers with no {each!r}" for each in sorted(taken - set(answered or taken)))
 
 
 def _of_command(given: Any) -> Iterator[str]:
@@ -231,7 +137,7 @@ def _of_command(given: Any) -> Iterator[str]:
     script, *words = map(str, given)
     options = _options(script)
     if options is None:
-        yield f"there is no {script} in {ENTRYPOINTS}"
+        yield f"there is no {script} in {code.ENTRYPOINTS}"
         return
     if len(words) % 2:
         yield "its command line has an option without a value, or a value without an option"
@@ -248,34 +154,23 @@ def _of_command(given: Any) -> Iterator[str]:
 
 @functools.cache
 def _options(script: str) -> Mapping[str, Option] | None:
-    """Return the options of an entry point's job, read from the calls that add them to its parser.
-
-    To import it would need what jobs need, torch among it.
-    """
-    tree = _parsed(f"{ENTRYPOINTS}/{script}")
-    if tree is None:
+    """Return the options of an entry point's job, read from the calls that add them to its parser."""
+    module = code.job_of(script)
+    if code.parsed(f"{code.ENTRYPOINTS}/{script}") is None:
         return None
     found = {}
-    for node in ast.walk(tree):
-        brings = isinstance(node, ast.ImportFrom) and any(each.name == "main" for each in node.names)
-        job = _parsed(_path(str(getattr(node, "module", "")))) if brings else None
-        for call in ast.walk(job) if job else ():
-            if isinstance(call, ast.Call) and call.args and isinstance(call.args[0], ast.Constant):
-                name = str(call.args[0].value)
-                if name.startswith("--"):
-                    said = {each.arg: each.value for each in call.keywords}
-                    required, choices = said.get("required"), said.get("choices")
-                    found[name] = Option(
-                        required is not None and bool(ast.literal_eval(required)),
-                        ast.literal_eval(choices) if choices is not None else (),
-                    )
+    job = code.parsed(code.path_of(module)) if module else None
+    for call in ast.walk(job) if job else ():
+        if isinstance(call, ast.Call) and call.args and isinstance(call.args[0], ast.Constant):
+            name = str(call.args[0].value)
+            if name.startswith("--"):
+                said = {each.arg: each.value for each in call.keywords}
+                required, choices = said.get("required"), said.get("choices")
+                found[name] = Option(
+                    required is not None and bool(ast.literal_eval(required)),
+                    ast.literal_eval(choices) if choices is not None else (),
+                )
     return found
-
-
-@functools.cache
-def _parsed(path: str) -> ast.Module | None:
-    file = ROOT / path
-    return ast.parse(file.read_text(encoding="utf-8")) if file.is_file() else None
 
 
 def _of_hyperparameters(given: Any) -> Iterator[str]:
@@ -292,8 +187,8 @@ def _of_hyperparameters(given: Any) -> Iterator[str]:
     names = Hyperparameters().to_strings()
     yield from (f"there is no hyperparameter {each!r}" for each in sorted(set(own) - set(known) - set(names)))
     program = given.get(f"{SAGEMAKER}program")
-    if program is not None and _parsed(f"{ENTRYPOINTS}/{program}") is None:
-        yield f"there is no {program} in {ENTRYPOINTS}"
+    if program is not None and code.parsed(f"{code.ENTRYPOINTS}/{program}") is None:
+        yield f"there is no {program} in {code.ENTRYPOINTS}"
 
 
 def _of_search(given: Mapping[str, Any]) -> Iterator[str]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from stacks.checks import safeguards
-from stacks.checks.changes import Change, always, at, misspelt, without
+from stacks.checks.changes import Change, always, at, misspelt, renamed, without
 from stacks.checks.openness import POLICIES
 from stacks.checks.permissions import listed
 
@@ -134,6 +134,10 @@ def _of_texts(name: str, path: list[Any], kind: str, properties: Mapping[str, An
             yield "data kept or deleted against the settings", f"{name} {policy}", other
 
 
+def _misspelt_key(key: str) -> Callable[[Any], str]:
+    return lambda written: str(written).replace(f'"{key}":', f'"{misspelt(key)}":')
+
+
 def _misspelt_prefix(prefix: Any) -> str:
     """Misspell a folder."""
     return misspelt(str(prefix).rstrip("/")) + "/"
@@ -146,6 +150,9 @@ def _of_rule(name: str, path: list[Any], properties: Mapping[str, Any]) -> Made:
             yield "a schedule that there is not", f"{name} {said}", schedule
     for number, target in enumerate(properties.get("Targets", [])):
         if "Input" in target:
+            for key in json.loads(target["Input"]):
+                other = at([*path, "Targets", number, "Input"], _misspelt_key(key))
+                yield "an input's field misspelt", f"{name} {key}", other
             cut = at([*path, "Targets", number, "Input"], lambda old: str(old)[:-1])
             yield "a text that is no JSON", f"{name} {number}", cut
     pattern = properties.get("EventPattern", {})
@@ -216,15 +223,19 @@ def of_mixups(template: Mapping[str, Any]) -> Made:
                     fixed = at([*path, "DefinitionString", "Fn::Join", 1, number], always("us-east-1"))
                     yield "an image of one region only", f"{name} {number}", fixed
         if "ServiceToken" in each.get("Properties", {}) and each["Type"].startswith("Custom::"):
-            for other in functions:
-                if resources[other]["Properties"]["Handler"] == "framework.isComplete":
-                    token = always({"Fn::GetAtt": [other, "Arn"]})
-                    yield (
-                        "a custom resource that asks another function",
-                        name,
-                        at([*path, "ServiceToken"], token),
-                    )
+            yield from _of_custom_resource(name, path, resources)
         if each.get("Properties", {}).get("MetricName") == "ModelLatency":
             yield "a threshold in another unit", name, at([*path, "Threshold"], always(2_000))
         if each.get("Properties", {}).get("MetricName") in ("CPUUtilization", "GPUUtilization"):
             yield "a threshold in another unit", name, at([*path, "Threshold"], always(0.9))
+
+
+def _of_custom_resource(name: str, path: list[Any], resources: Mapping[str, Any]) -> Made:
+    for key in resources[name]["Properties"]:
+        yield "a custom resource's property misspelt", f"{name} {key}", renamed(path, key)
+        if key != "ServiceTimeout":  # it has a default, and is as long as that
+            yield "a custom resource's property left out", f"{name} {key}", without(path, key)
+    for other, each in resources.items():
+        if each.get("Properties", {}).get("Handler") == "framework.isComplete":
+            token = at([*path, "ServiceToken"], always({"Fn::GetAtt": [other, "Arn"]}))
+            yield "a custom resource that asks another function", name, token
