@@ -83,8 +83,9 @@ def main(arguments: Sequence[str]) -> int:
     )
     options = parser.parse_args(list(arguments))
     try:
+        language.node()
         assemblies = [synthesize(env, overlay=options.settings) for env in options.env or environments()]
-    except SettingsError as error:
+    except (SettingsError, FileNotFoundError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
     try:

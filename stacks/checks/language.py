@@ -17,6 +17,7 @@ from stacks.checks.rendering import machines
 from stacks.checks.result import Result
 
 SCRIPT = Path(__file__).with_name("language.cjs")
+PACKAGES = ROOT / "node_modules"
 
 
 def check(assemblies: Sequence[Assembly]) -> Result:
@@ -31,26 +32,35 @@ def check(assemblies: Sequence[Assembly]) -> Result:
     return Result("language", "state machines, by asl-validator", len(found), tuple(findings))
 
 
+def node() -> str:
+    """Return the Node.js that has the validator.
+
+    Raises
+    ------
+    FileNotFoundError
+        When one of them is not installed.
+    """
+    # Node.js comes with the project's packages, beside their Python.
+    beside = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)))
+    found = shutil.which("node", path=beside)
+    if found is None or not (PACKAGES / "asl-validator").is_dir():
+        raise FileNotFoundError("Node.js or asl-validator is not installed: run `make setup-dev`.")
+    return found
+
+
 def validate(definitions: Sequence[Mapping[str, Any]]) -> list[list[str]]:
     """Return each definition's errors.
 
     Raises
     ------
     FileNotFoundError
-        When Node.js or the validator is not installed.
     """
-    # Node.js comes with the project's packages, beside their Python.
-    beside = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)))
-    node = shutil.which("node", path=beside)
-    packages = ROOT / "node_modules"
-    if node is None or not (packages / "asl-validator").is_dir():
-        raise FileNotFoundError("asl-validator is not installed: run `make setup-dev`.")
     done = subprocess.run(
-        [node, str(SCRIPT)],
+        [node(), str(SCRIPT)],
         input="".join(json.dumps(each) + "\n" for each in definitions),
         capture_output=True,
         text=True,
         check=True,
-        env={**os.environ, "NODE_PATH": str(packages)},
+        env={**os.environ, "NODE_PATH": str(PACKAGES)},
     )
     return [json.loads(line) for line in done.stdout.splitlines()]

@@ -196,8 +196,9 @@ def main(given: Sequence[str]) -> int:
     parser.add_argument("--seed", type=int, default=SEED, help="which of them")
     options = parser.parse_args(list(given))
     try:
+        language.node()
         assembly = synthesize(options.env)
-    except SettingsError as error:
+    except (SettingsError, FileNotFoundError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
     outcomes = run(assembly, options.per_kind, options.seed)

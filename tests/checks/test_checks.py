@@ -6,7 +6,7 @@ import copy
 import dataclasses
 import functools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ from stacks.checks import (
     connections,
     demands,
     functions,
+    language,
+    mutations,
     nag,
     names,
     openness,
@@ -271,3 +273,17 @@ def test_a_check_that_stumbles_is_a_row_and_the_others_are_asked(
         len([line for line in printed.splitlines() if line.split("  ")[0] in ("openness", "roles", "names")])
         == 3
     )
+
+
+@pytest.mark.parametrize("run", [main, mutations.main])
+def test_one_sentence_says_what_to_install(
+    run: Callable[[Sequence[str]], int],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(language, "PACKAGES", tmp_path)
+    assert run(["--env", "dev"]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err == "error: Node.js or asl-validator is not installed: run `make setup-dev`.\n"
