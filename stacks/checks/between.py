@@ -11,7 +11,7 @@ from typing import Any
 
 from localcloud.sagemaker import rules
 from localcloud.sagemaker.errors import ValidationError
-from stacks.checks import conditions
+from stacks.checks import budgets, conditions, variants
 from stacks.checks.assemblies import Assembly
 from stacks.checks.demands import REFERENCE
 from stacks.checks.rendering import Machine, machines
@@ -50,7 +50,7 @@ def check(assemblies: Sequence[Assembly]) -> Result:
                         *(conditions.faults(given) if action in ITEMS else ()),
                     )
                 ]
-        findings += _of_waits(assembly)
+        findings += [*_of_waits(assembly), *variants.of_assembly(assembly), *_of_budgets(assembly)]
     return Result("between fields", "Tasks: rules that no model has; waits", count, tuple(findings))
 
 
@@ -70,6 +70,18 @@ def of_call(action: str, given: dict[str, Any], instances: int) -> Iterator[str]
     fits = 0 < len(subject) < SUBJECT and subject.isascii() and subject.isprintable()
     if action == "publish" and not subject.startswith("{%") and not fits:
         yield f"the subject {subject!r} must be of 1 to {SUBJECT - 1} printable ASCII characters"
+
+
+def _of_budgets(assembly: Assembly) -> Iterator[str]:
+    """Say what is wrong with budgets, which count what the state machines tag."""
+    tagged = {
+        (str(tag.get("Key")), str(tag.get("Value")))
+        for machine in machines(assembly, REFERENCE)
+        for _, _, given in machine.calls()
+        for tag in (given["Tags"] if isinstance(given.get("Tags"), list) else [])
+    }
+    for stack, name, budget in assembly.resources("AWS::Budgets::Budget"):
+        yield from (f"{stack} {name}: {each}" for each in budgets.faults(budget["Properties"], tagged))
 
 
 def _table(assembly: Assembly, stack: str, name: Any) -> Mapping[str, Any]:

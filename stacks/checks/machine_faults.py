@@ -24,6 +24,7 @@ def of_task(name: str, state: dict[str, Any]) -> Made:
     yield from _of_conditions(name, state)
     yield from _of_fields(name, state)
     yield from _of_own_code(name, state)
+    yield from _of_variants(name, state)
     operation = integration(state["Resource"]).model
     if operation is not None and operation.input_shape is not None:
         yield from _of_model(name, ["Arguments"], state.get("Arguments"), operation.input_shape)
@@ -67,6 +68,18 @@ def _of_errors(name: str, state: dict[str, Any]) -> Made:
             if error and service != "States":
                 elsewhere = always(f"{service}.TableAlreadyExistsException")
                 yield "an error of another operation", f"{name} {field} {error}", at(path, elsewhere)
+
+
+def _of_variants(name: str, state: dict[str, Any]) -> Made:
+    given = state["Arguments"] if isinstance(state.get("Arguments"), dict) else {}
+    kind = "a variant that there is not"
+    for number, _ in enumerate(given.get("ProductionVariants", [])):
+        named = ["Arguments", "ProductionVariants", number, "VariantName"]
+        yield kind, f"{name} {number}", at(named, misspelt)
+    if "/variant/" in str(given.get("ResourceId")):
+        for form in ("/variants/", "/variant/x"):
+            scaled = always(given["ResourceId"].replace("/variant/", form))
+            yield kind, f"{name} {form}", at(["Arguments", "ResourceId"], scaled)
 
 
 def _of_durations(name: str, state: dict[str, Any]) -> Made:

@@ -23,8 +23,11 @@ RECEIVES = (1, 1_000)
 COLD = {"STANDARD_IA": 30, "ONEZONE_IA": 30}
 """Days that an object lies before S3 moves it:
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/lifecycle-transition-general-considerations.html."""
-NAMESPACES = ("timestamp", "firehose", "partitionKeyFromQuery", "partitionKeyFromLambda")
-"""https://docs.aws.amazon.com/firehose/latest/dev/s3-prefixes.html"""
+_EXPRESSION = re.compile(
+    r"!\{(timestamp:[GuyDMLdQqYwWEecFaBhKkHmsSAnNVvzOXxZp/:._' -]+|firehose:(random-string|error-output-type)"
+    r"|partitionKeyFrom(Query|Lambda):\w+)\}"
+)
+"""https://docs.aws.amazon.com/firehose/latest/dev/s3-prefixes.html, with the letters of Java's DateTimeFormatter."""
 ERROR_TYPE = "!{firehose:error-output-type}"
 FRAMEWORK = "framework."
 """How the handlers of CDK's provider begin: its functions share roles."""
@@ -102,9 +105,9 @@ def _of_stream(resources: Resources, name: str) -> Iterator[str]:
         yield f"ErrorOutputPrefix must have {ERROR_TYPE}"
     if ERROR_TYPE in prefix:
         yield f"Prefix must not have {ERROR_TYPE}"
-    for namespace in re.findall(r"!\{(\w*)", prefix + failed):
-        if namespace not in NAMESPACES:
-            yield f"there are no expressions of {namespace}"
+    for expression in re.findall(r"!\{[^}]*\}?", f"{prefix} {failed}"):
+        if not _EXPRESSION.fullmatch(expression):
+            yield f"there is no expression {expression}"
     yield from _of_policies(resources, name, to.get("RoleARN"))
 
 

@@ -101,8 +101,7 @@ def of_resource(name: str, path: list[Any], kind: str, properties: Mapping[str, 
         more = [*properties["AttributeDefinitions"], {"AttributeName": "more", "AttributeType": "S"}]
         yield "an attribute that is no key", name, at([*path, "AttributeDefinitions"], always(more))
     if kind == "AWS::CloudWatch::Alarm":
-        for each in {"Statistic", "ExtendedStatistic"} & set(properties):
-            yield "an alarm without a statistic", name, without(path, each)
+        yield from _of_alarm(name, path, properties)
     if str(properties.get("LogGroupName", "")).startswith("/aws/vendedlogs/"):
         yield "logs that take room in a policy", name, without(path, "LogGroupName")
     if kind == "AWS::KinesisFirehose::DeliveryStream":
@@ -110,6 +109,13 @@ def of_resource(name: str, path: list[Any], kind: str, properties: Mapping[str, 
         yield "a prefix without one for errors", name, without(to, "ErrorOutputPrefix")
     if properties.get("LoggingConfiguration", {}).get("Level"):
         yield "a resource that does not wait for its role's policy", name, without(path[:-1], "DependsOn")
+
+
+def _of_alarm(name: str, path: list[Any], properties: Mapping[str, Any]) -> Made:
+    if name.startswith("GuardAlarms"):
+        yield "an alarm that rings after the bake", name, at([*path, "EvaluationPeriods"], always(300))
+    for each in {"Statistic", "ExtendedStatistic"} & set(properties):
+        yield "an alarm without a statistic", name, without(path, each)
 
 
 def _of_texts(name: str, path: list[Any], kind: str, properties: Mapping[str, Any]) -> Made:
@@ -166,6 +172,10 @@ def _of_rule(name: str, path: list[Any], properties: Mapping[str, Any]) -> Made:
 
 
 _IA = {"Status": "Enabled", "Transitions": [{"StorageClass": "STANDARD_IA", "TransitionInDays": 7}]}
+_TOLD = {
+    "Notification": {"ComparisonOperator": "GREATER_THAN", "NotificationType": "ACTUAL", "Threshold": 100},
+    "Subscribers": [{"Address": f"{n}@example.com", "SubscriptionType": "EMAIL"} for n in range(11)],
+}
 _VALUES: Mapping[str, tuple[tuple[str, tuple[Any, ...], Any], ...]] = {
     "AWS::Lambda::Function": (
         ("a function that never runs", ("ReservedConcurrentExecutions",), 0),
@@ -175,7 +185,25 @@ _VALUES: Mapping[str, tuple[tuple[str, tuple[Any, ...], Any], ...]] = {
     "AWS::DynamoDB::GlobalTable": (("a replica somewhere else", ("Replicas", 0, "Region"), "us-east-1"),),
     "AWS::S3::Bucket": (("objects moved too soon", ("LifecycleConfiguration", "Rules", 0), _IA),),
     "AWS::KinesisFirehose::DeliveryStream": (
-        ("a prefix of an unknown kind", ("ExtendedS3DestinationConfiguration", "Prefix"), "a/!{time:yyyy}/"),
+        *(
+            (
+                "a prefix of an unknown kind",
+                ("ExtendedS3DestinationConfiguration", "Prefix"),
+                f"a/!{{{prefix}/",
+            )
+            for prefix in ("time:yyyy}", "timestamp}", "timestamp:yyyy", "timestamp:bb}", "firehose:random}")
+        ),
+    ),
+    "AWS::Budgets::Budget": (
+        ("a budget that counts nothing", ("Budget", "CostFilters"), {"TagKeyValu": ["user:a$b"]}),
+        (
+            "a budget that counts nothing",
+            ("Budget", "CostFilters"),
+            {"TagKeyValue": ["user:scones:deplyment$a"]},
+        ),
+        ("a budget that AWS refuses", ("Budget", "BudgetType"), "COSTS"),
+        ("a budget that AWS refuses", ("Budget", "BudgetLimit"), {"Amount": -5, "Unit": "USD"}),
+        ("a budget that AWS refuses", ("NotificationsWithSubscribers",), [_TOLD]),
     ),
     "AWS::Events::Rule": (("a rule that is off", ("State",), "DISABLED"),),
     "AWS::Lambda::EventSourceMapping": (("a queue that nobody reads", ("Enabled",), False),),
