@@ -9,14 +9,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
 from localcloud.cdk import run_cdk
-from scones import cli, state, target
+from scones import state, target
 from tests.integration.loop.jobs import job
+from tests.integration.loop.retrainings import answer, ended, reviewed, trainings
 from tests.integration.workflow.conftest import OVERLAY, PREFIX, ROOT, Deployment, standing, until
 from tests.integration.workflow.traffic import Labelled, analysed, at_dusk, classify, drawings, ringing
 
@@ -38,18 +37,6 @@ def cloud(tmp_path: Path) -> Iterator[Deployment]:
         yield found
 
 
-def answer(folder: Path, decisions: Sequence[dict[str, str]], pictures: Sequence[Labelled]) -> None:
-    """Say of each picture what it shows, as a person does with `scones review`."""
-    said = [
-        json.dumps({"object": decision["object"], "class": label})
-        for decision, (label, _) in zip(decisions, pictures, strict=True)
-    ]
-    path = folder / "answers.jsonl"
-    path.write_text("\n".join(said))
-    asked = CliRunner().invoke(cli.app, ["review", "--local", "--answers", str(path), "--as", "kim"])
-    assert asked.exit_code == 0, asked.output
-
-
 def right(cloud: Deployment, pictures: Sequence[Labelled]) -> float:
     """Ask the endpoint itself, which leaves no trace in the log, and return the share that it answers rightly."""
     runtime, found = cloud.client("sagemaker-runtime"), 0
@@ -59,26 +46,6 @@ def right(cloud: Deployment, pictures: Sequence[Labelled]) -> float:
         )
         found += json.loads(answer["Body"].read())["class"] == label
     return found / len(pictures)
-
-
-def trainings(cloud: Deployment) -> list[dict[str, Any]]:
-    """Return the trainings that analyses have started, the newest first."""
-    machine = cloud.outputs["TrainingStateMachineArn"]
-    listed = cloud.client("stepfunctions").list_executions(stateMachineArn=machine)["executions"]
-    return [dict(each) for each in listed if each["name"].startswith("retrain-")]
-
-
-def ended(cloud: Deployment, of: int) -> dict[str, Any]:
-    """Wait for the end of the newest of so many trainings that analyses started."""
-
-    def found() -> dict[str, Any] | None:
-        own = trainings(cloud)
-        if len(own) < of or own[0]["status"] == "RUNNING":
-            return None
-        client = cloud.client("stepfunctions")
-        return dict(client.describe_execution(executionArn=own[0]["executionArn"]))
-
-    return until(found, 600, "the end of the training")
 
 
 def stopped(cloud: Deployment, own: target.Target) -> None:
@@ -127,9 +94,7 @@ def test_drift_leads_to_a_better_champion_with_no_hand_on_it(
     newest = state.history(own)[0]
     assert (newest["reason"], newest["status"]) == ("drift", "promoted")
     # Killed trainings have counted no picture twice.
-    key = f"vehicles/{after['dataset_version']}/manifest.json"
-    body = cloud.client("s3").get_object(Bucket=cloud.outputs["DatasetsBucketName"], Key=key)["Body"]
-    assert json.load(body)["reviewed"] == 2 * WINDOW
+    assert reviewed(cloud, after["dataset_version"]) == 2 * WINDOW
 
     learnt = right(cloud, unseen)
     REPORT.parent.mkdir(exist_ok=True)

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
-from botocore.exceptions import ClientError
 
 from scones import state, versions
 from scones.errors import LockedError, TrainingError
 from scones.target import Target, of_instance
 from scones.training import start
 from tests.integration.loop.archives import with_app
+from tests.integration.loop.load import load
 from tests.integration.workflow.conftest import OVERLAY, PREFIX, Deployment, deploy, standing, until
-from tests.integration.workflow.pictures import USABLE
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 HEALTHY = "        with self._admission.batch(1), self._admission.image():\n"
@@ -28,7 +25,6 @@ ILLNESSES = {
 }
 CANARY = 1 / 3
 """One of three instances."""
-PAUSE_SECONDS = 0.25
 
 
 @pytest.fixture(scope="module")
@@ -73,34 +69,6 @@ def ringing(cloud: Deployment) -> bool:
     """Say whether an alarm of the endpoint rings."""
     found = cloud.client("cloudwatch").describe_alarms(StateValue="ALARM")["MetricAlarms"]
     return any(each["Namespace"] == "AWS/SageMaker" for each in found)
-
-
-@contextmanager
-def load(cloud: Deployment) -> Iterator[list[tuple[float, bool]]]:
-    """Ask the endpoint all the while, and note when each request was sent and whether it was answered."""
-    runtime, stop, found = cloud.client("sagemaker-runtime"), threading.Event(), []
-
-    def ask() -> None:
-        while not stop.is_set():
-            sent = time.monotonic()
-            try:
-                runtime.invoke_endpoint(
-                    EndpointName=PREFIX, Body=USABLE["plain.png"], ContentType="application/octet-stream"
-                )
-                found.append((sent, True))
-            except ClientError:
-                found.append((sent, False))
-            stop.wait(PAUSE_SECONDS)
-
-    askers = [threading.Thread(target=ask, daemon=True) for _ in range(2)]
-    for each in askers:
-        each.start()
-    try:
-        yield found
-    finally:
-        stop.set()
-        for each in askers:
-            each.join(30)
 
 
 @pytest.mark.parametrize("illness", ILLNESSES)

@@ -23,6 +23,7 @@ from localcloud.inventory import inventory, leftovers
 from scones import pausing, state, versions
 from scones.runs import run
 from scones.target import of_instance
+from tests.integration.loop.analyses import counted, start
 from tests.integration.loop.archives import with_app
 from tests.integration.loop.jobs import job
 from tests.integration.workflow.conftest import OVERLAY, PREFIX, ROOT, Deployment, standing, until
@@ -116,23 +117,6 @@ def test_a_shift_is_named_within_two_windows(cloud: Deployment, shift: str, kind
     assert len(windows) == 2
     assert any(kind in each["kinds"] for each in windows), windows
     assert {metric, "any"} <= ringing(cloud)
-
-
-def counted(cloud: Deployment) -> tuple[int, int]:
-    """Return how many pictures the analysis has counted in windows, closed and open, and how many decisions."""
-    found = remembered(cloud)
-    return (
-        sum(each["images"] for each in found["history"])
-        + sum(len(each["records"]) for each in found["opened"]),
-        sum(each["sure"] + each["unsure"] for each in found["tallies"].values()),
-    )
-
-
-def start(cloud: Deployment, case: str = "") -> str:
-    """Start an analysis and return its execution."""
-    machine = cloud.outputs["AnalysisStateMachineArn"] + (f"#{case}" if case else "")
-    arn: str = cloud.client("stepfunctions").start_execution(stateMachineArn=machine)["executionArn"]
-    return arn
 
 
 def status(cloud: Deployment, execution: str) -> str:
