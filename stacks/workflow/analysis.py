@@ -23,6 +23,11 @@ PUBLISHED = (*DRIFTS, "AbstainRate", "RejectedRate", "RoutedAccuracy", "NewRevie
 """Of the metrics that the analysis publishes, those that somebody here looks at."""
 LATE_HOURS = 72
 """Files that Firehose delivers later than this are not read; it retries a delivery for 24 hours."""
+_RETRAINED = (
+    f"$champion.trained_at != '{NOTHING}' and ($trained.at = '{NOTHING}' or $trained.at < $champion.trained_at) "
+    "? $champion.trained_at : $trained.at"
+)
+"""When the last training began that came to its end: with a champion, or without."""
 
 
 def analyse(make: Tasks, context: AnalysisContext) -> sfn.IChainable:
@@ -80,7 +85,15 @@ def _read_trained(make: Tasks, context: AnalysisContext) -> State:
 
 
 def _read_champion(make: Tasks, context: AnalysisContext) -> State:
-    fields = ("run", "reason", "recorded_at", "model_package_arn", "previous_package_arn", "previous_run")
+    fields = (
+        "run",
+        "reason",
+        "recorded_at",
+        "model_package_arn",
+        "previous_package_arn",
+        "previous_run",
+        "trained_at",
+    )
     return _read_item(make, context, "ReadChampion", "champion", fields)
 
 
@@ -93,7 +106,7 @@ def _job(make: Tasks, context: AnalysisContext) -> State:
         *("--reviews", context.uri(context.results, f"reviews/{context.classifier}")),
         *("--runs", context.uri(context.models, f"{context.classifier}/runs")),
         *("--previous", expression("$analysis.state_uri")),
-        *("--retrained", expression("$trained.at")),
+        *("--retrained", expression(_RETRAINED)),
         *("--promoted", expression("$champion.recorded_at")),
         *("--predecessor", expression("$champion.previous_run")),
         *("--shadow", context.uri(context.results, f"{captured(context.classifier)}/{shadow}")),

@@ -10,6 +10,7 @@ from stacks.workflow.tasks import State, Tasks, seconds
 READ = (
     *("run", "model_name", "evaluation_model", "model_package_arn", "endpoint_config_name"),
     *("dataset_version", "training_artifact", "evaluation_uri", "previous_package_arn", "previous_run"),
+    *("reason", "recorded_at", "trained_at"),
 )
 
 
@@ -47,6 +48,11 @@ def record(make: Tasks, context: Context) -> State:
         "training_fingerprint": expression("$trainingFingerprint"),
         "serving_fingerprint": expression("$servingFingerprint"),
         "recorded_at": expression("$now()"),
+        # When the last training began that became a champion: written with it at once, so that one that is ended
+        # right afterwards does not train for the same again.
+        "trained_at": expression(
+            "$start = 'stage' ? $states.context.Execution.StartTime : $champion.trained_at"
+        ),
     }
     task = tasks.DynamoPutItem.jsonata(
         make.scope,

@@ -139,8 +139,10 @@ def _arrive(make: Tasks, context: Context, scaling: Scaling, undoing: Undo) -> s
     )
     ending = sfn.Choice.jsonata(make.scope, "Unpausing")
     ending.when(sfn.Condition.jsonata(expression(UNPAUSING)), unpause).otherwise(done)
-    recorded = record(rolling, context).next(leave(make.leading_to(failed, caught=IN_WORDS), context, ending))
-    tried.otherwise(approve(rolling, context).next(recorded))
+    # Once it is recorded, the model is the champion, whatever fails.
+    served = make.leading_to(failed, caught=IN_WORDS)
+    approved = approve(served, context).next(leave(served, context, ending))
+    tried.otherwise(record(rolling, context).next(approved))
     arrived = sfn.Choice.jsonata(make.scope, "EndpointInService")
     shadowing = sfn.Choice.jsonata(make.scope, "Shadowing")
     shadowing.when(

@@ -87,16 +87,17 @@ def done(make: Tasks, context: Context) -> sfn.IChainable:
         make.finish(state, "dynamodb")
     end = sfn.Succeed.jsonata(make.scope, "Done", outputs=_answer(expression("$status")))
     remember.next(give_back).next(end)
-    anew = "$start = 'stage' and $status in ['promoted', 'shadowing']"
+    anew = "$start = 'stage' and $status = 'shadowing'"
     return _trained(make, context, "TrainedAnew", anew, "RememberTraining", remember)
 
 
 def _trained(
     make: Tasks, context: Context, choice: str, anew: str, name: str, then: sfn.IChainable
 ) -> sfn.Choice:
-    """Write, where a run has trained, when the last training began that came to its end: it learnt what was there then.
+    """Write when the last training began that came to its end without a champion, whose item says it itself.
 
-    What asked for one that died, in its rollout too, has had no answer, and asks again. `anew` is JSONata.
+    It learnt what was there then. What asked for one that died, in its rollout too, has had no answer, and asks again.
+    `anew`, whether it has trained, is JSONata.
     """
     text = {"id": "trained", "at": expression("$states.context.Execution.StartTime"), "run": expression(RUN)}
     task = tasks.DynamoPutItem.jsonata(

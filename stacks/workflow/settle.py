@@ -8,6 +8,7 @@ from lambda_src.naming import SHADOW_CONFIG
 from stacks.workflow import endpoint
 from stacks.workflow.context import Context, expression
 from stacks.workflow.tasks import Tasks
+from stacks.workflow.undo import judge
 
 
 def settle(
@@ -25,6 +26,7 @@ def settle(
     ended goes by `away`: nothing would take images to it, and it costs. Without a champion there is nothing to do.
     """
     settled = {"status": "settled", "gate": {"accuracy": 0, "reason": "The endpoint serves the champion."}}
+    serving = sfn.Pass.jsonata(make.scope, "Settled", assign=settled).next(_approved(make, context, on))
     nothing = sfn.Pass.jsonata(
         make.scope,
         "NothingToSettle",
@@ -46,7 +48,7 @@ def settle(
                 f"$contains($liveConfig, '{SHADOW_CONFIG}'))"  # there the champion answers too
             )
         ),
-        sfn.Pass.jsonata(make.scope, "Settled", assign=settled).next(on),
+        serving,
     ).otherwise(take.next(again))
     found = sfn.Choice.jsonata(make.scope, "Unsettled")
     found.when(sfn.Condition.jsonata(expression("$endpointStatus = 'None' and $pausedAt != ''")), nothing)
@@ -61,3 +63,23 @@ def settle(
     first = sfn.Choice.jsonata(make.scope, "AnyChampion")
     first.when(sfn.Condition.jsonata(expression("$champion.run = ''")), nothing).otherwise(find)
     return first
+
+
+def _approved(make: Tasks, context: Context, then: sfn.IChainable) -> sfn.IChainable:
+    """Say in the registry that the champion is one, where a run was ended between the record and that.
+
+    One that was rejected since, because it is to be gone back from, stays so.
+    """
+    ask = make.aws(
+        "DescribeChampion",
+        "sagemaker:describeModelPackage",
+        {"ModelPackageName": expression("$champion.model_package_arn")},
+        resources=[context.arn("sagemaker", f"model-package/{context.group_name}/*")],
+        assign={"approval": expression("$states.result.ModelApprovalStatus")},
+    )
+    said = "'Became the champion at ' & $champion.recorded_at & ': ' & $champion.reason"
+    approve = judge(make, context, "ApproveChampion", "Approved", said, package="$champion.model_package_arn")
+    approve.next(then)
+    told = sfn.Choice.jsonata(make.scope, "ChampionApproved")
+    told.when(sfn.Condition.jsonata(expression("$approval = 'PendingManualApproval'")), approve)
+    return ask.next(told.otherwise(then))

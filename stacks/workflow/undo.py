@@ -105,7 +105,10 @@ def _added(why: str) -> dict[str, object]:
 
 
 def approve(make: Tasks, context: Context) -> State:
-    """Make a state that says in the registry that a version serves, whatever was said of it before."""
+    """Make a state that says in the registry that a version serves, whatever was said of it before.
+
+    It comes after the record: a run that is ended before leaves nothing approved that was no champion.
+    """
     said = "'Became the champion at ' & $now() & ': ' & $reason"
     return judge(make, context, "ApprovePackage", "Approved", said)
 

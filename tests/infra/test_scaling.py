@@ -72,7 +72,7 @@ def test_scaling_stops_before_the_endpoint_changes_and_begins_when_a_model_serve
     assert made["StopScalingToPause"]["Next"] == "FindEndpointToPause"
     begins = ("ChampionRestored", "ForgetPause")
     assert [made[name]["Next"] for name in begins] == ["RegisterScaling"] * 2
-    assert made["RecordChampion"]["Next"] == "LeftByHand"
+    assert made["ApprovePackage"]["Next"] == "LeftByHand"
     assert (made["LeftByHand"]["Default"], made["RejectLeft"]["Next"]) == ("Unpausing", "Unpausing")
     (paused,) = made["Unpausing"]["Choices"]
     assert (paused["Next"], made["Unpausing"]["Default"]) == ("ForgetPause", "RegisterScaling")

@@ -11,9 +11,7 @@ from tests.infra.conftest import Synthesized, synthesize
 
 ENDING = {"ReleaseLockAfterFailure", "RecordFailure", "NotifyFailure"}
 UNDOING = {
-    **dict.fromkeys(
-        ("DescribeEndpoint", "SayInShadow", "SmokeTest", "ApprovePackage", "RecordChampion"), "WhatToUndo"
-    ),
+    **dict.fromkeys(("DescribeEndpoint", "SayInShadow", "SmokeTest", "RecordChampion"), "WhatToUndo"),
     **dict.fromkeys(("RestoreChampion", "DescribeRestored", "DeleteCreatedEndpoint"), "OtherThanChampion"),
 }
 """Where a failure leads once the endpoint may serve the new model."""
@@ -49,6 +47,20 @@ def test_every_state_can_be_reached(synthesized: Synthesized) -> None:
         todo += [state[key] for key in ("Next", "Default") if key in state]
         todo += [each["Next"] for each in [*state.get("Catch", []), *state.get("Choices", [])]]
     assert seen == set(machine["States"])
+
+
+def test_a_model_is_recorded_as_champion_before_it_is_approved(synthesized: Synthesized) -> None:
+    states = synthesized.machine("training")["States"]
+    record = states["RecordChampion"]
+    assert record["Next"] == "ApprovePackage"
+    # A run that is ended in between leaves its rest to the one that settles.
+    assert "Execution.StartTime" in record["Arguments"]["Item"]["trained_at"]["S"]
+    assert states["Settled"]["Next"] == "DescribeChampion"
+    (pending,) = states["ChampionApproved"]["Choices"]
+    assert (pending["Next"], states["ChampionApproved"]["Default"]) == (
+        "ApproveChampion",
+        states["ApproveChampion"]["Next"],
+    )
 
 
 def test_training_is_isolated_and_resumable(synthesized: Synthesized) -> None:

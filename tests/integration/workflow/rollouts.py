@@ -120,6 +120,17 @@ ROLLOUTS = (
         {"start": "settle"},
     ),
     Scenario(
+        "settle-recorded",
+        "training",
+        "SUCCEEDED",
+        _champion(
+            FindUnsettled=[endpoint("InService")],
+            DescribeUnsettled=[ROLLED_BACK],
+            DescribeChampion=[gives(ModelApprovalStatus="PendingManualApproval")],
+        ),
+        {"start": "settle"},
+    ),
+    Scenario(
         "settle-back",
         "training",
         "SUCCEEDED",

@@ -92,6 +92,7 @@ def _usual_training(arn: str) -> Answers:
             "RecordRejection",
             "RejectPackage",
             "ApprovePackage",
+            "ApproveChampion",
             "RejectLeft",
         ),
         *(
@@ -131,6 +132,7 @@ def _usual_training(arn: str) -> Answers:
             gives(**OLD, EndpointStatus="InService"),
         ],
         "DescribePackage": [gives(**PACKAGE)],
+        "DescribeChampion": [gives(ModelApprovalStatus="Approved")],
         "FindModel": [gives(Models=[{"ModelName": OLDER}, {"ModelName": f"{OLDER}-cpu"}])],
         "FindEndpointConfig": [gives(EndpointConfigs=[{"EndpointConfigName": OLDER}])],
         "FindEndpointToPause": [gives(Endpoints=[])],

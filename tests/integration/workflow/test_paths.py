@@ -103,6 +103,7 @@ MOCKED_OPERATIONS = {
     "DescribeHolder": ("stepfunctions", "DescribeExecution"),
     "DescribeRestored": ("sagemaker", "DescribeEndpoint"),
     "DescribePackage": ("sagemaker", "DescribeModelPackage"),
+    "DescribeChampion": ("sagemaker", "DescribeModelPackage"),
     "FindModel": ("sagemaker", "ListModels"),
     "FindEndpointConfig": ("sagemaker", "ListEndpointConfigs"),
     "FindEndpointToPause": ("sagemaker", "ListEndpoints"),
