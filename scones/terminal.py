@@ -94,10 +94,15 @@ def print_overview(state: dict[str, Any]) -> None:
         table.add_row("stack", f"{name}  {status}")
     endpoint = state["endpoint"]
     shadow = endpoint.pop("in its shadow", "")
-    paused = f"paused since {state['paused_since']}: `scones resume`" if state["paused_since"] else ""
-    if paused and state["images_taken"]:
-        paused += ", but images are taken from the queue, and fail: `scones pause` again closes it"
-    table.add_row("endpoint", "  ".join((*endpoint.values(), *([paused] if paused else ()))) or "none")
+    way = f"paused since {state['paused_since']}: `scones resume`" if state["paused_since"] else ""
+    if way and state["images_taken"]:
+        way += ", but images are taken from the queue, and fail: `scones pause` again closes it"
+    if not way and state["images_taken"] is False:
+        way = (
+            "images wait in the queue, and nothing takes them to it: unless a pause or a resumption is under way, "
+            "one was interrupted: `scones resume` finishes it"
+        )
+    table.add_row("endpoint", "  ".join((*endpoint.values(), *([way] if way else ()))) or "none")
     if shadow:
         table.add_row("shadow", f"{shadow}  answers nobody")
     champion = state["champion"]

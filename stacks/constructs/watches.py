@@ -160,9 +160,10 @@ def _queues(watched: Watched) -> Iterator[Watch]:
         "ImagesWaiting",
         inbound.metric_approximate_age_of_oldest_message(period=cdk.Duration.minutes(5)),
         WAITING_MINUTES * 60,
-        f"The oldest image has waited more than {WAITING_MINUTES} minutes: the endpoint is slow, failing or paused.",
-        "ask `scones status` which, and follow the endpoint's alarm if one rings; where it is well, look at the "
-        "dispatcher's event source and log.",
+        f"The oldest image has waited more than {WAITING_MINUTES} minutes: the endpoint is slow, failing or paused, or "
+        "nothing takes images to it.",
+        "ask `scones status`, which tells of a pause and of an interrupted one: end it with `scones resume`; else "
+        "follow the endpoint's alarm if one rings, or read the dispatcher's log.",
     )
     yield Watch(
         "ImagesPilingUp",

@@ -105,6 +105,10 @@ def test_the_state_is_shown_when_all_or_nothing_is_deployed(cloud: FakeCloud) ->
         "ShadowProductionVariants": [{"VariantName": "Shadow"}],
     }
     assert "challenger  answers nobody" in run.invoke(cli.app, ["status"]).output
+    cloud.source = "Disabled"  # a pause that was interrupted, or was ended and settled
+    said = " ".join(run.invoke(cli.app, ["status"]).output.split())
+    assert "InService images wait in the queue, and nothing takes them to it" in said
+    assert "one was interrupted: `scones resume` finishes it" in said
     cloud.endpoint, cloud.items["paused"] = None, {"paused_at": {"S": "2026-11-20T08:00:00Z"}}
     assert "paused since 2026-11-20T08:00:00Z: `scones resume`" in run.invoke(cli.app, ["status"]).output
     cloud.stacks = {}
