@@ -42,6 +42,8 @@ class Waiting:
         What the model said.
     outcome
         `review` when the model was unsure, `routed` when the picture is in the sample of sure answers.
+    since
+        When it was decided.
     """
 
     receipt: str
@@ -52,6 +54,7 @@ class Waiting:
     confidence: float
     probabilities: Mapping[str, float]
     outcome: str
+    since: datetime
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -227,6 +230,7 @@ def understood(receipt: str, body: str) -> Waiting:
             **{name: str(decision[name]) for name in ("object", "version_id", "decision_id", "outcome")},
             predicted=str(decision["class"]),
             confidence=float(decision["confidence"]),
+            since=datetime.fromisoformat(decision["recorded_at"]),
             probabilities={name: float(each) for name, each in json.loads(decision["probabilities"]).items()},
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import typer
@@ -16,22 +17,35 @@ from scones.review import NONE, Answered, ReviewQueue, Waiting
 from scones.terminal import RESULT, note
 
 SKIP, QUIT = "skip", "quit"
+KEPT_DAYS = 14
+"""That the review queue keeps a message."""
 
 
 @dataclass
 class Tally:
-    """What came of a session; `failed` are messages and answers that could not be used."""
+    """What came of a session; `failed` are messages and answers that could not be used, `oldest` the oldest skipped."""
 
     stored: int = 0
     already: int = 0
     skipped: int = 0
     failed: int = 0
+    oldest: datetime | None = None
+
+    def skip(self, waiting: Waiting) -> None:
+        """Count a picture that waits on."""
+        self.skipped += 1
+        self.oldest = min(self.oldest or waiting.since, waiting.since)
 
     @property
     def sentence(self) -> str:
         """The session in one sentence."""
+        # SQS's age of the oldest message leaves out what was received three times, so no alarm would tell.
+        oldest = ""
+        if self.oldest:
+            days = (datetime.now(UTC) - self.oldest).total_seconds() / 86_400
+            oldest = f" (the oldest for {days:.1f} days; after {KEPT_DAYS} it is forgotten)"
         return (
-            f"{self.stored} stored, {self.already} answered already, {self.skipped} skipped and waiting on, "
+            f"{self.stored} stored, {self.already} answered already, {self.skipped} skipped and waiting on{oldest}, "
             f"{self.failed} that could not be used."
         )
 
@@ -52,7 +66,7 @@ def ask(queue: ReviewQueue, by: str, read: Callable[[str], str]) -> Tally:
             if said == QUIT:
                 break
             if said == SKIP:
-                tally.skipped += 1
+                tally.skip(each)
                 continue
             _store(queue, each, said, by, tally)
     return tally
@@ -71,7 +85,7 @@ def apply(queue: ReviewQueue, by: str, answers: Answers) -> Tally:
             continue
         said = answers.of(each)
         if said is None:
-            tally.skipped += 1
+            tally.skip(each)
             continue
         _store(queue, each, said, by, tally)
         if not answers.missing:

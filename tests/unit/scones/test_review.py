@@ -7,6 +7,7 @@ import json
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,7 @@ def decision(number: int, **changes: Any) -> str:
         "version_id": "v1",
         "decision_id": f"d{number}",
         "outcome": "review",
+        "recorded_at": "2026-01-01T00:00:00.000Z",
         "class": "bicycle",
         "confidence": 0.61,
         "probabilities": '{"bicycle": 0.61, "motorcycle": 0.39}',
@@ -138,6 +140,16 @@ def test_a_person_answers_by_number_name_and_none(cloud: ReviewCloud) -> None:
     assert answers == [("motorcycle", "kim"), ("bicycle", "kim"), ("none", "kim")]
     assert (cloud.queued, cloud.taken) == ([], {})
     assert "3 stored" in result.stdout
+
+
+def test_a_session_says_how_long_the_oldest_has_waited_that_it_leaves(cloud: ReviewCloud) -> None:
+    def ago(days: int) -> str:
+        return (datetime.now(UTC) - timedelta(days=days)).isoformat()
+
+    cloud.queued = [decision(number, recorded_at=ago(days)) for number, days in enumerate((1, 6, 9))]
+    result = asked("skip", "skip", "bicycle")
+    assert "2 skipped and waiting on (the oldest for 6.0 days; after 14 it is forgotten)" in result.stdout
+    assert "skipped and waiting on, " in asked("bicycle", "bicycle").stdout
 
 
 def test_what_is_known_is_shown_and_the_picture_lies_in_a_file(
