@@ -123,7 +123,10 @@ def _invocations(target: Target, variant: str, since: datetime) -> int:
 
 
 def _per_thousand(endpoint: list[dict[str, Any]], invocations: int) -> str:
-    """Say what 1,000 images cost: the endpoint's hours, of the last day, shared by what it was asked in them."""
+    """Say what 1,000 images cost: the endpoint's hours, of the last day, shared by what it was asked in them.
+
+    As many instances are counted for all of these hours as run now: SageMaker keeps no record of how many there were.
+    """
     if not endpoint:
         return "The endpoint does not run."
     if not invocations:
@@ -138,4 +141,6 @@ def _per_thousand(endpoint: list[dict[str, Any]], invocations: int) -> str:
             f"after {LEAST_HOURS:.0f} hour and {LEAST_INVOCATIONS} invocations."
         )
     dollars = hours * sum(each["dollars_per_hour"] for each in endpoint) / invocations * 1000
-    return f"${dollars:.2f}, by {invocations} invocations in the last {hours:.1f} hours"
+    instances = sum(each["count"] for each in endpoint)
+    number = f"{instances} instance" if instances == 1 else f"{instances} instances"
+    return f"${dollars:.2f} at {number} as now, by {invocations} invocations in the last {hours:.1f} hours"

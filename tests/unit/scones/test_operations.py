@@ -345,11 +345,14 @@ def test_the_cost_is_of_what_runs_and_of_the_images_of_the_last_day(cloud: FakeC
     cloud.endpoint["CreationTime"] = before
     found = costs.cost(cloud.target())
     assert found["dollars_per_hour"] == pytest.approx(2 * 1.408 + 0.23)
-    assert found["thousand_images"].startswith("$28.16, by 1000 invocations in the last 10.0 hours")
+    assert found["thousand_images"].startswith(
+        "$28.16 at 2 instances as now, by 1000 invocations in the last 10.0 hours"
+    )
     assert cloud.counted_since == cloud.endpoint["CreationTime"]  # before a pause there was another endpoint
     cloud.endpoint["ShadowProductionVariants"] = [{"VariantName": "Shadow", "CurrentInstanceCount": 1}]
     found = costs.cost(cloud.target())
     assert found["dollars_per_hour"] == pytest.approx(3 * 1.408 + 0.23)
+    assert " at 3 instances as now, " in found["thousand_images"]
     assert found["invocations_last_day"] == 1000  # and no copy
     del cloud.endpoint["ShadowProductionVariants"]
     shown = runner.invoke(cli.app, ["cost"])
