@@ -30,6 +30,8 @@ DEPLOYMENT_SHARE_MINUTES = 45
 """What staging, evaluation and starting an endpoint leave of the hour to training and baking together."""
 TRAINING_SHARE_MINUTES = 30
 """What staging, evaluation and the endpoint leave of the hour that CloudFormation waits."""
+ANSWERS = ("none", "skip", "quit")
+"""What `scones review` takes for something else than a class."""
 KINDS = ("cifar100", "folder", "s3", "drawings")
 """pydantic names them within a place."""
 EMAIL = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
@@ -331,6 +333,10 @@ class ClassifierSettings(Strict):
         for name in routes:
             if not re.fullmatch(r"(?!\.+$)[A-Za-z0-9_.-]{1,64}", name):
                 raise ValueError(f"the class name {name!r} may hold letters, digits, '_', '.' and '-' only")
+            if name in ANSWERS:
+                raise ValueError(
+                    f"the class name {name!r} means something else to `scones review`: rename the class"
+                )
         if len(",".join(routes)) > ARGUMENT_LIMIT:
             raise ValueError(f"the class names have more than {ARGUMENT_LIMIT} characters together")
         return routes

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from scones.review import NONE
+from scones.reviewer import QUIT, SKIP
 from stacks.data_sources import CIFAR100, DRAWN, S3Data
 from stacks.settings import SettingsError, load
 from training.drawings.gallery import CLASSES
@@ -138,6 +140,13 @@ def test_the_known_environments_are_listed_when_one_is_unknown() -> None:
         ),
         ("[classifier.vehicles.training.hyperparameters]\ntarget_error = 0.1", "'target-error' follows from"),
         ('[classifier.vehicles.routes]\nbicycle = "near"', "at least two classes"),
+        *(
+            (
+                f'[classifier.vehicles.routes]\n{word} = "near"\nother = "far"',
+                f"the class name '{word}' means something else to `scones review`: rename the class",
+            )
+            for word in (NONE, SKIP, QUIT)
+        ),
         (
             '[classifier.vehicles.data]\nkind = "folder"\npath = "/no/such"',
             "the folder /no/such does not exist",
