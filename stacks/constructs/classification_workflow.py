@@ -20,6 +20,8 @@ from stacks.workflow.context import expression
 from stacks.workflow.decision import answered, decide, read_item, write_item
 from stacks.workflow.tasks import RETRIED, seconds
 
+MAX_TAGS = 10
+"""Of an object: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html"""
 RECORDED_ALREADY = "DynamoDB.ConditionalCheckFailedException"
 
 
@@ -141,7 +143,7 @@ class ClassificationWorkflow(Construct):
         return sfn.Chain.start(put).next(tags)
 
     def _tag(self) -> sfn.IChainable:
-        """Merge the decision into the object's tags, then hand over and log."""
+        """Merge the decision into the object's tags, as far as its own leave room, then hand over and log."""
         version = {
             "Bucket": expression("$image.bucket"),
             "Key": expression("$image.key"),
@@ -164,7 +166,7 @@ class ClassificationWorkflow(Construct):
         write = self._s3(
             "WriteTags",
             "putObjectTagging",
-            {**version, "Tagging": {"TagSet": expression(f"$append($tags, {own})")}},
+            {**version, "Tagging": {"TagSet": expression(f"$append($tags, {own})[[0..{MAX_TAGS - 1}]]")}},
             "s3:PutObjectVersionTagging",
         )
         return sfn.Chain.start(read).next(write).next(self._hand_over())

@@ -66,6 +66,21 @@ def test_tags_are_merged_onto_the_object(deployment: Deployment) -> None:
     assert until(tags, 30, "the tags") == expected
 
 
+@pytest.mark.parametrize("own", [8, 9, 10])
+def test_an_image_is_logged_however_many_tags_of_its_own_it_has(deployment: Deployment, own: int) -> None:
+    key, given = f"tags-{own}.png", {f"k{number}": "v" for number in range(own)}
+    version = deployment.upload(key, USABLE["plain.png"], Tagging="&".join(f"{name}=v" for name in given))
+    outcome = deployment.outcome(key, version)
+    # What comes after the tags.
+    until(lambda: outcome["decision_id"] in deployment.logged() or None, 120, "the prediction log")
+    found = deployment.client("s3").get_object_tagging(
+        Bucket=deployment.outputs["InboundBucketName"], Key=f"vehicles/{key}", VersionId=version
+    )
+    room = {"scones:outcome": outcome["outcome"], "scones:class": outcome["class"]}
+    expected = {**given, **dict(list(room.items())[: 10 - own])}
+    assert {tag["Key"]: tag["Value"] for tag in found["TagSet"]} == expected
+
+
 def test_a_replayed_event_changes_nothing(deployment: Deployment) -> None:
     version = deployment.upload("replayed.png", USABLE["plain.png"])
     first = deployment.outcome("replayed.png", version)
