@@ -26,7 +26,6 @@ MACHINES = {
     "Classification": {
         "Failed": "read its log if it goes on; the image is tried again, and is a dead letter after four tries.",
         "TimedOut": "see whether Latency rings, and add instances if so; the image is tried again.",
-        "Throttled": "lower `limits.concurrency`, or ask Service Quotas for more; the images wait in the queue.",
     },
     "Analysis": {
         "Failed": "read its processing job's log and mend it; the next one goes on from the last that succeeded.",
@@ -34,7 +33,11 @@ MACHINES = {
         "Throttled": _QUOTA,
     },
 }
-"""What to do when a run of a workflow ends otherwise than well."""
+"""What to do when a run of a workflow ends otherwise than well.
+
+An Express machine's transitions have no quota, and what its starter is refused is counted for no machine:
+https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
+"""
 _PICTURES = "look at the analysis's report and at some pictures"
 
 
@@ -134,7 +137,8 @@ def _machines(watched: Watched) -> Iterator[Watch]:
                 f"Step Functions held the {lower} workflow back: the account's quota of transitions is used up.",
             ),
         ):
-            yield Watch(f"{name}{end}", metric, 0, meaning, MACHINES[name][end])
+            if end in MACHINES[name]:
+                yield Watch(f"{name}{end}", metric, 0, meaning, MACHINES[name][end])
 
 
 def _schedule(watched: Watched, settings: MonitoringSettings) -> Iterator[Watch]:

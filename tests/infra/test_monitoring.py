@@ -111,6 +111,21 @@ def test_an_analysis_that_no_longer_runs_is_told_and_one_that_has_not_run_yet_is
         assert (absent["Period"], absent["EvaluationPeriods"]) == (hours * 3600, 3)
 
 
+def test_transitions_are_watched_where_they_have_a_quota(synthesized: Synthesized) -> None:
+    classification = synthesized.templates["classification"]["Resources"].values()
+    kinds = {
+        each["Properties"].get("StateMachineType") for each in classification if "Machine" in each["Type"]
+    }
+    assert kinds == {"EXPRESS"}  # they have none
+    throttled = [
+        json.dumps(each["Dimensions"])
+        for each in _of(synthesized, "AWS::CloudWatch::Alarm").values()
+        if each["MetricName"] == "ExecutionThrottled"
+    ]
+    assert len(throttled) == 2
+    assert not any("-classification:" in each for each in throttled)
+
+
 def test_a_gpu_is_watched_where_there_is_one(synthesized: Synthesized) -> None:
     metrics = {each["MetricName"] for each in _of(synthesized, "AWS::CloudWatch::Alarm").values()}
     assert ("GPUUtilization" in metrics) is (synthesized.env == "prod")
