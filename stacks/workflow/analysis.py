@@ -107,6 +107,7 @@ def _job(make: Tasks, context: AnalysisContext) -> State:
         *("--runs", context.uri(context.models, f"{context.classifier}/runs")),
         *("--previous", expression("$analysis.state_uri")),
         *("--retrained", expression(_RETRAINED)),
+        *("--champion", expression("$champion.run")),
         *("--promoted", expression("$champion.recorded_at")),
         *("--predecessor", expression("$champion.previous_run")),
         *("--shadow", context.uri(context.results, f"{captured(context.classifier)}/{shadow}")),

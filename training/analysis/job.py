@@ -11,7 +11,6 @@ import numpy as np
 from training.analysis.baselines import Baseline, Baselines
 from training.analysis.comparison import Comparison
 from training.analysis.drift import compare
-from training.analysis.live import rollback
 from training.analysis.metrics import metrics
 from training.analysis.quality import full_windows, judge_reviews
 from training.analysis.reading import Counts, new_answers, new_predictions, new_reviews
@@ -68,8 +67,7 @@ def analyze(options: argparse.Namespace) -> None:
     retrained = _moment(options.retrained, "--retrained") if options.retrained else 0.0
     judged += _reviewed(reviews, state, now, retrained, options.target_error)
     judged.sort(key=lambda each: (each["end"], each["source"], each["model_version"]))
-    state.history += [{**each, "tests": _scores(each.get("tests", []))} for each in judged]
-    decided = _decide(options, state, retrained)
+    decided = _decide(options, state, judged, now, retrained)
     compared = _compare_shadow(options, state, predictions, reviews, counts, now)
     shadow = compared.as_dict(span.minimum, options.target_error) if compared else None
     state.analyzed_at = now
@@ -142,11 +140,23 @@ def _reviewed(
     ]
 
 
-def _decide(options: argparse.Namespace, state: State, retrained: float) -> dict[str, dict[str, Any]]:
-    """Return what is wanted: the model before, which goes first, and a new one."""
+def _decide(
+    options: argparse.Namespace,
+    state: State,
+    judged: Sequence[dict[str, Any]],
+    now: float,
+    retrained: float,
+) -> dict[str, dict[str, Any]]:
+    """Remember the new verdicts; return what is wanted: the model before, which goes first, and a new one."""
+    champion, before = options.champion, options.predecessor
     promoted = _moment(options.promoted, "--promoted") if options.promoted else 0.0
+    verdicts = [{**each, "tests": _scores(each.get("tests", []))} for each in judged]
+    known = 0.0 if state.analyzed_at else now - options.late_hours * 3600
+    state.trials.begin(champion, before, promoted, known, state.history)
+    state.trials.hear(verdicts)
+    state.history += verdicts
     return {
-        "rollback": rollback(state.history, state.serving, options.predecessor, promoted),
+        "rollback": state.trials.decide(champion, before),
         "retrain": retrain(
             state.history, state.serving, len(state.reviewed), options.enough_reviews, retrained
         ),
@@ -228,12 +238,9 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "--retrained", type=_given, default="", help="when it was last trained for its traffic, ISO; or none"
     )
-    parser.add_argument(
-        "--promoted", type=_given, default="", help="when the model that serves became champion, ISO; or none"
-    )
-    parser.add_argument(
-        "--predecessor", type=_given, default="", help="the champion before the one that serves; or none"
-    )
+    parser.add_argument("--champion", type=_given, default="", help="the model that is to serve; or none")
+    parser.add_argument("--promoted", type=_given, default="", help="when it became champion, ISO; or none")
+    parser.add_argument("--predecessor", type=_given, default="", help="the champion before it; or none")
     parser.add_argument(
         "--shadow", type=_given, default="", help="where a shadow's answers are captured; or none"
     )

@@ -1,6 +1,8 @@
 """Whether a new model should give way to the one before it, because of what its first live traffic says of it."""
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from training.analysis.drift import NEEDED
@@ -14,53 +16,177 @@ Judged windows of either source in which a new model is on trial; what goes wron
 Each source has a trial of its own: a window of reviews takes the pictures of many windows of predictions, so that a
 trial over after three of the latter would hear no person.
 """
+MOST_MODELS = 200
+"""Models whose trial is remembered to be over, the newest."""
 _ANSWERS, _PICTURES = ("classes", "confidence"), ("embedding", "input")
 Entry = Mapping[str, Any]
 
 
-def rollback(history: Sequence[Entry], serving: str, before: str, promoted: float) -> dict[str, Any]:
+@dataclass
+class Trial:
     """
-    Return whether the model before should serve again, and the reason as a sentence.
-
-    It is a function of the history alone, so that what an analysis wanted in vain, the next one wants again.
+    A new champion's first judged windows, and its predecessor's last ones.
 
     Parameters
     ----------
-    history
-        Verdicts, oldest first.
-    serving, before
-        The model that serves, and the champion before it; empty where there was none.
+    version, before
+        The model on trial, and the champion before it.
     promoted
         When it became the champion, seconds since 1970; windows that began before are of a canary or an earlier time.
+    own, theirs
+        By source, verdicts of either, oldest first.
     """
-    if not before:
-        return _no("No champion is known that served before it.")
-    on_trial = []
-    for source, limit in TRIAL.items():
-        own = [
-            each
-            for each in history
-            if _judged(each, source, serving) and seconds(each["start"]) >= int(promoted)
-        ]
-        on_trial += [source] if len(own) < limit else []
-        # As far as the trigger looks back: what that model was replaced for may be missing from its very last window.
-        theirs = [each for each in history if _judged(each, source, before)][-LOOK_BACK:]
+
+    version: str
+    before: str
+    promoted: float
+    own: dict[str, list[Entry]] = field(default_factory=dict)
+    theirs: dict[str, list[Entry]] = field(default_factory=dict)
+
+    def hear(self, verdicts: Sequence[Entry]) -> None:
+        """Take new verdicts, oldest first: of its own the first ones count, of its predecessor's the last."""
+        for each in verdicts:
+            source = each["source"]
+            if not _judged(each):
+                continue
+            own, theirs = self.own.setdefault(source, []), self.theirs.setdefault(source, [])
+            if each["model_version"] == self.before:
+                theirs.append(each)
+                # As far as the trigger looks back: what it was replaced for may be missing from its very last window.
+                del theirs[:-LOOK_BACK]
+            elif (
+                each["model_version"] == self.version
+                and seconds(each["start"]) >= int(self.promoted)
+                and len(own) < TRIAL[source]
+            ):
+                own.append(each)
+
+    def against(self, source: str) -> str:
+        """Return what a source says against the model, as a sentence; nothing where it says nothing."""
+        theirs = self.theirs.get(source, [])
         raised = {kind for each in theirs for kind in each["kinds"]}
-        for window in own[:limit]:
+        for window in self.own.get(source, []):
             if reason := _against(window, raised):
-                return {"wanted": True, "reason": f"{reason}; {_beside(len(theirs), before)}."}
-    if on_trial:
-        return _no(f"Nothing speaks against model {serving}, on trial by its {' and '.join(on_trial)}.")
-    return _no(f"Model {serving} has passed its trial.")
+                return f"{reason}; {_beside(len(theirs), self.before)}."
+        return ""
+
+    def over(self, source: str) -> bool:
+        """Say whether a source has had its windows."""
+        return len(self.own.get(source, [])) >= TRIAL[source]
+
+
+@dataclass
+class Trials:
+    """
+    The trial that goes on, and those that are over and never come again.
+
+    They are recorded and not inferred from the history, which is cut: the oldest windows that are remembered of a
+    model are not its first ones.
+
+    Parameters
+    ----------
+    running
+        That of the champion; none where it has had its own.
+    over
+        By model, the sources whose trial is over.
+    """
+
+    running: Trial | None = None
+    over: dict[str, list[str]] = field(default_factory=dict)
+
+    def begin(
+        self, version: str, before: str, promoted: float, known: float, history: Sequence[Entry]
+    ) -> None:
+        """
+        Begin the trial of a champion that has had none, and end that of another.
+
+        Parameters
+        ----------
+        version, before, promoted
+            See `Trial`; ``before`` is empty where there was none.
+        known
+            Since when windows can be known, seconds since 1970: those of a model that was promoted before are gone.
+        history
+            Verdicts that were heard already.
+        """
+        if not version or (self.running and self.running.version == version):
+            return
+        if self.running:
+            self._end(self.running.version)
+        if not before or before == version or promoted < known:
+            self._end(version)
+        if len(self.over.get(version, [])) < len(TRIAL):
+            self.running = Trial(version, before, promoted)
+            self.running.hear(history)
+
+    def hear(self, verdicts: Sequence[Entry]) -> None:
+        """Take new verdicts, oldest first."""
+        if self.running:
+            self.running.hear(verdicts)
+
+    def decide(self, version: str, before: str) -> dict[str, Any]:
+        """
+        Return whether the model before the champion should serve again, and the reason as a sentence.
+
+        What an analysis wanted in vain, the next one wants again.
+        """
+        if not version or not before:
+            return _no("No champion is known that served before it.")
+        trial = self.running
+        if not trial:
+            return _no(f"Model {version} has passed its trial.")
+        passed = self.over.setdefault(version, [])
+        for source in TRIAL:
+            if source in passed:
+                continue
+            if reason := trial.against(source):
+                return {"wanted": True, "reason": reason}
+            if trial.over(source):
+                passed.append(source)
+        if waits := [source for source in TRIAL if source not in passed]:
+            return _no(f"Nothing speaks against model {version}, on trial by its {' and '.join(waits)}.")
+        self._end(version)
+        return _no(f"Model {version} has passed its trial.")
+
+    def _end(self, version: str) -> None:
+        self.running = None
+        self.over.pop(version, None)
+        self.over[version] = list(TRIAL)
+        self.over = dict(list(self.over.items())[-MOST_MODELS:])
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as JSON has it."""
+        return {"running": asdict(self.running) if self.running else None, "over": self.over}
+
+
+def read_trials(raw: Mapping[str, Any]) -> Trials:
+    """Read what a state has of them."""
+    running = Trial(**raw["running"]) if raw["running"] else None
+    return Trials(running, {version: list(sources) for version, sources in raw["over"].items()})
+
+
+def inferred_trials(history: Sequence[Entry], most: int) -> Trials:
+    """
+    Return what a history says that was written before trials were recorded: who had more windows than a trial has.
+
+    One of ``most`` verdicts has been cut, and the model that fills it to its beginning was promoted long ago.
+    """
+    counts = Counter((each["model_version"], each["source"]) for each in history if _judged(each))
+    over = {
+        version: [source for source, limit in TRIAL.items() if counts[version, source] > limit]
+        for version in dict.fromkeys(each["model_version"] for each in history)
+    }
+    if len(history) >= most:
+        over[history[0]["model_version"]] = list(TRIAL)
+    return Trials(over={version: sources for version, sources in over.items() if sources})
 
 
 def _no(reason: str) -> dict[str, Any]:
     return {"wanted": False, "reason": reason}
 
 
-def _judged(each: Entry, source: str, version: str) -> bool:
-    own = each["source"] == source and each["model_version"] == version
-    return own and each["verdict"] in JUDGED[source]
+def _judged(each: Entry) -> bool:
+    return each["verdict"] in JUDGED[each["source"]]
 
 
 def _beside(windows: int, before: str) -> str:

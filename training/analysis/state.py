@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from training.analysis.intake import Intake
+from training.analysis.live import Trials, inferred_trials, read_trials
 from training.analysis.quality import Tally
 from training.analysis.records import Prediction, Review, iso, short
 from training.analysis.shadow import Shadow, read_shadow
@@ -47,6 +48,8 @@ class State:
         By model, right and wrong answers and decisions.
     history
         Verdicts, oldest first: what the trigger and the report's plots look back on.
+    trials
+        See `live.Trials`.
     reviewed
         When pictures of a class were reviewed since the last training, seconds since 1970.
     shadow
@@ -63,6 +66,7 @@ class State:
     waiting: dict[str, list[Review]] = field(default_factory=dict)
     tallies: dict[str, Tally] = field(default_factory=dict)
     history: list[dict[str, Any]] = field(default_factory=list)
+    trials: Trials = field(default_factory=Trials)
     reviewed: list[float] = field(default_factory=list)
     shadow: Shadow = field(default_factory=Shadow)
 
@@ -107,6 +111,7 @@ class State:
             },
             "tallies": {version: asdict(tally) for version, tally in sorted(self.tallies.items())},
             "history": self.history,
+            "trials": self.trials.as_dict(),
             "reviewed": self.reviewed,
             "shadow": self.shadow.as_dict(),
         }
@@ -157,6 +162,9 @@ def _read(raw: Mapping[str, Any]) -> State:
         },
         tallies={version: Tally(**tally) for version, tally in raw["tallies"].items()},
         history=list(raw["history"]),
+        trials=(
+            read_trials(raw["trials"]) if "trials" in raw else inferred_trials(raw["history"], MOST_HISTORY)
+        ),
         reviewed=[float(at) for at in raw["reviewed"]],
         # Of the same format without it, as without an intake: a state that was written before there were shadows.
         shadow=read_shadow(raw.get("shadow", {})),

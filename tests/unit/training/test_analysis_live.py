@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,8 @@ from typing import Any
 import pytest
 
 from tests.unit.training.traffic import MODEL, START, Line, Traffic, World
-from training.analysis.live import rollback
+from training.analysis import state
+from training.analysis.live import Trials
 
 HOUR = timedelta(hours=1)
 NEW = "fedcba987654"
@@ -21,16 +23,21 @@ POOR, GOOD = 5, 0
 
 
 class Rollout:
-    """Windows of two models in the order in which they are told, each an hour and an analysis of its own."""
+    """Windows of two models in the order in which they are told, each an hour and an analysis of its own.
+
+    The model of the last window of pictures is the champion, except where it is a canary.
+    """
 
     def __init__(self, world: World) -> None:
         self.world, self.traffic, self.hours, self.previous = world, Traffic(2), 0, ""
+        self.champion = MODEL
 
     @property
     def now(self) -> datetime:
         return START + self.hours * HOUR
 
-    def window(self, model: str, *more: str, **shift: Any) -> Line:
+    def window(self, model: str, *more: str, canary: bool = False, **shift: Any) -> Line:
+        self.champion = self.champion if canary else model
         self.world.log(f"w{self.hours}", self.traffic.lines(200, self.now, model=model, **shift), self.now)
         return self.analyze(*more)
 
@@ -47,6 +54,7 @@ class Rollout:
     def analyze(self, *more: str) -> Line:
         self.hours += 1
         more = more if "--predecessor" in more else ("--predecessor", MODEL, *more)
+        more = ("--champion", self.champion, *more)
         found = self.world.analyze(self.now, self.previous, f"run{self.hours}", *more)
         self.previous = f"run{self.hours}"
         return found
@@ -143,6 +151,7 @@ def test_a_trial_that_ends_within_one_analysis_is_decided(rollout: Rollout) -> N
     rollout.window(MODEL)
     bad = rollout.traffic.lines(200, rollout.now, model=NEW, **MIX)
     good = rollout.traffic.lines(800, rollout.now + HOUR / 2, model=NEW)
+    rollout.champion = NEW
     rollout.world.log("many", bad + good, rollout.now)
     found = rollout.analyze()
     assert (found["windows_closed"], found["rollback"]["wanted"]) == (5, True)
@@ -154,6 +163,7 @@ def test_what_follows_a_trial_within_one_analysis_is_no_part_of_it(rollout: Roll
     rollout.window(MODEL)
     good = rollout.traffic.lines(600, rollout.now, model=NEW)
     bad = rollout.traffic.lines(200, rollout.now + HOUR / 2, model=NEW, **MIX)
+    rollout.champion = NEW
     rollout.world.log("many", good + bad, rollout.now)
     found = rollout.analyze()
     assert [each["verdict"] for each in found["windows"]] == ["clean", "clean", "clean", "drift"]
@@ -177,11 +187,100 @@ def test_windows_that_are_not_judged_are_no_trial(rollout: Rollout) -> None:
 
 def test_windows_from_before_the_promotion_do_not_count(rollout: Rollout) -> None:
     rollout.window(MODEL)
-    rollout.window(NEW, **MIX)
+    rollout.window(NEW, canary=True, **MIX)
+    rollout.champion = NEW
     promoted = ("--promoted", rollout.now.isoformat())
     assert not rollout.analyze(*promoted)["rollback"]["wanted"]
     assert rollout.window(NEW, *promoted, **MIX)["rollback"]["wanted"]
-    assert rollout.analyze("--promoted", "none")["rollback"]["wanted"]
+
+
+def test_a_trial_that_is_over_does_not_come_again_when_its_windows_are_forgotten(
+    rollout: Rollout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(state, "MOST_HISTORY", 4)
+    rollout.window(MODEL)
+    for shift in (*[{}] * 3, *[MIX] * 5):
+        assert not rollout.window(NEW, **shift)["rollback"]["wanted"]
+    for wrong in (GOOD, GOOD, *[POOR] * 5):
+        assert not rollout.reviews(NEW, wrong)["rollback"]["wanted"]
+    assert rollout.analyze()["rollback"]["reason"] == f"Model {NEW} has passed its trial."
+
+
+def test_what_excuses_a_model_is_remembered_as_long_as_its_trial(
+    rollout: Rollout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(state, "MOST_HISTORY", 4)
+    rollout.window(MODEL, **MIX)
+    rollout.reviews(MODEL, POOR)
+    for _ in range(6):
+        assert not rollout.window(NEW, **MIX)["rollback"]["wanted"]
+    assert not rollout.reviews(NEW, POOR)["rollback"]["wanted"]
+
+
+def test_what_a_trial_wants_is_not_forgotten_with_the_history(
+    rollout: Rollout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(state, "MOST_HISTORY", 4)
+    rollout.window(MODEL)
+    rollout.window(NEW, **MIX)
+    for _ in range(5):
+        assert rollout.window(NEW)["rollback"]["wanted"]
+
+
+def test_a_champion_that_is_recorded_again_is_not_on_trial_again(rollout: Rollout) -> None:
+    rollout.window(MODEL)
+    for _ in range(3):
+        rollout.window(NEW)
+    resumed = ("--promoted", rollout.now.isoformat())
+    assert not rollout.window(NEW, *resumed, **MIX)["rollback"]["wanted"]
+
+
+def test_a_model_that_served_before_is_not_on_trial(rollout: Rollout) -> None:
+    rollout.window(MODEL)
+    rollout.window(NEW)
+    for model, before in ((MODEL, NEW), (NEW, MODEL)):
+        found = rollout.window(model, "--predecessor", before, **MIX)["rollback"]
+        assert found == {"wanted": False, "reason": f"Model {model} has passed its trial."}
+
+
+@pytest.mark.parametrize(("windows", "wanted"), [(1, True), (4, False)])
+def test_a_state_without_trials_tells_by_its_windows_who_is_on_trial(
+    rollout: Rollout, windows: int, *, wanted: bool
+) -> None:
+    rollout.window(MODEL)
+    for _ in range(windows):
+        rollout.window(NEW)
+    forget_trials(rollout)
+    assert rollout.window(NEW, **MIX)["rollback"]["wanted"] is wanted
+    # It had no window of reviews yet.
+    assert rollout.reviews(NEW, POOR)["rollback"]["wanted"]
+
+
+def test_whoever_fills_the_history_of_a_state_without_trials_was_promoted_long_ago(
+    rollout: Rollout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(state, "MOST_HISTORY", 2)
+    for model in (MODEL, NEW, NEW):
+        rollout.window(model)
+    forget_trials(rollout)
+    assert not rollout.window(NEW, **MIX)["rollback"]["wanted"]
+    assert not rollout.reviews(NEW, POOR)["rollback"]["wanted"]
+
+
+def forget_trials(rollout: Rollout) -> None:
+    """Leave a state as an earlier version wrote it."""
+    path = rollout.world.folder / rollout.previous / "state.json"
+    content = json.loads(path.read_text())
+    del content["trials"]
+    path.write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize(("days", "wanted"), [(1, True), (30, False)])
+def test_an_analysis_that_begins_anew_tries_only_a_model_whose_first_windows_it_can_know(
+    rollout: Rollout, days: int, *, wanted: bool
+) -> None:
+    promoted = ("--promoted", (START - timedelta(days=days)).isoformat())
+    assert rollout.window(NEW, *promoted, **MIX)["rollback"]["wanted"] is wanted
 
 
 def test_a_canary_that_failed_is_no_champion_before(rollout: Rollout) -> None:
@@ -200,8 +299,8 @@ def test_a_model_before_that_was_never_judged_may_serve_again(rollout: Rollout) 
     assert found["reason"].endswith("of model aaaaaaaaaaaa no window was judged.")
 
 
-def test_an_empty_history_takes_nothing_back() -> None:
-    assert rollback([], "", "", 0.0) == {
+def test_without_a_champion_nothing_is_taken_back() -> None:
+    assert Trials().decide("", "") == {
         "wanted": False,
         "reason": "No champion is known that served before it.",
     }
