@@ -11,7 +11,7 @@ from constructs import Construct
 from stacks.constructs.guard_alarms import LATENCY_MILLISECONDS
 from stacks.constructs.watched import Watched
 from stacks.instances import has_gpu
-from stacks.workflow.analysis import DRIFTS
+from training.analysis.metrics import ALARMED
 
 WIDTH = 24
 FIVE_MINUTES = cdk.Duration.minutes(5)
@@ -96,7 +96,7 @@ def _answers(watched: Watched) -> list[cloudwatch.GraphWidget]:
     return [
         _graph(
             "Drift: 1 is an alarm",
-            [watched.drift(name) for name in DRIFTS],
+            [watched.drift(name) for name in ALARMED],
         ),
         _graph(
             "Left to people, and rejected, share of images",

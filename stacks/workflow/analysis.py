@@ -15,11 +15,10 @@ from stacks.workflow.dataset import JOB_MINUTES, OUTPUT, processing, s3_input, s
 from stacks.workflow.reaction import back, wanted
 from stacks.workflow.shadow import captured
 from stacks.workflow.tasks import State, Tasks, seconds
+from training.analysis.metrics import ALARMED
 
 NAMESPACE = "Scones/Monitoring"
-DRIFTS = ("InputDrift", "EmbeddingDrift", "ClassMixDrift", "ConfidenceDrift", "PoorQuality")
-"""1 where the analysis found it, else 0."""
-PUBLISHED = (*DRIFTS, "AbstainRate", "RejectedRate", "RoutedAccuracy", "NewReviews")
+PUBLISHED = (*ALARMED, "AbstainRate", "RejectedRate", "RoutedAccuracy", "NewReviews")
 """Of the metrics that the analysis publishes, those that somebody here looks at."""
 LATE_HOURS = 72
 """Files that Firehose delivers later than this are not read; it retries a delivery for 24 hours."""

@@ -5,6 +5,8 @@ from typing import Any
 
 MOST = 150
 """Entries of one analysis, of its newest windows; PutMetricData takes 1,000 of them at once."""
+ALARMED = ("InputDrift", "EmbeddingDrift", "ClassMixDrift", "ConfidenceDrift", "PoorQuality")
+"""1 where it was found, else 0; of no model the worst of all windows alone, for alarms look at it."""
 KINDS = {
     "input": "Input",
     "embedding": "Embedding",
@@ -23,11 +25,11 @@ def metrics(
     now: str,
 ) -> list[dict[str, Any]]:
     """
-    Return the entries of a shadow and of the newest windows, newest first.
+    Return what alarms look at, then the entries of a shadow and of the newest windows, newest first.
 
-    Each is there twice: with the model's version as a dimension, and without, for alarms that outlive a model. All bear
-    the time of the analysis: an alarm looks at the last hour alone, and a window may have ended before that. Of the
-    shares that were no picture, `rejected`, the highest is there alone, and of no model.
+    Each of those is there twice: with the model's version as a dimension, and without, but for what is `ALARMED`. All
+    bear the time of the analysis: an alarm looks at the last hour alone, and a window may have ended before that. Of
+    the shares that were no picture, `rejected`, the highest is there alone, and of no model.
     """
     names = [
         {"Name": "Classifier", "Value": classifier},
@@ -38,6 +40,10 @@ def metrics(
         found.append(_entry("RejectedRate", max(rejected), "None", now, names))
     newest = sorted(windows, key=lambda each: str(each["end"]), reverse=True)
     spoken = [(window["model_version"], _values(window)) for window in newest]
+    for alarmed in ALARMED:
+        worst = [value for _, values in spoken for name, value, _ in values if name == alarmed]
+        if worst:
+            found.append(_entry(alarmed, max(worst), "None", now, names))
     if shadow:
         spoken.insert(0, (shadow["model_version"], _shadow(shadow)))
     for version, values in spoken:
@@ -45,7 +51,7 @@ def metrics(
         own = [
             _entry(name, value, unit, now, dimensions)
             for name, value, unit in values
-            for dimensions in (versioned, names)
+            for dimensions in ((versioned,) if name in ALARMED else (versioned, names))
         ]
         if len(found) + len(own) > MOST:
             break

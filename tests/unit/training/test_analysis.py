@@ -13,6 +13,7 @@ import pytest
 
 from tests.unit.training.traffic import MODEL, START, Traffic, World
 from training.analysis.job import main
+from training.analysis.metrics import ALARMED
 
 HOUR = timedelta(hours=1)
 
@@ -248,10 +249,41 @@ def test_metrics_are_there_with_and_without_the_model(world: World) -> None:
     found = world.analyze(START + HOUR)["metrics"]
     drift = [each for each in found if each["MetricName"] == "InputDrift"]
     names = [[dimension["Name"] for dimension in each["Dimensions"]] for each in drift]
-    assert names == [["Classifier", "Endpoint", "ModelVersion"], ["Classifier", "Endpoint"]]
+    assert names == [["Classifier", "Endpoint"], ["Classifier", "Endpoint", "ModelVersion"]]
     # The time of the analysis, not of the window: an alarm looks at the last hour alone.
     assert drift[0]["Timestamp"] == "2026-11-20T09:00:00Z"
     assert drift[0]["Value"] == 0.0
+
+
+def test_what_alarms_look_at_is_the_worst_of_all_windows(world: World) -> None:
+    traffic = Traffic(2)
+    lines = traffic.lines(200, START, shifted={"brightness": -0.3})
+    for number in range(1, 30):
+        lines += traffic.lines(200, START + number * timedelta(minutes=5))
+    world.log("a", lines)
+    for number in range(50):
+        world.review(number, START + number * timedelta(seconds=1), right=number % 3 > 0)
+    found = world.analyze(START + 3 * HOUR)
+    assert found["windows_closed"] == 31
+    assert alarmed(found) == {
+        **{"InputDrift": [1.0], "EmbeddingDrift": [0.0], "ClassMixDrift": [0.0], "ConfidenceDrift": [0.0]},
+        **{"PoorQuality": [1.0]},
+    }
+    assert {"AbstainRate", "InputDrift", "InputScore"} <= {each["MetricName"] for each in of_models(found)}
+
+
+def alarmed(found: Mapping[str, Any]) -> dict[str, list[float]]:
+    """Return what CloudWatch is told that drift alarms and that of quality look at."""
+    told: dict[str, list[float]] = {}
+    for each in found["metrics"]:
+        if each["MetricName"] in ALARMED and each not in of_models(found):
+            told.setdefault(each["MetricName"], []).append(each["Value"])
+    return told
+
+
+def of_models(found: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return what it is told of single models."""
+    return [each for each in found["metrics"] if each["Dimensions"][-1]["Name"] == "ModelVersion"]
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"format": 0}'])
