@@ -6,7 +6,8 @@ gives the same results. Whoever starts it commits a state by giving it to the ne
 """
 
 import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -47,7 +48,7 @@ class State:
     tallies
         By model, right and wrong answers and decisions.
     history
-        Verdicts, oldest first: what the trigger and the report's plots look back on.
+        Verdicts, oldest first, the last of either source: what the trigger and the report's plots look back on.
     trials
         See `live.Trials`.
     reviewed
@@ -87,7 +88,8 @@ class State:
         # Twice the horizon: a file's last copy may come when the first one has just left it.
         oldest = int((now - 2 * late_hours * _HOUR) // _HOUR)
         self.seen = {hour: found for hour, found in self.seen.items() if hour >= oldest}
-        self.history = self.history[-MOST_HISTORY:]
+        # Of each source by itself: reviews are few beside the traffic, whose windows would push theirs out.
+        self.history = _newest_of_each_source(self.history)
         self.reviewed = sorted(self.reviewed)[-MOST_REVIEWED:]
         newest = sorted(self.tallies, key=lambda version: (self.tallies[version].at, version))[-MOST_MODELS:]
         self.tallies = {version: self.tallies[version] for version in newest}
@@ -115,6 +117,15 @@ class State:
             "reviewed": self.reviewed,
             "shadow": self.shadow.as_dict(),
         }
+
+
+def _newest_of_each_source(history: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    counts, kept = Counter[str](), []
+    for each in reversed(history):
+        counts[each["source"]] += 1
+        if counts[each["source"]] <= MOST_HISTORY:
+            kept.append(each)
+    return kept[::-1]
 
 
 def read_state(uri: str) -> State:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tests.unit.training.traffic import START, Traffic, World
+from training.analysis import state
 from training.analysis.drift import energy_test, holm, population_stability
 from training.analysis.quality import Tally
 
@@ -99,6 +100,24 @@ def test_wrong_routes_that_people_find_are_poor_quality(world: World) -> None:
     assert found["windows"][0]["kinds"] == ["quality"]
     assert found["windows"][0]["routed_accuracy"] == 0.9
     assert found["retrain"]["trigger"] == "quality"
+
+
+def test_poor_quality_asks_for_a_new_model_however_much_traffic_lies_between(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(state, "MOST_HISTORY", 3)
+    traffic, previous = Traffic(2), ""
+    for hour in range(6):
+        at = START + hour * HOUR
+        world.log("a", traffic.lines(400, at), at)
+        if hour % 3 == 0:
+            for number in range(50):
+                world.review(100 * hour + number, at + number * timedelta(seconds=1), right=number % 5 > 0)
+        found = world.analyze(at + HOUR, previous, f"run{hour}")
+        previous = f"run{hour}"
+        assert found["retrain"]["trigger"] == ("quality" if hour >= 3 else "")
+    sources = [each["source"] for each in world.state(previous)["history"]]
+    assert sorted(sources) == ["predictions"] * 3 + ["reviews"] * 2
 
 
 def test_wrong_routes_that_chance_explains_are_not(world: World) -> None:
