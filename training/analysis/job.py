@@ -93,6 +93,8 @@ def analyze(options: argparse.Namespace) -> None:
             rejected,
             shadow,
             iso(now),
+            # In a canary two models serve, and the newest answer is of either.
+            {state.serving, options.champion},
         ),
         "shadow": shadow,
         **decided,

@@ -1,12 +1,12 @@
 """The verdicts as CloudWatch's PutMetricData takes them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 MOST = 150
 """Entries of one analysis, of its newest windows; PutMetricData takes 1,000 of them at once."""
 ALARMED = ("InputDrift", "EmbeddingDrift", "ClassMixDrift", "ConfidenceDrift", "PoorQuality")
-"""1 where it was found, else 0; of no model the worst of all windows alone, for alarms look at it."""
+"""1 where it was found, else 0; of no model the worst of all models that serve alone, for alarms look at it."""
 KINDS = {
     "input": "Input",
     "embedding": "Embedding",
@@ -23,13 +23,15 @@ def metrics(
     rejected: Sequence[float],
     shadow: Mapping[str, Any] | None,
     now: str,
+    serving: Collection[str],
 ) -> list[dict[str, Any]]:
     """
     Return what alarms look at, then the entries of a shadow and of the newest windows, newest first.
 
     Each of those is there twice: with the model's version as a dimension, and without, but for what is `ALARMED`. All
     bear the time of the analysis: an alarm looks at the last hour alone, and a window may have ended before that. Of
-    the shares that were no picture, `rejected`, the highest is there alone, and of no model.
+    the shares that were no picture, `rejected`, the highest is there alone, and of no model. Nobody is to be alarmed by
+    a model that has left, whose last window may close a day later: only those in `serving` count there.
     """
     names = [
         {"Name": "Classifier", "Value": classifier},
@@ -41,9 +43,14 @@ def metrics(
     newest = sorted(windows, key=lambda each: str(each["end"]), reverse=True)
     spoken = [(window["model_version"], _values(window)) for window in newest]
     for alarmed in ALARMED:
-        worst = [value for _, values in spoken for name, value, _ in values if name == alarmed]
-        if worst:
-            found.append(_entry(alarmed, max(worst), "None", now, names))
+        told = [
+            value
+            for version, values in spoken
+            for name, value, _ in values
+            if name == alarmed and version in serving
+        ]
+        if told:
+            found.append(_entry(alarmed, max(told), "None", now, names))
     if shadow:
         spoken.insert(0, (shadow["model_version"], _shadow(shadow)))
     for version, values in spoken:

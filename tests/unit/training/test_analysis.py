@@ -16,6 +16,7 @@ from training.analysis.job import main
 from training.analysis.metrics import ALARMED
 
 HOUR = timedelta(hours=1)
+OTHER = "ffffffffffff"
 
 
 @pytest.fixture
@@ -272,6 +273,40 @@ def test_what_alarms_look_at_is_the_worst_of_all_windows(world: World) -> None:
     assert {"AbstainRate", "InputDrift", "InputScore"} <= {each["MetricName"] for each in of_models(found)}
 
 
+def test_a_model_that_has_left_alarms_nobody_with_its_last_window(world: World) -> None:
+    world.baseline(model=OTHER)
+    traffic = Traffic(2)
+    world.log("a", traffic.lines(60, START, model=OTHER, bicycles=0.95))
+    world.analyze(START + HOUR, "", "one", "--champion", MODEL)
+    world.log("b", traffic.lines(60, START + HOUR), START + HOUR)
+    world.analyze(START + 2 * HOUR, "one", "two", "--champion", MODEL)
+    found = world.analyze(START + 25 * HOUR, "two", "three", "--champion", MODEL)
+    assert [each["kinds"] for each in found["windows"]] == [["classes"], []]
+    assert alarmed(found)["ClassMixDrift"] == [0.0]
+    assert [
+        (name_of(each), each["Value"]) for each in of_models(found) if "ClassMixDrift" in each.values()
+    ] == [
+        (MODEL, 0.0),
+        (OTHER, 1.0),
+    ]
+
+
+@pytest.mark.parametrize("newest", [MODEL, OTHER])
+def test_a_champion_alarms_whoever_answered_last_and_a_canary_while_it_answers(
+    world: World, newest: str
+) -> None:
+    world.baseline(model=OTHER)
+    traffic = Traffic(2)
+    world.log("a", traffic.lines(200, START, bicycles=0.95))
+    world.log("b", traffic.lines(200, START, model=OTHER, moved=1.0))
+    world.log("c", traffic.lines(1, START + HOUR / 2, model=newest))
+    found = world.analyze(START + HOUR, "", "report", "--champion", MODEL)
+    assert (alarmed(found)["ClassMixDrift"], alarmed(found)["EmbeddingDrift"]) == (
+        [1.0],
+        [float(newest == OTHER)],
+    )
+
+
 def alarmed(found: Mapping[str, Any]) -> dict[str, list[float]]:
     """Return what CloudWatch is told that drift alarms and that of quality look at."""
     told: dict[str, list[float]] = {}
@@ -279,6 +314,11 @@ def alarmed(found: Mapping[str, Any]) -> dict[str, list[float]]:
         if each["MetricName"] in ALARMED and each not in of_models(found):
             told.setdefault(each["MetricName"], []).append(each["Value"])
     return told
+
+
+def name_of(metric: Mapping[str, Any]) -> str:
+    """Return the model whose it is."""
+    return str(metric["Dimensions"][-1]["Value"])
 
 
 def of_models(found: Mapping[str, Any]) -> list[dict[str, Any]]:
