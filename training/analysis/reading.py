@@ -4,9 +4,9 @@ import gzip
 import re
 import zlib
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from training.analysis.captured import Answer, read_answer
 from training.analysis.records import Prediction, Review, read_prediction, read_review
@@ -16,6 +16,7 @@ from training.analysis.storage import Place
 _GZIP = b"\x1f\x8b"
 _HOUR = re.compile(r"^(\d{4})/(\d{2})/(\d{2})/(\d{2})/")
 _MOST_NAMED = 20
+_Record = TypeVar("_Record", Prediction, Review, Answer)
 _WRONG = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
 
 
@@ -67,7 +68,7 @@ def new_predictions(
             continue
         counts.predictions += not prediction.rejected
         counts.rejected += prediction.rejected
-        yield prediction
+        yield _not_ahead(prediction, now)
 
 
 def new_answers(
@@ -85,7 +86,7 @@ def new_answers(
             counts.shadow_skipped += 1
             continue
         counts.shadow_answers += 1
-        yield answer
+        yield _not_ahead(answer, now)
 
 
 def _horizon(state: State, now: float, late_hours: float) -> float:
@@ -154,4 +155,9 @@ def new_reviews(
             counts.duplicates += 1
         elif state.is_new(f"review {review.decision_id}", now):
             counts.reviews += 1
-            yield review
+            yield _not_ahead(review, now)
+
+
+def _not_ahead(record: _Record, now: float) -> _Record:
+    """Correct a clock that is ahead: else its model would serve for ever, and its window or its review never age."""
+    return replace(record, at=min(record.at, now))

@@ -73,9 +73,8 @@ class Shadow:
 
     def answer(self, answer: Answer, now: float) -> None:
         """Take an answer of the shadow."""
-        # A clock that is ahead must not make a model the newest for ever.
-        version, at = answer.model_version, min(answer.at, now)
-        self.heard[version] = max(self.heard.get(version, 0.0), at)
+        version = answer.model_version
+        self.heard[version] = max(self.heard.get(version, 0.0), answer.at)
         name = short(answer.decision_id)
         said = Said(int(now // _HOUR), version, answer.label, answer.confident)
         if decision := self.decisions.pop(name, None):

@@ -166,7 +166,8 @@ def _read(raw: Mapping[str, Any]) -> State:
         seen={int(hour): set(found) for hour, found in raw["seen"].items()},
         opened={window.version: window for window in windows},
         serving=str(raw["serving"]),
-        served_at=float(raw.get("served_at", 0)),
+        # An earlier version took the word of a clock that was ahead.
+        served_at=min(float(raw.get("served_at", 0)), float(raw["analyzed_at"])),
         intake=Intake(**raw.get("intake", {})),
         waiting={
             version: [Review(**each) for each in reviews] for version, reviews in raw["waiting"].items()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -218,6 +218,39 @@ def test_what_is_broken_is_counted_and_named_and_stops_nothing(world: World) -> 
     assert (counts["broken_files"], counts["broken_reviews"]) == (2, 1)
     assert any("a.gz, line 4" in each for each in counts["broken"])
     assert world.analyze(START + 2 * HOUR, "report", "next")["counts"]["broken"] == []
+
+
+def test_a_clock_that_is_ahead_does_not_say_for_ever_who_serves(world: World) -> None:
+    traffic = Traffic(2)
+    (ahead,) = traffic.lines(1, datetime(2062, 11, 20, tzinfo=UTC))
+    world.log("a", [ahead, *traffic.lines(49, START)])
+    world.review(1, datetime(2062, 11, 20, tzinfo=UTC))
+    found = world.analyze(START + HOUR, report="one")
+    assert (found["serving"], found["new_reviews"]) == (MODEL, 1)
+    world.log("b", traffic.lines(10, START + 2 * HOUR, model=OTHER), START + 2 * HOUR)
+    assert world.analyze(START + 3 * HOUR, "one", "two")["serving"] == OTHER
+    # Nor do its window and its review never age.
+    retrained = ("--retrained", (START + 2 * HOUR).isoformat())
+    found = world.analyze(START + 30 * HOUR, "two", "three", *retrained)
+    assert [(each["images"], each["end"]) for each in found["windows"]] == [
+        (50, "2026-11-20T09:00:00Z"),
+        (10, "2026-11-20T10:00:09Z"),
+    ]
+    assert found["new_reviews"] == 0
+
+
+def test_a_state_that_believed_a_clock_that_was_ahead_is_mended(world: World) -> None:
+    world.log("a", Traffic(2).lines(10, START))
+    world.analyze(START + HOUR, report="one")
+    change_state(world, "one", served_at=datetime(2062, 11, 20, tzinfo=UTC).timestamp())
+    world.log("b", Traffic(3).lines(10, START + 2 * HOUR, model=OTHER), START + 2 * HOUR)
+    assert world.analyze(START + 3 * HOUR, "one", "two")["serving"] == OTHER
+
+
+def change_state(world: World, report: str, **changes: object) -> None:
+    """Change what an analysis has left."""
+    content = {**world.state(report), **changes}
+    (world.folder / report / "state.json").write_text(json.dumps(content))
 
 
 def test_the_state_does_not_grow_with_its_age(world: World) -> None:
