@@ -53,7 +53,7 @@ def judge(window: Window, baseline: Baseline | str, minimum: int) -> dict[str, A
 def analyze(options: argparse.Namespace) -> None:
     """Analyse as the options say."""
     now, late = _moment(options.now, "--now"), options.late_hours
-    state, counts = read_state(options.previous), Counts()
+    state, counts = read_state(options.previous, now), Counts()
     baselines = Baselines(place(options.runs))
     span = Span(options.window_images, options.window_hours, options.minimum_images)
     gathering = Gathering(span, state.opened, state.serving, state.served_at)

@@ -19,6 +19,11 @@ trial over after three of the latter would hear no person.
 MOST_MODELS = 200
 """Models whose trial is remembered to be over, the newest."""
 _ANSWERS, _PICTURES = ("classes", "confidence"), ("embedding", "input")
+_OF_ALL = ("model_version", "start", "end", "verdict", "kinds", "tests")
+_OF_SOURCE = {
+    "predictions": ("images", "abstain_rate", "p50_ms", "p99_ms"),
+    "reviews": ("reviews", "wrong"),
+}
 Entry = Mapping[str, Any]
 
 
@@ -161,8 +166,32 @@ class Trials:
 
 def read_trials(raw: Mapping[str, Any]) -> Trials:
     """Read what a state has of them."""
-    running = Trial(**raw["running"]) if raw["running"] else None
+    running = None
+    if raw["running"]:
+        heard = {
+            side: {
+                source: [read_verdict(each) for each in verdicts]
+                for source, verdicts in raw["running"][side].items()
+            }
+            for side in ("own", "theirs")
+        }
+        running = Trial(**{**raw["running"], **heard})
     return Trials(running, {version: list(sources) for version, sources in raw["over"].items()})
+
+
+def read_verdict(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    Read a verdict of a state.
+
+    Raises
+    ------
+    ValueError, KeyError, TypeError, AttributeError
+        When it lacks what is looked back on.
+    """
+    if missing := {*_OF_ALL, *_OF_SOURCE[raw["source"]]} - raw.keys():
+        raise ValueError(f"a verdict has no {', '.join(sorted(missing))}")
+    seconds(raw["start"])
+    return dict(raw)
 
 
 def inferred_trials(history: Sequence[Entry], most: int) -> Trials:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from training.analysis.intake import Intake
-from training.analysis.live import Trials, inferred_trials, read_trials
+from training.analysis.live import Trials, inferred_trials, read_trials, read_verdict
 from training.analysis.quality import Tally
 from training.analysis.records import Prediction, Review, iso, short
 from training.analysis.shadow import Shadow, read_shadow
@@ -23,6 +23,10 @@ from training.errors import StateError
 FORMAT = 1
 MOST_HISTORY, MOST_REVIEWED, MOST_MODELS = 200, 10_000, 20
 _HOUR = 3600
+_REMEDY = (
+    "copy the state.json of an earlier run there, or begin anew without one; "
+    "AnalysisFailed in docs/runbook.md has either command."
+)
 
 
 @dataclass
@@ -128,33 +132,35 @@ def _newest_of_each_source(history: Sequence[dict[str, Any]]) -> list[dict[str, 
     return kept[::-1]
 
 
-def read_state(uri: str) -> State:
+def read_state(uri: str, now: float) -> State:
     """
     Read the previous state; an empty name is that of no state, with which everything begins.
 
     Raises
     ------
     StateError
-        When it is missing or of another shape: to begin anew without a word would count everything twice.
+        When it is missing, of another shape or of a time after ``now``, in seconds since 1970: to begin anew without
+        a word would count everything twice.
     """
     if not uri:
         return State()
     content = read_uri(uri)
     if content is None:
-        raise StateError(
-            f"The previous state {uri} does not exist: give the last one, or none to begin anew."
-        )
+        raise StateError(f"The previous state {uri} does not exist: {_REMEDY}")
     try:
-        return _read(json.loads(content))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise StateError(
-            f"The previous state {uri} cannot be used ({error!r}): give an earlier one, or none to begin anew."
-        ) from error
+        state = _read(json.loads(content))
+        if not 0 <= state.analyzed_at <= now:
+            raise ValueError(f"analyzed_at {state.analyzed_at} is after the analysis itself")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        why = repr(error)[:200]
+        raise StateError(f"The previous state {uri} cannot be used ({why}): {_REMEDY}") from error
+    return state
 
 
 def _read(raw: Mapping[str, Any]) -> State:
     if raw["format"] != FORMAT:
         raise ValueError(f"format {raw['format']}, not {FORMAT}")
+    history = [read_verdict(each) for each in raw["history"]]
     windows = [
         Window(each["version"], [_prediction(record) for record in each["records"]])
         for each in raw["opened"]
@@ -173,10 +179,8 @@ def _read(raw: Mapping[str, Any]) -> State:
             version: [Review(**each) for each in reviews] for version, reviews in raw["waiting"].items()
         },
         tallies={version: Tally(**tally) for version, tally in raw["tallies"].items()},
-        history=list(raw["history"]),
-        trials=(
-            read_trials(raw["trials"]) if "trials" in raw else inferred_trials(raw["history"], MOST_HISTORY)
-        ),
+        history=history,
+        trials=read_trials(raw["trials"]) if "trials" in raw else inferred_trials(history, MOST_HISTORY),
         reviewed=[float(at) for at in raw["reviewed"]],
         # Of the same format without it, as without an intake: a state that was written before there were shadows.
         shadow=read_shadow(raw.get("shadow", {})),

@@ -366,10 +366,55 @@ def test_a_previous_state_that_cannot_be_used_stops_the_job(
     world.write("old/state.json", content.encode())
     with pytest.raises(AssertionError):
         world.analyze(START, "old")
-    assert "cannot be used" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "cannot be used" in said
+    assert said.endswith(f"{REMEDY}\n")
     with pytest.raises(AssertionError):
         world.analyze(START, "missing")
-    assert "does not exist" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "does not exist" in said
+    assert said.endswith(f"{REMEDY}\n")
+
+
+REMEDY = (
+    "copy the state.json of an earlier run there, or begin anew without one; "
+    "AnalysisFailed in docs/runbook.md has either command."
+)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"history": [None]},
+        {"history": [{"source": "predictions"}]},
+        {"history": [{"source": "odd"}]},
+        {"analyzed_at": 1e11},
+        {"analyzed_at": float("nan")},
+        {"trials": {"running": {"own": {"predictions": [None]}, "theirs": {}}, "over": {}}},
+    ],
+)
+def test_a_state_with_a_part_that_cannot_be_used_stops_the_job_with_what_to_do(
+    world: World, changes: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    world.analyze(START, report="one")
+    change_state(world, "one", **changes)
+    with pytest.raises(AssertionError):
+        world.analyze(START + HOUR, "one", "two")
+    said = capsys.readouterr().err
+    assert f"state.json cannot be used ({'ValueError' if 'analyzed_at' in changes else ''}" in said
+    assert (said.endswith(f"{REMEDY}\n"), "Traceback" in said) == (True, False)
+
+
+def test_the_analysis_goes_on_from_an_earlier_state_and_counts_once(world: World) -> None:
+    traffic = Traffic(2)
+    world.log("a", traffic.lines(130, START))
+    world.analyze(START + HOUR, report="one")
+    world.log("b", traffic.lines(130, START + HOUR), START + HOUR)
+    world.analyze(START + 2 * HOUR, "one", "two")
+    world.write("two/state.json", (world.folder / "one/state.json").read_bytes())
+    found = world.analyze(START + 3 * HOUR, "two", "three")
+    assert [each["images"] for each in found["windows"]] == [200]
+    assert found["waiting"] == {MODEL: 60}
 
 
 def test_a_time_that_is_none_is_refused(world: World, capsys: pytest.CaptureFixture[str]) -> None:
