@@ -6,6 +6,7 @@ expression has is one of work: the engine takes the clock's, which other executi
 
 from __future__ import annotations
 
+import math
 import time
 from typing import Any
 
@@ -17,7 +18,7 @@ def apply() -> None:
     from jsonata.timebox import Timebox  # noqa: PLC0415
     from ministack.services import stepfunctions  # noqa: PLC0415
 
-    register = stepfunctions._register_sfn_jsonata_functions
+    register, check = stepfunctions._register_sfn_jsonata_functions, Timebox.check_runaway
 
     def registering(expression: Any) -> None:
         register(expression)
@@ -32,7 +33,13 @@ def apply() -> None:
             raise stepfunctions._ExecutionError(REFUSED, cause)
         return condition
 
-    Timebox.current_milli_time = staticmethod(lambda: round(time.thread_time() * 1000))
+    def checking(box: Any) -> None:
+        worked = (time.thread_time() - vars(box).setdefault("began", time.thread_time())) * 1000
+        # As if it had begun long ago, or not yet: whatever the clock says, which `$now` reads too.
+        box.time = -math.inf if box.timeout and worked > box.timeout else math.inf
+        check(box)
+
+    Timebox.check_runaway = checking
     stepfunctions._register_sfn_jsonata_functions = registering
     stepfunctions._evaluate_jsonata_choice_rule = evaluating
 

@@ -195,6 +195,8 @@ def test_query_language_gives_an_expression_a_second_of_work(cloud: Instance) ->
         assert set(pool.map(lambda each: ended(f"working-{each}", work), range(8))) == {("SUCCEEDED", "")}
     endless = "{% ($again := function() { $again() }; $again()) %}"
     assert ended("endless", endless) == ("FAILED", "States.QueryEvaluationError")
+    written = execute(cloud, "now", {"Only": {"Type": "Pass", "Output": "{% $millis() %}", "End": True}})
+    assert abs(int(written["output"]) / 1000 - time.time()) < 60
 
 
 def test_condition_functions_are_dynamodbs(cloud: Instance) -> None:
