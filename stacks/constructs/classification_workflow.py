@@ -109,11 +109,6 @@ class ClassificationWorkflow(Construct):
         task.add_catch(
             rejected, errors=["InvalidImageError"], assign={"failure": expression("$states.errorOutput")}
         )
-        # Deleted before it was looked at: there is nothing to decide, and no later try would find it.
-        task.add_catch(
-            sfn.Succeed.jsonata(self, "Gone", outputs=expression("$states.input")),
-            errors=["ObjectMissingError"],
-        )
         return task
 
     def _record(self) -> sfn.IChainable:

@@ -348,13 +348,6 @@ SCENARIOS = (
         },
         IMAGE,
     ),
-    Scenario(
-        "deleted",
-        "classification",
-        "SUCCEEDED",
-        lambda arn: {"ClassifyImage": [throws("ObjectMissingError", '{"errorMessage": "No such object."}')]},
-        IMAGE,
-    ),
     Scenario("replayed", "classification", "SUCCEEDED", lambda arn: {"Record": [TAKEN]}, IMAGE),
     Scenario("quiet", "analysis", "SUCCEEDED"),
     Scenario("drifting", "analysis", "SUCCEEDED", lambda arn: {"ReadAnalysis": [_found(wanted=True)]}),

@@ -97,20 +97,6 @@ def test_a_replayed_event_changes_nothing(deployment: Deployment) -> None:
     assert deployment.record("replayed.png", version) == first
 
 
-def test_an_image_that_was_deleted_meanwhile_is_done_with(deployment: Deployment) -> None:
-    key = "deleted.png"
-    version = deployment.upload(key, USABLE["plain.png"])
-    deployment.outcome(key, version)
-    bucket = deployment.outputs["InboundBucketName"]
-    deployment.client("s3").delete_object(Bucket=bucket, Key=f"vehicles/{key}", VersionId=version)
-    request = {"bucket": bucket, "key": f"vehicles/{key}", "version_id": version, "size": 1}
-    answer = deployment.client("stepfunctions").start_sync_execution(
-        stateMachineArn=deployment.outputs["ClassificationStateMachineArn"], input=json.dumps(request)
-    )
-    assert answer["status"] == "SUCCEEDED", answer
-    assert json.loads(answer["output"])["Error"] == "ObjectMissingError"
-
-
 def test_an_unsure_picture_reaches_the_review_queue(deployment: Deployment) -> None:
     # Whether a model is unsure of any given picture is chance, so its answer is mocked. The object lies where
     # no event starts a run of its own, and where the role may not tag it: its tags are mocked too.
