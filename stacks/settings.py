@@ -31,7 +31,7 @@ DEPLOYMENT_SHARE_MINUTES = 45
 TRAINING_SHARE_MINUTES = 30
 """What staging, evaluation and the endpoint leave of the hour that CloudFormation waits."""
 ANSWERS = ("none", "skip", "quit")
-"""What `scones review` takes for something else than a class."""
+"""What `scones review` takes for something else than a class, as it does a number, which is a place in its list."""
 KINDS = ("cifar100", "folder", "s3", "drawings")
 """pydantic names them within a place."""
 EMAIL = r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
@@ -333,7 +333,7 @@ class ClassifierSettings(Strict):
         for name in routes:
             if not re.fullmatch(r"(?!\.+$)[A-Za-z0-9_.-]{1,64}", name):
                 raise ValueError(f"the class name {name!r} may hold letters, digits, '_', '.' and '-' only")
-            if name in ANSWERS:
+            if name in ANSWERS or name.isdecimal():
                 raise ValueError(
                     f"the class name {name!r} means something else to `scones review`: rename the class"
                 )

@@ -145,7 +145,7 @@ def test_the_known_environments_are_listed_when_one_is_unknown() -> None:
                 f'[classifier.vehicles.routes]\n{word} = "near"\nother = "far"',
                 f"the class name '{word}' means something else to `scones review`: rename the class",
             )
-            for word in (NONE, SKIP, QUIT)
+            for word in (NONE, SKIP, QUIT, "2")
         ),
         (
             '[classifier.vehicles.data]\nkind = "folder"\npath = "/no/such"',
