@@ -11,11 +11,12 @@ from stacks.checks.result import Result
 from stacks.settings import load
 
 POLICIES = {
-    "AWS::S3::Bucket": ("AWS::S3::BucketPolicy", "Bucket"),
-    "AWS::SQS::Queue": ("AWS::SQS::QueuePolicy", "Queues"),
-    "AWS::SNS::Topic": ("AWS::SNS::TopicPolicy", "Topics"),
+    "AWS::S3::Bucket": ("AWS::S3::BucketPolicy", "Bucket", "s3:*"),
+    "AWS::SQS::Queue": ("AWS::SQS::QueuePolicy", "Queues", "sqs:*"),
+    "AWS::SNS::Topic": ("AWS::SNS::TopicPolicy", "Topics", "sns:Publish"),
 }
-"""Resources whose own policies must refuse what comes without TLS, and where such a policy names them."""
+"""Resources whose own policies must refuse actions without TLS, where such a policy names them, and which actions."""
+ANYBODY = ("*", {"AWS": "*"})
 PLAIN_HTTP = '"aws:SecureTransport": "false"'
 DATA = ("AWS::S3::Bucket", "AWS::KMS::Key", "AWS::DynamoDB::Table")
 """What the setting `retention` is about: pictures, models, decisions and the key that opens them."""
@@ -72,8 +73,10 @@ def _of_destinations(resources: Mapping[str, Any], properties: Mapping[str, Any]
             yield f"its log group's name is not below {VENDED}, and takes room in a policy that has 5,120 characters"
 
 
-def _refuses(resources: Mapping[str, Any], name: str, kind: str, where: str, condition: str) -> bool:
-    """Say whether a resource's own policy refuses what meets a condition, whoever asks."""
+def _refuses(
+    resources: Mapping[str, Any], name: str, kind: str, where: str, actions: str, condition: str
+) -> bool:
+    """Say whether a resource's own policy refuses actions on it that meet a condition, whoever asks."""
     for resource in resources.values():
         properties = resource.get("Properties", {})
         if resource["Type"] == kind and {"Ref": name} in (
@@ -81,7 +84,13 @@ def _refuses(resources: Mapping[str, Any], name: str, kind: str, where: str, con
             *_listed(properties.get(where)),
         ):
             for statement in properties.get("PolicyDocument", {}).get("Statement", []):
-                if statement["Effect"] == "Deny" and condition in json.dumps(statement.get("Condition")):
+                if (
+                    statement["Effect"] == "Deny"
+                    and statement.get("Principal") in ANYBODY
+                    and actions in (statement.get("Action"), *_listed(statement.get("Action")))
+                    and f'"{name}"' in json.dumps(statement.get("Resource"))
+                    and condition in json.dumps(statement.get("Condition"))
+                ):
                     return True
     return False
 

@@ -195,6 +195,18 @@ def _an_old_tls(template: dict[str, Any]) -> None:
     statements[:] = [each for each in statements if "s3:TlsVersion" not in json.dumps(each)]
 
 
+def _plain_http_of_one(template: dict[str, Any]) -> None:
+    statements = _first(template, "AWS::SQS::QueuePolicy")["PolicyDocument"]["Statement"]
+    (refused,) = (each for each in statements if each["Effect"] == "Deny")
+    refused["Principal"] = {"AWS": "999999999999"}
+
+
+def _plain_http_to_list(template: dict[str, Any]) -> None:
+    for each in _first(template, "AWS::S3::BucketPolicy")["PolicyDocument"]["Statement"]:
+        if each["Effect"] == "Deny":
+            each["Action"] = "s3:ListBucket"
+
+
 def _logs_of_no_name(template: dict[str, Any]) -> None:
     del _first(template, "AWS::Logs::LogGroup", "WorkflowLogs")["LogGroupName"]
 
@@ -221,6 +233,8 @@ def _text_for_fields(template: dict[str, Any]) -> None:
         ("monitoring", _a_stranger_starts, roles, "its target's role does not trust events.amazonaws.com"),
         ("training", _every_action, roles, "it allows s3:?*"),
         ("data", _an_old_tls, safeguards, "versions of TLS before 1.2"),
+        ("classification", _plain_http_of_one, safeguards, "requests without TLS"),
+        ("data", _plain_http_to_list, safeguards, "requests without TLS"),
         ("training", _logs_of_no_name, safeguards, "takes room in a policy that has 5,120 characters"),
         ("classification", _text_for_fields, connections, 'asks for "bucket", where events have fields'),
         ("training", _captured_elsewhere, roles, "may not write what is captured below shadow/vehicles"),
