@@ -52,7 +52,7 @@ def said_of_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ch
         (EVALUATE, '("gate", gate)', '("gaet", gate)', "evaluate.py writes no gate.json"),
         (EVALUATE, '"accepted", "reason")', '"acepted", "reason")', "writes no 'accepted' to gate.json"),
         (EVALUATE, '{name: figures[name] for name in small} | {"r', '{"r', "writes no 'accuracy' to gate.json"),
-        ("training/analysis/job.py", '"rollback": r', '"rolback": r', "writes no 'rollback' to analysis.json"),
+        ("training/analysis/job.py", '"rollback": s', '"rolback": s', "writes no 'rollback' to analysis.json"),
         (TRIGGER, '"wanted"', '"wnated"', "writes no 'wanted' to analysis.json, and retrain.wanted is taken of it"),
         ("training/staging/summary.py", '"version": d', '"verson": d', "stage.py writes no 'version' to summary.json"),
         ("training/staging/summary.py", "return {", "return dataset.all or {", "to summary.json is not written out"),
