@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from stacks.checks import code
+from stacks.checks.expressions import missing_of
 from stacks.checks.rendering import Machine
 
 _READ = re.compile(r"\$parse\(\$states\.result\.Body\)((?:\.\w+)*)")
@@ -65,15 +66,5 @@ def _of_file(scripts: set[str], file: str, taken: set[str]) -> Iterator[str]:
         for path in sorted(taken):
             if files[file] is None:
                 yield f"what {script} writes to {file} is not written out, and {path[1:]} is taken of it"
-            elif missing := _missing(path[1:].split("."), files[file]):
+            elif missing := missing_of(path[1:].split("."), files[file]):
                 yield f"{script} writes no {missing!r} to {file}, and {path[1:]} is taken of it"
-
-
-def _missing(path: list[str], has: code.Fields | None) -> str:
-    for name in path:
-        if has is None:
-            return ""
-        if name not in has:
-            return name
-        has = has[name]
-    return ""

@@ -184,7 +184,7 @@ def _fields(state: Mapping[str, Any]) -> Iterator[str]:
         for expression in expressions(value):
             # An expression that ends in a call or a filter is followed as far as its names go.
             for path in _STATES.findall(_TEXT.sub("''", expression)):
-                if missing := _missing(path.split(".")[1:], has):
+                if missing := missing_of(path.split(".")[1:], has):
                     yield f"$states.{'.'.join(path.split('.')[1:])} has no {missing}"
 
 
@@ -241,8 +241,8 @@ class _Members(Mapping[str, Any]):
         return len(self._members) + len(self._any)
 
 
-def _missing(path: Sequence[str], has: Any) -> str:
-    """Return the first name of a path that is not there."""
+def missing_of(path: Sequence[str], has: Any) -> str:
+    """Return the first name of a path that is not there; below what may hold anything, all are."""
     for name in path:
         if has is None:
             return ""
