@@ -230,9 +230,8 @@ def understood(receipt: str, body: str) -> Waiting:
             **{name: str(decision[name]) for name in ("object", "version_id", "decision_id", "outcome")},
             predicted=str(decision["class"]),
             confidence=float(decision["confidence"]),
-            since=datetime.fromisoformat(
-                decision["recorded_at"]
-            ).astimezone(),  # a stranger's may name no zone
+            # A stranger's may name no zone.
+            since=datetime.fromisoformat(decision["recorded_at"]).astimezone(),
             probabilities={name: float(each) for name, each in json.loads(decision["probabilities"]).items()},
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -15,13 +15,12 @@ from pathlib import Path
 import pytest
 
 from scones import state, target, versions
-from tests.integration.loop import analyses
 from tests.integration.loop.jobs import job
 from tests.integration.loop.load import load
 from tests.integration.loop.retrainings import answer, ended, reviewed, trainings
 from tests.integration.loop.steps import ENTER_SECONDS, entered, stop_before
 from tests.integration.workflow.conftest import OVERLAY, PREFIX, Deployment, standing, until
-from tests.integration.workflow.traffic import analysed, classify, drawings
+from tests.integration.workflow.traffic import analysed, classify, counted, drawings, start
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 BATCH = 20
@@ -128,11 +127,11 @@ def analyses_are_killed(loop: Loop) -> None:
     """Kill an analysis before each of its writes but the first; the last of them starts the training."""
     machine = loop.cloud.outputs["AnalysisStateMachineArn"]
     for step in ANALYSIS_STEPS:
-        stop_before(loop.cloud, machine, step, lambda: analyses.start(loop.cloud))
+        stop_before(loop.cloud, machine, step, lambda: start(loop.cloud))
         committed = bool(state.item(loop.own, "analysis"))
         assert committed == (step in COMMITTED)
         if committed:
-            assert analyses.counted(loop.cloud) == (BATCH, BATCH)
+            assert counted(loop.cloud) == (BATCH, BATCH)
         assert len(trainings(loop.cloud)) == (step == ANALYSIS_STEPS[-1])
 
 
@@ -228,7 +227,7 @@ def test_analysis_and_retraining_go_on_wherever_they_are_killed(
 
     assert champion["reason"] == "reviews"
     assert reviewed(cloud, champion["dataset_version"]) == loop.pictures
-    assert analyses.counted(cloud) == (loop.pictures, loop.pictures)
+    assert counted(cloud) == (loop.pictures, loop.pictures)
     splits = "vehicles/index/splits-"
     listed = cloud.client("s3").list_objects_v2(Bucket=cloud.outputs["DatasetsBucketName"], Prefix=splits)
     assert len(listed["Contents"]) == 1 + loop.pictures // BATCH  # the first has no reviewed picture

@@ -23,12 +23,19 @@ from localcloud.inventory import inventory, leftovers
 from scones import pausing, state, versions
 from scones.runs import run
 from scones.target import of_instance
-from tests.integration.loop.analyses import counted, start
 from tests.integration.loop.archives import with_app
 from tests.integration.loop.jobs import job
 from tests.integration.workflow.conftest import OVERLAY, PREFIX, ROOT, Deployment, standing, until
 from tests.integration.workflow.scenarios import throws
-from tests.integration.workflow.traffic import Labelled, analysed, classify, drawings, ringing
+from tests.integration.workflow.traffic import (
+    Labelled,
+    analysed,
+    classify,
+    counted,
+    drawings,
+    ringing,
+    start,
+)
 from tests.integration.workflow.traffic import state as remembered
 from training.drawings import draw_candidates
 

@@ -46,9 +46,14 @@ def classify(deployment: Deployment, name: str, pictures: Sequence[Labelled]) ->
 
 def analysed(deployment: Deployment, case: str = "") -> dict[str, Any]:
     """Run the analysis to its end, in a test case of it if one is named, and return what it says."""
+    return ended(deployment, start(deployment, case))
+
+
+def start(deployment: Deployment, case: str = "") -> str:
+    """Start an analysis, in a test case of it if one is named, and return its execution."""
     machine = deployment.outputs["AnalysisStateMachineArn"] + (f"#{case}" if case else "")
-    started = deployment.client("stepfunctions").start_execution(stateMachineArn=machine)
-    return ended(deployment, started["executionArn"])
+    arn: str = deployment.client("stepfunctions").start_execution(stateMachineArn=machine)["executionArn"]
+    return arn
 
 
 def ended(deployment: Deployment, execution: str) -> dict[str, Any]:
@@ -82,3 +87,13 @@ def state(deployment: Deployment) -> dict[str, Any]:
     body = deployment.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
     found: dict[str, Any] = json.loads(body)
     return found
+
+
+def counted(deployment: Deployment) -> tuple[int, int]:
+    """Return how many pictures the analysis has counted in windows, closed and open, and how many decisions."""
+    found = state(deployment)
+    return (
+        sum(each["images"] for each in found["history"])
+        + sum(len(each["records"]) for each in found["opened"]),
+        sum(each["sure"] + each["unsure"] for each in found["tallies"].values()),
+    )
