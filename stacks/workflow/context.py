@@ -75,6 +75,11 @@ class Context(JobContext):
     training_fingerprint: str
     serving_fingerprint: str
 
+    @property
+    def packages_arn(self) -> str:
+        """The ARN of every version in the classifier's group of model packages."""
+        return self.arn("sagemaker", f"model-package/{self.group_name}/*")
+
     def dataset_uri(self, text: str) -> str:
         """Return the expression of a place in the datasets bucket; `text` is JSONata after the classifier."""
         return expression(f"'s3://{self.datasets.bucket_name}/{self.classifier}/' & {text}")

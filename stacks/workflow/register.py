@@ -59,7 +59,7 @@ def register(make: Tasks, context: Context) -> State:
         },
         resources=[
             context.arn("sagemaker", f"model-package-group/{context.group_name}"),
-            context.arn("sagemaker", f"model-package/{context.group_name}/*"),
+            context.packages_arn,
         ],
         assign={"package": expression("$states.result.ModelPackageArn")},
     )

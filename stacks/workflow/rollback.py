@@ -56,7 +56,7 @@ def _describe(make: Tasks, context: Context) -> State:
         "DescribePackage",
         "sagemaker:describeModelPackage",
         {"ModelPackageName": expression("$package")},
-        resources=[context.arn("sagemaker", f"model-package/{context.group_name}/*")],
+        resources=[context.packages_arn],
         assign={
             "run": said("run"),
             "version": said("dataset_version"),

@@ -74,7 +74,7 @@ def _approved(make: Tasks, context: Context, then: sfn.IChainable) -> sfn.IChain
         "DescribeChampion",
         "sagemaker:describeModelPackage",
         {"ModelPackageName": expression("$champion.model_package_arn")},
-        resources=[context.arn("sagemaker", f"model-package/{context.group_name}/*")],
+        resources=[context.packages_arn],
         assign={"approval": expression("$states.result.ModelApprovalStatus")},
     )
     said = "'Became the champion at ' & $champion.recorded_at & ': ' & $champion.reason"

@@ -153,6 +153,6 @@ def judge(
                 f"$substring($replace({said}, /\\s+/, ' '), 0, {DESCRIPTION_LIMIT})"
             ),
         },
-        resources=[context.arn("sagemaker", f"model-package/{context.group_name}/*")],
+        resources=[context.packages_arn],
         assign=assign,
     )
