@@ -186,7 +186,6 @@ class TrainingStack(cdk.Stack):
             key=self._data.key,
             table=self.table,
             topic=self.alerts.topic,
-            group_name=self._prefix,
             alarms=self._alarms.alarms,
             job_role=jobs.role,
             endpoint_role=endpoint.role,

@@ -41,7 +41,7 @@ class TrainOnDeploy(Construct):
             state_machine_arn=machine.state_machine_arn,
             state_table_name=context.table.table_name,
             prefix=context.prefix,
-            model_package_group_name=context.group_name,
+            model_package_group_name=context.prefix,
             deployment=context.deployment,
             classifier=context.classifier,
         )
@@ -136,7 +136,7 @@ def _cleaning(context: Context) -> list[iam.PolicyStatement]:
                 for end in ("", ":*")
             ],
         ),
-        on(["ListModelPackages", "DeleteModelPackage"], f"model-package/{context.group_name}/*"),
+        on(["ListModelPackages", "DeleteModelPackage"], f"model-package/{context.prefix}/*"),
         allowed(context, "DeregisterScalableTarget"),
         # A search that the settings have no longer may run still.
         on(

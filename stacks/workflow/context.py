@@ -57,6 +57,11 @@ class JobContext:
         """Return the ARN of a resource of this account and region."""
         return f"arn:{cdk.Aws.PARTITION}:{service}:{cdk.Aws.REGION}:{cdk.Aws.ACCOUNT_ID}:{resource}"
 
+    @property
+    def packages_arn(self) -> str:
+        """The ARN of every version in the classifier's group of model packages, which is named as all of its own."""
+        return self.arn("sagemaker", f"model-package/{self.prefix}/*")
+
 
 @dataclass(frozen=True)
 class Context(JobContext):
@@ -65,7 +70,6 @@ class Context(JobContext):
     datasets: s3.IBucket
     models: s3.IBucket
     results: s3.IBucket
-    group_name: str
     alarms: Sequence[cloudwatch.IAlarm]
     endpoint_role: iam.Role
     weights: s3_assets.Asset
@@ -74,11 +78,6 @@ class Context(JobContext):
     smoke_test: lambda_.IFunction
     training_fingerprint: str
     serving_fingerprint: str
-
-    @property
-    def packages_arn(self) -> str:
-        """The ARN of every version in the classifier's group of model packages."""
-        return self.arn("sagemaker", f"model-package/{self.group_name}/*")
 
     def dataset_uri(self, text: str) -> str:
         """Return the expression of a place in the datasets bucket; `text` is JSONata after the classifier."""

@@ -76,7 +76,7 @@ def back(make: Tasks, context: AnalysisContext, otherwise: sfn.IChainable) -> sf
             "ModelApprovalStatus": "Rejected",
             "ApprovalDescription": expression(f"$substring({said}, 0, {DESCRIPTION_LIMIT})"),
         },
-        resources=[context.arn("sagemaker", f"model-package/{context.prefix}/*")],
+        resources=[context.packages_arn],
     )
     start = _start(
         make,

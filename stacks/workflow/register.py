@@ -19,7 +19,7 @@ def register(make: Tasks, context: Context) -> State:
         "Register",
         "sagemaker:createModelPackage",
         {
-            "ModelPackageGroupName": context.group_name,
+            "ModelPackageGroupName": context.prefix,
             "ModelPackageDescription": expression(f"'Run ' & {RUN} & ' on dataset ' & $version"),
             # Good is what has served: a run that is ended in its rollout leaves nothing that a rollback comes to.
             "ModelApprovalStatus": "PendingManualApproval",
@@ -58,7 +58,7 @@ def register(make: Tasks, context: Context) -> State:
             },
         },
         resources=[
-            context.arn("sagemaker", f"model-package-group/{context.group_name}"),
+            context.arn("sagemaker", f"model-package-group/{context.prefix}"),
             context.packages_arn,
         ],
         assign={"package": expression("$states.result.ModelPackageArn")},
