@@ -25,7 +25,7 @@ def _end(
     name: str,
     retraining: str,
     *,
-    rollback: str = "not called for",
+    rollback: str = expression("$found.rollback.wanted ? 'not possible' : 'not called for'"),
     reason: str = "$found.retrain.reason",
 ) -> sfn.Succeed:
     outputs = {
@@ -64,7 +64,12 @@ def _start(
 
 
 def back(make: Tasks, context: AnalysisContext, otherwise: sfn.IChainable) -> sfn.IChainable:
-    """Go back to the champion before, where the new one's live traffic speaks against it."""
+    """
+    Go back to the champion before, where the new one's live traffic speaks against it.
+
+    Not to one that the registry has as rejected: by somebody, or by a rollback to it that failed. That would be tried
+    at each analysis, and keep trainings from what would help.
+    """
     if not context.settings.monitoring.roll_back:
         return otherwise
     said = "'LiveCheckError: ' & $found.rollback.reason"
@@ -86,6 +91,28 @@ def back(make: Tasks, context: AnalysisContext, otherwise: sfn.IChainable) -> sf
         "{'start': 'rollback', 'package': $champion.previous_package_arn, 'reason': 'live-check', "
         "'why': $found.rollback.reason}",
     )
+    reject.next(start).next(
+        _end(
+            make,
+            context,
+            "RollbackStarted",
+            "not called for",
+            rollback="started",
+            reason="$found.rollback.reason",
+        )
+    )
+    ask = make.aws(
+        "DescribePredecessor",
+        "sagemaker:describeModelPackage",
+        {"ModelPackageName": expression("$champion.previous_package_arn")},
+        resources=[context.packages_arn],
+        assign={"approval": expression("$states.result.ModelApprovalStatus")},
+        # It was deleted.
+        catch={"SageMaker.SageMakerException": otherwise},
+    )
+    usable = sfn.Choice.jsonata(make.scope, "PredecessorUsable")
+    usable.when(sfn.Condition.jsonata(expression("$approval = 'Rejected'")), otherwise).otherwise(reject)
+    ask.next(usable)
     choice = sfn.Choice.jsonata(make.scope, "RollbackWanted")
     choice.when(
         sfn.Condition.jsonata(
@@ -98,18 +125,7 @@ def back(make: Tasks, context: AnalysisContext, otherwise: sfn.IChainable) -> sf
                 "($champion.reason in ['rollback', 'live-check']) = false"
             )
         ),
-        sfn.Chain.start(reject)
-        .next(start)
-        .next(
-            _end(
-                make,
-                context,
-                "RollbackStarted",
-                "not called for",
-                rollback="started",
-                reason="$found.rollback.reason",
-            )
-        ),
+        ask,
     ).otherwise(otherwise)
     return choice
 

@@ -76,6 +76,8 @@ def _approved(make: Tasks, context: Context, then: sfn.IChainable) -> sfn.IChain
         {"ModelPackageName": expression("$champion.model_package_arn")},
         resources=[context.packages_arn],
         assign={"approval": expression("$states.result.ModelApprovalStatus")},
+        # It was deleted: what serves does so still, and is to be scaled.
+        catch={"SageMaker.SageMakerException": then},
     )
     said = "'Became the champion at ' & $champion.recorded_at & ': ' & $champion.reason"
     approve = judge(make, context, "ApproveChampion", "Approved", said, package="$champion.model_package_arn")

@@ -193,6 +193,16 @@ def test_a_new_model_that_its_first_traffic_speaks_against_is_rolled_back(cloud:
     assert state.item(target, "champion")["run"] == waiting.run
 
     classify(cloud, "one-sided", drawings(506, WINDOW))
+    # Nobody goes back to what the registry has as rejected, such as by a rollback that failed; a training may follow.
+    mark = {
+        "ModelPackageArn": champion["model_package_arn"],
+        "ApprovalDescription": "RolloutError: No such image.",
+    }
+    sagemaker = cloud.client("sagemaker")
+    sagemaker.update_model_package(**mark, ModelApprovalStatus="Rejected")
+    said = analysed(cloud)
+    assert (said["rollback"], said["retraining"]) == ("not possible", "switched off by the settings"), said
+    sagemaker.update_model_package(**mark, ModelApprovalStatus="Approved")
     said = analysed(cloud)
     assert (said["rollback"], said["retraining"]) == ("started", "not called for"), said
     machine, states = cloud.outputs["TrainingStateMachineArn"], cloud.client("stepfunctions")
@@ -205,7 +215,6 @@ def test_a_new_model_that_its_first_traffic_speaks_against_is_rolled_back(cloud:
     # It dies in the middle: the condemned model comes back, stays condemned and on trial, and is gone back from again.
     condemned = state.item(target, "champion")
     (dying,) = rollbacks()
-    sagemaker = cloud.client("sagemaker")
     until(
         lambda: sagemaker.describe_endpoint(EndpointName=PREFIX)["EndpointStatus"] == "Updating" or None,
         60,

@@ -232,7 +232,11 @@ def _usual_analysis() -> Answers:
         ),
         *("StartRetraining", "MarkStarted", "NotifyFailure"),
     )
-    return {**{state: [gives()] for state in nothing}, "ReadAnalysis": [_found(wanted=False)]}
+    return {
+        **{state: [gives()] for state in nothing},
+        "ReadAnalysis": [_found(wanted=False)],
+        "DescribePredecessor": [gives(ModelApprovalStatus="Approved")],
+    }
 
 
 def _found(*, wanted: bool = False, back: bool = False) -> Answer:
@@ -251,6 +255,13 @@ def _tried(became: Answer, tries: str, **more: list[Answer]) -> Callable[[str], 
         "ReadRetraining": [before],
         "DescribeRetraining": [became],
     }
+    return lambda arn: {**asked, **more}
+
+
+def _speaks_against(**more: list[Answer]) -> Callable[[str], Answers]:
+    """With live traffic that speaks against the champion."""
+    champion = gives(Item={**CHAMPION, "previous_package_arn": CHAMPION["model_package_arn"]})
+    asked: Answers = {"ReadChampion": [champion], "ReadAnalysis": [_found(back=True)]}
     return lambda arn: {**asked, **more}
 
 
@@ -402,20 +413,19 @@ SCENARIOS = (
         "rolling-back",
         "analysis",
         "SUCCEEDED",
-        lambda arn: {
-            "ReadChampion": [gives(Item={**CHAMPION, "previous_package_arn": CHAMPION["model_package_arn"]})],
-            "ReadAnalysis": [_found(back=True)],
-        },
+        _speaks_against(),
+    ),
+    Scenario(
+        "rolling-back-rejected",
+        "analysis",
+        "SUCCEEDED",
+        _speaks_against(DescribePredecessor=[gives(ModelApprovalStatus="Rejected")]),
     ),
     Scenario(
         "rolling-back-paused",
         "analysis",
         "SUCCEEDED",
-        lambda arn: {
-            "ReadPaused": [gives(Item={"paused_at": {"S": "2026-01-01T00:00:00Z"}})],
-            "ReadChampion": [gives(Item={**CHAMPION, "previous_package_arn": CHAMPION["model_package_arn"]})],
-            "ReadAnalysis": [_found(back=True)],
-        },
+        _speaks_against(ReadPaused=[gives(Item={"paused_at": {"S": "2026-01-01T00:00:00Z"}})]),
     ),
     Scenario("superseded", "analysis", "SUCCEEDED", lambda arn: {"CommitState": [TAKEN]}),
     Scenario(

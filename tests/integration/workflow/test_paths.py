@@ -104,6 +104,7 @@ MOCKED_OPERATIONS = {
     "DescribeRestored": ("sagemaker", "DescribeEndpoint"),
     "DescribePackage": ("sagemaker", "DescribeModelPackage"),
     "DescribeChampion": ("sagemaker", "DescribeModelPackage"),
+    "DescribePredecessor": ("sagemaker", "DescribeModelPackage"),
     "FindModel": ("sagemaker", "ListModels"),
     "FindEndpointConfig": ("sagemaker", "ListEndpointConfigs"),
     "FindEndpointToPause": ("sagemaker", "ListEndpoints"),
