@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from training.analysis.drift import NEEDED
-from training.analysis.records import seconds
+from training.analysis.records import restored, seconds
 from training.analysis.trigger import JUDGED, LOOK_BACK
 
 TRIAL = {"predictions": 3, "reviews": 2}
@@ -175,7 +175,7 @@ def read_trials(raw: Mapping[str, Any]) -> Trials:
             }
             for side in ("own", "theirs")
         }
-        running = Trial(**{**raw["running"], **heard})
+        running = restored(Trial, {**raw["running"], **heard})
     return Trials(running, {version: list(sources) for version, sources in raw["over"].items()})
 
 

@@ -4,17 +4,23 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from classifier.image_statistics import MEASURES
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 INPUTS = (*MEASURES, "pixels")
 """The image statistics that are compared with the baseline's."""
 NONE = "none"
 """What people say of a picture that shows nothing of any class."""
 _ROUTED, _REVIEW, _REJECTED = "routed", "review", "rejected"
+_PLAIN: dict[Any, tuple[type, ...]] = {int: (int,), float: (int, float), str: (str,), bool: (bool,)}
+"""What JSON has of a field."""
+_Kept = TypeVar("_Kept", bound="DataclassInstance")
 
 
 @dataclass(frozen=True)
@@ -69,6 +75,22 @@ class Review:
     def correct(self) -> bool:
         """Whether the model had said the same."""
         return self.label == self.predicted
+
+
+def restored(kind: type[_Kept], raw: Mapping[str, Any]) -> _Kept:
+    """
+    Build a dataclass of what a state kept of it.
+
+    Raises
+    ------
+    ValueError, TypeError
+        When a field is of another type, which would only be met where it is counted, or is unknown or missing.
+    """
+    for each in fields(kind):
+        wanted = _PLAIN.get(each.type)
+        if wanted and each.name in raw and type(raw[each.name]) not in wanted:
+            raise ValueError(f"{kind.__name__.lower()}'s {each.name} is {raw[each.name]!r}")
+    return kind(**raw)
 
 
 def short(identity: str) -> str:

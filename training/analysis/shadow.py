@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from training.analysis.captured import Answer
 from training.analysis.comparison import Comparison, Pair
-from training.analysis.records import Prediction, Review, short
+from training.analysis.records import Prediction, Review, restored, short
 
 MOST = 20
 """Pairs of models that are remembered, the newest."""
@@ -176,7 +176,7 @@ def read_shadow(raw: Mapping[str, Any]) -> Shadow:
     """Read what a state has of it; one that was written before there were shadows has nothing."""
     if not raw:
         return Shadow()
-    found = [Comparison(**each) for each in raw["comparisons"]]
+    found = [restored(Comparison, each) for each in raw["comparisons"]]
     return Shadow(
         files=set(raw["files"]),
         answers={name: Said(*each) for name, each in raw["answers"].items()},

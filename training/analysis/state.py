@@ -14,7 +14,7 @@ from typing import Any
 from training.analysis.intake import Intake
 from training.analysis.live import Trials, inferred_trials, read_trials, read_verdict
 from training.analysis.quality import Tally
-from training.analysis.records import Prediction, Review, iso, short
+from training.analysis.records import Prediction, Review, iso, restored, short
 from training.analysis.shadow import Shadow, read_shadow
 from training.analysis.storage import read_uri
 from training.analysis.windows import Window
@@ -174,11 +174,12 @@ def _read(raw: Mapping[str, Any]) -> State:
         serving=str(raw["serving"]),
         # An earlier version took the word of a clock that was ahead.
         served_at=min(float(raw.get("served_at", 0)), float(raw["analyzed_at"])),
-        intake=Intake(**raw.get("intake", {})),
+        intake=restored(Intake, raw.get("intake", {})),
         waiting={
-            version: [Review(**each) for each in reviews] for version, reviews in raw["waiting"].items()
+            version: [restored(Review, each) for each in reviews]
+            for version, reviews in raw["waiting"].items()
         },
-        tallies={version: Tally(**tally) for version, tally in raw["tallies"].items()},
+        tallies={version: restored(Tally, tally) for version, tally in raw["tallies"].items()},
         history=history,
         trials=read_trials(raw["trials"]) if "trials" in raw else inferred_trials(history, MOST_HISTORY),
         reviewed=[float(at) for at in raw["reviewed"]],
@@ -188,4 +189,4 @@ def _read(raw: Mapping[str, Any]) -> State:
 
 
 def _prediction(raw: Mapping[str, Any]) -> Prediction:
-    return Prediction(**{**raw, "embedding": tuple(raw["embedding"])})
+    return restored(Prediction, {**raw, "embedding": tuple(raw["embedding"])})
