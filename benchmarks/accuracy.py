@@ -9,6 +9,9 @@ run over the same folds, so that a reader sees what each part buys.
 Every picture is answered by several networks that did not learn from it: by one of its outer fold, and by those that
 calibrate the models of the other outer folds. Those that most of these networks get wrong are shown on one sheet:
 what of the remaining error is the network's, and what the labels' or the pictures', is for eyes to judge.
+
+A run that was ended goes on where it was: each outer fold's answers are kept in `--out`, by the code, the pictures and
+the hyperparameters that gave them.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import accumulate
 from pathlib import Path
 
@@ -27,6 +31,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from benchmarks.kept import Kept
 from benchmarks.peers import Outcome, Stage, calibrate, frozen, scratch
 from benchmarks.sheet import contact_sheet
 from classifier.calibration import (
@@ -54,6 +59,7 @@ REACHED = 0.97
 class Data:
     """The folder's pictures, and what to show of them."""
 
+    version: str
     names: tuple[str, ...]
     pictures: Pictures
     originals: list[str]
@@ -69,7 +75,7 @@ def read(folder: Path, image_size: int) -> Data:
     labels = torch.tensor([names.index(picture.label) for picture in dataset.pictures])
     groups = tuple(picture.group for picture in dataset.pictures)
     originals = [picture.original for picture in dataset.pictures]
-    return Data(names, Pictures(pixels, labels, groups), originals, contents)
+    return Data(dataset.version, names, Pictures(pixels, labels, groups), originals, contents)
 
 
 def network(train: Pictures, test: Pictures, names: Sequence[str], run: Run) -> Outcome:
@@ -198,15 +204,20 @@ def summary(name: str, outcomes: Sequence[Outcome]) -> dict[str, object]:
     return figures
 
 
-def nested(name: str, data: Data, folds: Sequence[Tensor], run: Run, doubts: Doubts) -> dict[str, object]:
+def nested(
+    name: str, data: Data, folds: Sequence[Tensor], run: Run, doubts: Doubts, kept: Kept
+) -> dict[str, object]:
     """Run one model over the outer folds."""
     outcomes = []
     for number, rows in enumerate(folds, start=1):
         mask = torch.ones(len(data.pictures), dtype=torch.bool)
         mask[rows] = False
         rest = torch.nonzero(mask).flatten()
-        outcome = MODELS[name](data.pictures.rows(rest), data.pictures.rows(rows), data.names, run)
-        print(f"{name} fold {number}: {outcome.correct.mean():.4f} in {outcome.seconds:.0f} s", flush=True)
+        answer = partial(MODELS[name], data.pictures.rows(rest), data.pictures.rows(rows), data.names, run)
+        outcome, when = kept.outcome(f"{name}-{run.chosen.seed}-{number}", answer)
+        print(
+            f"{name} fold {number}: {outcome.correct.mean():.4f} in {outcome.seconds:.0f} s{when}", flush=True
+        )
         outcomes.append(outcome)
         if outcome.learnt_from is not None and outcome.learnt_wrong is not None:
             doubts.add(rows, ~outcome.correct)
@@ -226,7 +237,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a hyperparameter")
     parser.add_argument(
-        "--out", type=Path, default=Path("build/accuracy"), help="folder for figures.json and doubtful.png"
+        "--out",
+        type=Path,
+        default=Path("build/accuracy"),
+        help="folder of figures.json, doubtful.png and what an ended run had",
     )
     options = parser.parse_args(arguments)
     keep_freed_memory()
@@ -235,6 +249,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     data = read(options.data, chosen.image_size)
     folds, doubts = deal(data.pictures, options.folds), Doubts(data)
     options.out.mkdir(parents=True, exist_ok=True)
+    kept = Kept.of(
+        options.out, data.version, options.folds, {**chosen.to_strings(), "seed": ""}, str(torch.__version__)
+    )
     result: dict[str, object] = {"hyperparameters": chosen.to_strings()}
     for seed in options.seeds:
         print(
@@ -248,7 +265,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             lambda line: print(f"  {line}", flush=True),
         )
         result[f"seed {seed}"] = {
-            name: nested(name, data, folds, run, doubts) for name in options.only or MODELS
+            name: nested(name, data, folds, run, doubts, kept) for name in options.only or MODELS
         }
     if doubts.asked.any():
         result["doubtful"] = doubts.show(options.out / "doubtful.png")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -68,6 +69,25 @@ class Outcome:
         """Read logits as calibrated decisions."""
         probabilities = softmax(logits, temperature)
         return cls(probabilities.max(axis=1), probabilities.argmax(axis=1) == labels, threshold, seconds)
+
+    def to_json(self) -> str:
+        """Write it, to the last digit."""
+        return json.dumps(asdict(self), default=lambda each: each.tolist())
+
+    @classmethod
+    def from_json(cls, text: str) -> Outcome:
+        """Read what `to_json` wrote."""
+        raw = json.loads(text)
+        learnt_from, learnt_wrong = raw["learnt_from"], raw["learnt_wrong"]
+        return cls(
+            np.array(raw["confidence"], dtype=np.float64),
+            np.array(raw["correct"], dtype=np.bool_),
+            raw["threshold"],
+            raw["seconds"],
+            tuple(Stage(seconds, np.array(right, dtype=np.bool_)) for seconds, right in raw["stages"]),
+            None if learnt_from is None else torch.tensor(learnt_from),
+            None if learnt_wrong is None else np.array(learnt_wrong, dtype=np.bool_),
+        )
 
 
 def calibrate(logits: Tensor, labels: Tensor, target: float) -> tuple[float, float]:

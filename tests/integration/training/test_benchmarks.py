@@ -26,12 +26,11 @@ def test_accuracy_is_printed_for_each_model(
     monkeypatch.setattr(peers, "SCRATCH_EPOCHS", 1)
     figures = drawings.parent / "figures.json"
     given = ["epochs=1", "image-size=32", "folds=2", "batch-size=8", "frozen-blocks=12"]
-    accuracy.main(
-        [
-            *("--data", str(drawings), "--folds", "2", "--out", str(drawings.parent)),
-            *(word for each in given for word in ("--set", each)),
-        ]
-    )
+    arguments = [
+        *("--data", str(drawings), "--folds", "2", "--out", str(drawings.parent)),
+        *(word for each in given for word in ("--set", each)),
+    ]
+    accuracy.main(arguments)
     said = capsys.readouterr().out
     written = json.loads(figures.read_text())
     for name in ("network", "frozen", "scratch"):
@@ -40,6 +39,15 @@ def test_accuracy_is_printed_for_each_model(
     assert "calibration error" in said
     assert "pictures right" in said
     assert "by networks that had not learnt from them" in said
+    # As one that was ended after all but the last fold goes on.
+    next(drawings.parent.glob("folds/*/scratch-0-2.json")).unlink()
+    accuracy.main(arguments)
+    said = capsys.readouterr().out
+    assert said.count("by an earlier run") == 5
+    again = json.loads(figures.read_text())
+    for found in (written, again):
+        del found["seed 0"]["scratch"]["seconds"]
+    assert again == written
 
 
 def test_ratios_are_printed_for_a_training_step(capsys: pytest.CaptureFixture[str]) -> None:
