@@ -7,6 +7,7 @@ from collections.abc import Callable
 from tests.integration.workflow.conftest import PREFIX
 from tests.integration.workflow.scenarios import (
     CHAMPION,
+    DELETED,
     HELD,
     OLD,
     OLDER,
@@ -127,6 +128,17 @@ ROLLOUTS = (
             FindUnsettled=[endpoint("InService")],
             DescribeUnsettled=[ROLLED_BACK],
             DescribeChampion=[gives(ModelApprovalStatus="PendingManualApproval")],
+        ),
+        {"start": "settle"},
+    ),
+    Scenario(
+        "settle-deleted",
+        "training",
+        "SUCCEEDED",
+        _champion(
+            FindUnsettled=[endpoint("InService")],
+            DescribeUnsettled=[ROLLED_BACK],
+            DescribeChampion=DELETED,
         ),
         {"start": "settle"},
     ),

@@ -165,6 +165,8 @@ CHAMPION = {
     "accuracy": {"N": "0.97"},
 }
 HELD = [gives(Item={"execution_arn": {"S": "arn:aws:states:us-east-1:000000000000:execution:m:holder"}})]
+DELETED = [throws("SageMaker.SageMakerException")] * 5
+"""What is asked of a version that there is no more: an error that is retried, since others have the same name."""
 TAKEN = throws("DynamoDB.ConditionalCheckFailedException")
 STARTED = {name: {"S": "2026-01-01T00:00:00Z"} for name in ("at", "started_at")} | {
     "run": {"S": "aaaabbbbcccc"}
@@ -420,6 +422,12 @@ SCENARIOS = (
         "analysis",
         "SUCCEEDED",
         _speaks_against(DescribePredecessor=[gives(ModelApprovalStatus="Rejected")]),
+    ),
+    Scenario(
+        "rolling-back-deleted",
+        "analysis",
+        "SUCCEEDED",
+        _speaks_against(DescribePredecessor=DELETED),
     ),
     Scenario(
         "rolling-back-paused",
