@@ -73,8 +73,10 @@ def stage(options: argparse.Namespace) -> None:
         write_dataset(dataset, files, options.dataset)
     new = {p.pixels: p.split for p in dataset.pictures if known.get(p.pixels) != p.split}
     options.splits.mkdir(parents=True, exist_ok=True)
-    (options.splits / f"{_SPLITS}{dataset.version}.json").write_text(
-        json.dumps(new, sort_keys=True), encoding="utf-8"
+    name = f"{_SPLITS}{dataset.version}.json"
+    # It takes the place of what the version's first staging has written, to which nothing is new the next time.
+    (options.splits / name).write_text(
+        json.dumps({**_splits(options.index / name), **new}, sort_keys=True), encoding="utf-8"
     )
     options.summary.mkdir(parents=True, exist_ok=True)
     summary = json.dumps(summarize(dataset), indent=1, sort_keys=True) + "\n"
@@ -91,15 +93,25 @@ def _known(index: Path) -> dict[str, str]:
     """Read the splits that earlier versions gave, by the hash of a picture's pixels."""
     known: dict[str, str] = {}
     for path in sorted(index.glob(f"{_SPLITS}*.json")):
-        try:
-            for pixels, split in json.loads(path.read_text(encoding="utf-8")).items():
-                # Where a source has moved a picture since: what was tested with is not learnt from.
-                known[pixels] = max(split, known.get(pixels, split), key=SPLITS.index)
-        except (ValueError, TypeError, AttributeError) as error:
-            raise SourceError(
-                f"The index's {path.name} cannot be read: remove it, and its splits are made anew."
-            ) from error
+        for pixels, split in _splits(path).items():
+            # Where a source has moved a picture since: what was tested with is not learnt from.
+            known[pixels] = max(split, known.get(pixels, split), key=SPLITS.index)
     return known
+
+
+def _splits(path: Path) -> dict[str, str]:
+    """Read a file of the index; one that is not there yet has none."""
+    if not path.exists():
+        return {}
+    try:
+        found = dict(json.loads(path.read_text(encoding="utf-8")))
+        if wrong := set(found.values()) - set(SPLITS):
+            raise ValueError(f"{wrong} are no splits")
+    except (ValueError, TypeError) as error:
+        raise SourceError(
+            f"The index's {path.name} cannot be read: remove it, and its splits are made anew."
+        ) from error
+    return found
 
 
 def _open(options: argparse.Namespace) -> _Source:

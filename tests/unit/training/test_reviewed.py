@@ -147,3 +147,11 @@ def test_the_job_stages_and_counts_them(tmp_path: Path) -> None:
         "reviewed/a/2026-11-25/d1",
         "reviewed/b/d2",
     ]
+    # The next one of the same version takes the place of its splits in the index, and they are remembered still.
+    (found,) = (tmp_path / "splits").iterdir()
+    splits = found.read_bytes()
+    assert json.loads(splits) == {each["pixels"]: each["split"] for each in manifest["images"]}
+    found.rename(tmp_path / "index" / found.name)
+    (tmp_path / "index" / summary["version"]).touch()
+    assert main(["--source", "folder", "--classes", "a,b", *arguments]) == 0
+    assert found.read_bytes() == splits
