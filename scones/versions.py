@@ -75,26 +75,31 @@ def versions(target: Target) -> list[Version]:
     return sorted(found, key=lambda each: each.version, reverse=True)
 
 
-def choose(found: list[Version], wanted: int | None) -> Version:
-    """Return the version that is asked for, or the last good one before the champion.
+def champion(target: Target) -> int:
+    """Return the champion's version, which may have been deleted from the registry; 0 where there is none."""
+    _, _, version = item(target, "champion").get("model_package_arn", "").rpartition("/")
+    return int(version or 0)
+
+
+def choose(found: list[Version], wanted: int | None, champion: int) -> Version:
+    """Return the version that is asked for, or the last good one before the champion's.
 
     Raises
     ------
     VersionError
         When there is no such version, or it is the champion already.
     """
-    champion = next((each for each in found if each.live), None)
-    if champion is None:
+    if not champion:
         raise VersionError("There is no champion to go back from: train a model first, with `scones train`.")
     if wanted is None:
-        earlier = [each for each in found if each.version < champion.version and each.status == GOOD]
+        earlier = [each for each in found if each.version < champion and each.status == GOOD]
         if not earlier:
             raise VersionError(
-                f"There is no good version before the champion, version {champion.version}: "
+                f"There is no good version before the champion, version {champion}: "
                 "`scones rollback --list` shows them all."
             )
         return earlier[0]
-    if wanted == champion.version:
+    if wanted == champion:
         raise VersionError(f"Version {wanted} is the champion already: there is nothing to do.")
     chosen = next((each for each in found if each.version == wanted), None)
     if chosen is None:
@@ -104,7 +109,7 @@ def choose(found: list[Version], wanted: int | None) -> Version:
     return chosen
 
 
-def in_shadow(found: list[Version], running: str = "") -> Version:
+def in_shadow(found: list[Version], champion: int, running: str = "") -> Version:
     """Return the newest version that waits in the champion's shadow: an older one has waited in vain.
 
     Parameters
@@ -117,7 +122,6 @@ def in_shadow(found: list[Version], running: str = "") -> Version:
     VersionError
         When none does.
     """
-    champion = next((each.version for each in found if each.live), 0)
     waiting = next(
         (
             each
@@ -144,7 +148,8 @@ def promote(target: Target, wanted: int | None, say: Say) -> End:
     VersionError, TrainingError
     """
     found = versions(target)
-    version = in_shadow(found, _shadow(target)) if wanted is None else choose(found, wanted)
+    serving = champion(target)
+    version = in_shadow(found, serving, _shadow(target)) if wanted is None else choose(found, wanted, serving)
     say(f"Promoting version {version.version}, of run {version.run}.")
     return run(target, {"start": "rollback", "package": version.arn, "reason": "promote"}, say)
 
@@ -179,7 +184,7 @@ def rollback(target: Target, wanted: int | None, say: Say, *, stop: bool = False
     if stop and any(each.live and each.version == wanted for each in found):
         say(f"Version {wanted} is the champion: it serves on.")
         return run(target, {"start": SETTLE, "reason": SETTLE}, say)
-    version = choose(found, wanted)
+    version = choose(found, wanted, champion(target))
     if not stop and (held := under_way(target)) and held.start in TRAININGS:
         raise LockedError(
             f"A training is under way, {held.execution_arn}: `scones rollback --stop` ends it first, or wait for it."

@@ -73,6 +73,14 @@ def back(make: Tasks, context: AnalysisContext, otherwise: sfn.IChainable) -> sf
     if not context.settings.monitoring.roll_back:
         return otherwise
     said = "'LiveCheckError: ' & $found.rollback.reason"
+    start = _start(
+        make,
+        context,
+        "StartRollback",
+        f"'rollback-' & {RUN}",
+        "{'start': 'rollback', 'package': $champion.previous_package_arn, 'reason': 'live-check', "
+        "'why': $found.rollback.reason}",
+    )
     reject = make.aws(
         "RejectChampion",
         "sagemaker:updateModelPackage",
@@ -82,14 +90,8 @@ def back(make: Tasks, context: AnalysisContext, otherwise: sfn.IChainable) -> sf
             "ApprovalDescription": expression(f"$substring({said}, 0, {DESCRIPTION_LIMIT})"),
         },
         resources=[context.packages_arn],
-    )
-    start = _start(
-        make,
-        context,
-        "StartRollback",
-        f"'rollback-' & {RUN}",
-        "{'start': 'rollback', 'package': $champion.previous_package_arn, 'reason': 'live-check', "
-        "'why': $found.rollback.reason}",
+        # It was deleted, which says as much.
+        catch={"SageMaker.SageMakerException": start},
     )
     reject.next(start).next(
         _end(

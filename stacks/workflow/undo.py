@@ -119,7 +119,16 @@ def leave(make: Tasks, context: Context, then: sfn.IChainable) -> sfn.IChainable
     What the live check goes back from is marked before, and what a better one follows stays good.
     """
     said = "'RolledBackError: left at ' & $now() & ' by a rollback to ' & $package"
-    mark = judge(make, context, "RejectLeft", "Rejected", said, package="$champion.model_package_arn")
+    mark = judge(
+        make,
+        context,
+        "RejectLeft",
+        "Rejected",
+        said,
+        package="$champion.model_package_arn",
+        # It was deleted, and nothing comes to it.
+        catch={"SageMaker.SageMakerException": then},
+    )
     mark.next(then)
     left = sfn.Choice.jsonata(make.scope, "LeftByHand")
     left.when(sfn.Condition.jsonata(expression("$reason = 'rollback' and $champion.run != ''")), mark)
@@ -140,6 +149,7 @@ def judge(
     *,
     assign: Mapping[str, Any] | None = None,
     package: str = "$package",
+    catch: Mapping[str, sfn.IChainable] | None = None,
 ) -> State:
     """Make a state that says in the registry what became of a version, and why; `said` and `package` are JSONata."""
     return make.aws(
@@ -155,4 +165,5 @@ def judge(
         },
         resources=[context.packages_arn],
         assign=assign,
+        catch=catch,
     )

@@ -182,7 +182,7 @@ def test_a_new_model_that_its_first_traffic_speaks_against_is_rolled_back(cloud:
     analysed(cloud)
     champion = state.item(target, "champion")
     assert run(target, {"start": "package", "shadow": True}, print).status == "shadowing"
-    waiting = versions.in_shadow(versions.versions(target))
+    waiting = versions.in_shadow(versions.versions(target), versions.champion(target))
     package = cloud.client("sagemaker").describe_model_package(ModelPackageName=waiting.arn)
     place = package["InferenceSpecification"]["Containers"][0]["ModelDataUrl"]
     bucket, _, key = place.removeprefix("s3://").partition("/")

@@ -89,6 +89,13 @@ ROLLOUTS = (
     ),
     Scenario("went-back", "training", "RolloutError", _champion(DescribeEndpoint=[ROLLED_BACK])),
     Scenario("rollback", "training", "SUCCEEDED", _back(), _BACK),
+    Scenario(
+        "rollback-from-deleted",
+        "training",
+        "SUCCEEDED",
+        _back(RejectLeft=DELETED),
+        {**_BACK, "reason": "rollback"},
+    ),
     Scenario("rollback-by-hand", "training", "SUCCEEDED", _back(), {**_BACK, "reason": "rollback"}),
     Scenario(
         "rollback-anew",

@@ -430,6 +430,12 @@ SCENARIOS = (
         _speaks_against(DescribePredecessor=DELETED),
     ),
     Scenario(
+        "rolling-back-from-deleted",
+        "analysis",
+        "SUCCEEDED",
+        _speaks_against(RejectChampion=DELETED),
+    ),
+    Scenario(
         "rolling-back-paused",
         "analysis",
         "SUCCEEDED",

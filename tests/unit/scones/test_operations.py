@@ -38,25 +38,31 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> FakeCloud:
 
 
 def test_the_last_good_version_before_the_champion_is_chosen_when_none_is_named() -> None:
-    assert choose(FOUND, None).version == 1
-    assert choose(FOUND, 2).version == 2
-    assert choose(FOUND, 4).version == 4
+    assert choose(FOUND, None, 3).version == 1
+    assert choose(FOUND, 2, 3).version == 2
+    assert choose(FOUND, 4, 3).version == 4
 
 
 @pytest.mark.parametrize(
-    ("found", "wanted", "said"),
+    ("found", "wanted", "champion", "said"),
     [
-        (FOUND, 3, "is the champion already"),
-        (FOUND, 9, "no version 9"),
-        ([version(1)], None, "no champion to go back from"),
-        ([version(1, live=True)], None, "no good version before"),
+        (FOUND, 3, 3, "is the champion already"),
+        (FOUND, 9, 3, "no version 9"),
+        ([version(1)], None, 0, "no champion to go back from"),
+        ([version(1, live=True)], None, 1, "no good version before"),
     ],
 )
 def test_it_says_why_when_there_is_nothing_to_go_back_to(
-    found: list[Version], wanted: int | None, said: str
+    found: list[Version], wanted: int | None, champion: int, said: str
 ) -> None:
     with pytest.raises(VersionError, match=said):
-        choose(found, wanted)
+        choose(found, wanted, champion)
+
+
+def test_there_is_a_way_back_from_a_champion_that_was_deleted_from_the_registry() -> None:
+    left = [each for each in FOUND if not each.live]
+    assert choose(left, None, 3).version == 1
+    assert choose(left, 2, 3).version == 2
 
 
 def test_a_version_in_the_shadow_is_promoted_and_never_gone_back_to(
@@ -67,9 +73,10 @@ def test_a_version_in_the_shadow_is_promoted_and_never_gone_back_to(
     newest = version(5, status="PendingManualApproval")
     shadowing = replace(version(4, status="PendingManualApproval"), why="In the shadow of run3 since now.")
     found = [newest, shadowing, version(3, live=True), waiting, version(1)]
-    assert choose(found, None).version == 1
+    assert choose(found, None, 3).version == 1
     asked = []
     monkeypatch.setattr(versions, "versions", lambda _: found)
+    monkeypatch.setattr(versions, "champion", lambda _: 3)
 
     def run(_: Any, request: dict[str, str], __: Any) -> End:
         asked.append(request)
@@ -95,6 +102,7 @@ def test_the_versions_are_listed_and_nothing_is_started_when_asked_to(
     cloud: FakeCloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(versions, "versions", lambda _: FOUND)
+    monkeypatch.setattr(versions, "champion", lambda _: 3)
     shown = runner.invoke(cli.app, ["rollback", "--list", "--json"])
     assert [each["version"] for each in json.loads(shown.stdout)] == [4, 3, 2, 1]
     assert len(runner.invoke(cli.app, ["rollback", "--list"]).stdout.splitlines()) == 4
@@ -145,6 +153,7 @@ def test_a_rollback_while_paused_ends_the_pause_when_it_succeeds(
 ) -> None:
     pausing.pause(cloud.target(), print)
     monkeypatch.setattr(versions, "versions", lambda _: FOUND)
+    monkeypatch.setattr(versions, "champion", lambda _: 3)
     monkeypatch.setattr(versions, "run", workflow)
     workflow.fails = fails
     ended = runner.invoke(cli.app, ["rollback"])
@@ -280,6 +289,7 @@ class Lock:
         monkeypatch.setattr(runs, "follow", self.follow)
         monkeypatch.setattr(runs, "start", self.start)
         monkeypatch.setattr(versions, "versions", lambda _: FOUND)
+        monkeypatch.setattr(versions, "champion", lambda _: 3)
         monkeypatch.setattr(versions, "item", lambda *_: {})
         return target.Target("scones", "dev", "vehicles", lambda _: self, "a fake cloud")
 
