@@ -1,4 +1,4 @@
-"""The classification state machine and its dead letters."""
+"""The classification state machine."""
 
 from __future__ import annotations
 
@@ -11,10 +11,8 @@ from lambda_src.adapters.clients import client
 from lambda_src.errors import DispatchError
 
 if TYPE_CHECKING:
-    from types_boto3_sqs import SQSClient
     from types_boto3_stepfunctions import SFNClient
 
-CAUSE_LIMIT = 30_000
 READ_SECONDS = 145
 """Longer than an execution may take, shorter than the dispatcher's own time-out."""
 CONNECTIONS = 50
@@ -26,16 +24,14 @@ class Workflow:
 
     Parameters
     ----------
-    state_machine_arn, dead_letter_queue_url
+    state_machine_arn
         Where to.
-    states, sqs
-        boto3 clients; they are made when left out.
+    states
+        A boto3 client; one is made when it is left out.
     """
 
     state_machine_arn: str
-    dead_letter_queue_url: str
     states: SFNClient | None = None
-    sqs: SQSClient | None = None
 
     def run(self, request: Mapping[str, Any]) -> None:
         """Run one execution synchronously.
@@ -54,11 +50,3 @@ class Workflow:
         )
         if answer["status"] != "SUCCEEDED":
             raise DispatchError(answer.get("error") or answer["status"], answer.get("cause") or "")
-
-    def give_up(self, message: str, error: str, cause: str) -> None:
-        """Put a message among the dead letters, with why."""
-        letter = {"message": message, "error": error, "cause": cause[:CAUSE_LIMIT]}
-        sqs: SQSClient = self.sqs or client("sqs", read_timeout=10)
-        sqs.send_message(
-            QueueUrl=self.dead_letter_queue_url, MessageBody=json.dumps(letter, ensure_ascii=False)
-        )

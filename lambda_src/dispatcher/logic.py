@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+from lambda_src.adapters.dead_letters import DeadLetters
 from lambda_src.adapters.workflow import Workflow
 from lambda_src.errors import DispatchError, MalformedMessageError
 from lambda_src.observability import logger
@@ -49,8 +50,8 @@ class Dispatcher:
 
     Parameters
     ----------
-    workflow
-        Starts executions and takes dead letters.
+    workflow, dead_letters
+        Starts executions; takes what is given up.
     max_receives
         At which receive a message that fails is given up.
     concurrency
@@ -58,6 +59,7 @@ class Dispatcher:
     """
 
     workflow: Workflow
+    dead_letters: DeadLetters
     max_receives: int
     concurrency: int
 
@@ -96,7 +98,7 @@ class Dispatcher:
 
     def _give_up(self, record: Mapping[str, Any], name: str, cause: str) -> bool:
         try:
-            self.workflow.give_up(record["body"], name, cause)
+            self.dead_letters.give_up(record["body"], name, cause)
         except Exception:  # the queue's own redrive is the last resort
             logger().exception("dead letter not sent", extra={"message_id": record["messageId"]})
             return False

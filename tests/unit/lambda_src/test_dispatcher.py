@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from botocore.stub import ANY
 
+from lambda_src.adapters.dead_letters import DeadLetters
 from lambda_src.adapters.workflow import Workflow
 from lambda_src.dispatcher.logic import Dispatcher, pointer
 from lambda_src.errors import DispatchError, MalformedMessageError
@@ -46,7 +47,8 @@ def sqs(stub: Any) -> Stubber:
 
 @pytest.fixture
 def dispatcher(states: Stubber, sqs: Stubber) -> Dispatcher:
-    return Dispatcher(Workflow(MACHINE, DEAD, states.client, sqs.client), max_receives=4, concurrency=1)
+    workflow, dead_letters = Workflow(MACHINE, states.client), DeadLetters(DEAD, sqs.client)
+    return Dispatcher(workflow, dead_letters, max_receives=4, concurrency=1)
 
 
 def letter(error: str, cause: Any = ANY, body: str | None = None) -> dict[str, Any]:
@@ -129,6 +131,6 @@ def test_executions_run_side_by_side_but_bounded_when_the_batch_is_larger() -> N
                 raise DispatchError("FAILED", "")
 
     records = [record(str(at), message(key=f"vehicles/{at}")) for at in range(6)]
-    answer = Dispatcher(Counting(MACHINE, DEAD), 4, 2).dispatch(records)
+    answer = Dispatcher(Counting(MACHINE), DeadLetters(DEAD), 4, 2).dispatch(records)
     assert answer == {"batchItemFailures": [{"itemIdentifier": "3"}]}
     assert Counting.most == 2
