@@ -144,6 +144,7 @@ class PublishDecisionEnvironment(Environment):
     """Of `publish_decision`; `routes` is class → where its orders go, for what people answer."""
 
     event_bus_name: str
+    dead_letter_queue_url: str
     classifier: str
     routes: Mapping[str, str]
     results_bucket: str

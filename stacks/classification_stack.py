@@ -25,8 +25,8 @@ class ClassificationStack(cdk.Stack):
 
     Attributes
     ----------
-    machine, queues
-        The workflow; the queues by what operators call them.
+    machine, queues, publisher
+        The workflow; the queues by what operators call them; the function that publishes decisions and answers.
     """
 
     def __init__(
@@ -53,10 +53,10 @@ class ClassificationStack(cdk.Stack):
             dead_letters=dead_letters,
         )
         # A review is kept for the figures, and its picture, from where it arrived, for the next dataset.
-        publisher = results.publisher.function
-        data.inbound.grant_read(publisher, f"{classifier}/*")
-        data.results.grant_put(publisher, f"reviews/{classifier}/*")
-        data.datasets.grant_put(publisher, f"{classifier}/reviewed/*")
+        self.publisher = results.publisher.function
+        data.inbound.grant_read(self.publisher, f"{classifier}/*")
+        data.results.grant_put(self.publisher, f"reviews/{classifier}/*")
+        data.datasets.grant_put(self.publisher, f"{classifier}/reviewed/*")
         classify = OwnedFunction(
             self,
             "Classify",

@@ -78,6 +78,7 @@ class MonitoringStack(cdk.Stack):
                 "Analysis": analysis.machine,
             },
             queues={**classification.queues, "Undelivered": self._undelivered},
+            publisher=classification.publisher,
         )
         monitoring = self._chosen.monitoring
         alarms = OperationsAlarms(

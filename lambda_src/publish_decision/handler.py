@@ -7,6 +7,7 @@ import os
 from typing import Any
 
 from lambda_src.adapters.bus import Bus
+from lambda_src.adapters.dead_letters import DeadLetters
 from lambda_src.adapters.objects import Objects
 from lambda_src.environment import PublishDecisionEnvironment
 from lambda_src.publish_decision.logic import publish
@@ -14,7 +15,7 @@ from lambda_src.publish_decision.reviews import Reviews
 
 
 @functools.cache
-def _made() -> tuple[Bus, Reviews]:
+def _made() -> tuple[Bus, Reviews, DeadLetters]:
     environment = PublishDecisionEnvironment.from_environ(os.environ)
     reviews = Reviews(
         Objects(),
@@ -23,7 +24,7 @@ def _made() -> tuple[Bus, Reviews]:
         environment.results_bucket,
         environment.datasets_bucket,
     )
-    return Bus(environment.event_bus_name), reviews
+    return Bus(environment.event_bus_name), reviews, DeadLetters(environment.dead_letter_queue_url)
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:

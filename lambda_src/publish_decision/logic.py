@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from lambda_src.adapters.bus import BATCH, Bus, Fact
+from lambda_src.adapters.dead_letters import DeadLetters
 from lambda_src.errors import InvalidEventError, ReviewNotKeptError
 from lambda_src.observability import logger
 from lambda_src.publish_decision.reviews import Reviews
@@ -38,12 +39,13 @@ def detail(image: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def publish(
-    records: Sequence[Mapping[str, Any]], bus: Bus, reviews: Reviews
+    records: Sequence[Mapping[str, Any]], bus: Bus, reviews: Reviews, dead_letters: DeadLetters
 ) -> dict[str, list[dict[str, str]]]:
     """Publish what was inserted or reviewed, and name the first record that was not published.
 
     The stream is read again from that record on, and what followed it comes twice: consumers know a
-    decision and its review by the `decision_id`.
+    decision and its review by the `decision_id`. An item that is not understood will not be the next time either:
+    it is a dead letter, and keeps no other waiting.
     """
     facts: list[tuple[str, Fact]] = []
     failed: list[str] = []
@@ -51,8 +53,17 @@ def publish(
         sequence = record["dynamodb"]["SequenceNumber"]
         try:
             fact = _fact(record, reviews)
-        except (ValueError, ArithmeticError, KeyError, StopIteration, AttributeError, InvalidEventError):
+        except (
+            ValueError,
+            ArithmeticError,
+            KeyError,
+            StopIteration,
+            AttributeError,
+            InvalidEventError,
+        ) as error:
             logger().exception("item not understood", extra={"sequence_number": sequence})
+            if _given_up(record, error, dead_letters):
+                continue
             failed = [sequence]
             break
         except ReviewNotKeptError:
@@ -67,6 +78,18 @@ def publish(
             failed = [batch[min(refused)][0]]
             break
     return {"batchItemFailures": [{"itemIdentifier": sequence} for sequence in failed]}
+
+
+def _given_up(record: Mapping[str, Any], error: Exception, dead_letters: DeadLetters) -> bool:
+    cause = f"The item of the results table is not understood ({error!r})."
+    try:
+        dead_letters.give_up(json.dumps(record["dynamodb"]), type(error).__name__, cause)
+    except Exception:  # the stream tries again
+        logger().exception(
+            "dead letter not sent", extra={"sequence_number": record["dynamodb"]["SequenceNumber"]}
+        )
+        return False
+    return True
 
 
 def _fact(record: Mapping[str, Any], reviews: Reviews) -> Fact | None:

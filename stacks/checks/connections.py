@@ -76,6 +76,7 @@ METRICS = {
         ("AWS/States", name): Metric(_MACHINE, "Count")
         for name in ("ExecutionsFailed", "ExecutionsTimedOut", "ExecutionThrottled")
     },
+    ("AWS/Lambda", "IteratorAge"): Metric(frozenset({"FunctionName"}), "Milliseconds"),
     ("AWS/SQS", "ApproximateAgeOfOldestMessage"): Metric(_QUEUE, "Seconds"),
     ("AWS/SQS", "ApproximateNumberOfMessagesVisible"): Metric(_QUEUE, "Count"),
     **{(NAMESPACE, name): Metric(_OURS, "None") for name in PUBLISHED},
@@ -83,6 +84,7 @@ METRICS = {
 """What is published, by the services (another one is to be added here) and by the analysis:
 https://docs.aws.amazon.com/sagemaker/latest/dg/monitoring-cloudwatch.html,
 https://docs.aws.amazon.com/step-functions/latest/dg/procedure-cw-metrics.html,
+https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html,
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html."""
 SENT = {
     "aws.s3": {

@@ -36,7 +36,7 @@ class ResultsTable(Construct):
         publishes: Mapping[str, str],
         destroys: bool,
         log_retention_days: int,
-        dead_letters: sqs.IQueue,
+        dead_letters: sqs.Queue,
     ) -> None:
         super().__init__(scope, construct_id)
         # TableV2 takes no key of ours in a region-agnostic stack.
@@ -60,7 +60,9 @@ class ResultsTable(Construct):
             "Publish",
             name="publish_decision",
             environment=PublishDecisionEnvironment.variables(
-                event_bus_name=self.bus.event_bus_name, **publishes
+                event_bus_name=self.bus.event_bus_name,
+                dead_letter_queue_url=dead_letters.queue_url,
+                **publishes,
             ),
             log_retention_days=log_retention_days,
             timeout=cdk.Duration.seconds(60),
@@ -72,7 +74,7 @@ class ResultsTable(Construct):
                 starting_position=lambda_.StartingPosition.TRIM_HORIZON,
                 batch_size=50,
                 report_batch_item_failures=True,
-                retry_attempts=20,
+                # Tried until the stream forgets it, after 24 hours: an outage is no reason to lose an answer.
                 on_failure=sources.SqsDlq(dead_letters),
             )
         )

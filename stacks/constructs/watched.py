@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_stepfunctions as sfn
 
@@ -26,6 +27,8 @@ class Watched:
         What it runs on, such as ml.g5.xlarge.
     machines, queues
         By what operators call them.
+    publisher
+        The function that publishes what the results table's stream says.
     """
 
     classifier: str
@@ -33,6 +36,7 @@ class Watched:
     instance_type: str
     machines: Mapping[str, sfn.IStateMachine]
     queues: Mapping[str, sqs.IQueue]
+    publisher: lambda_.IFunction
 
     def invocations(
         self, name: str, statistic: str, minutes: int = 5, label: str | None = None

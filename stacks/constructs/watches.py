@@ -182,7 +182,15 @@ def _queues(watched: Watched) -> Iterator[Watch]:
         dead.metric_approximate_number_of_messages_visible(period=cdk.Duration.minutes(5)),
         0,
         "Something was given up after several tries; the message says why.",
-        "read its cause and mend that, then send the `message` in it to the inbound queue again.",
+        "read its cause and mend that, then send the `message` in an image's to the inbound queue again.",
+    )
+    yield Watch(
+        "Unpublished",
+        # How old the last record of a batch is, at each try of it.
+        watched.publisher.metric("IteratorAge", statistic="Maximum", period=cdk.Duration.minutes(5)),
+        WAITING_MINUTES * 60_000,
+        f"A decision or a person's answer has waited more than {WAITING_MINUTES} minutes for its event.",
+        "read the log of the function that publishes and mend what it names; after 24 h the stream forgets it.",
     )
     yield Watch(
         "Undelivered",

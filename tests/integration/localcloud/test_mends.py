@@ -337,3 +337,46 @@ def test_table_encryption_is_stored_by_cloudformation(cloud: Instance) -> None:
     client.get_waiter("stack_create_complete").wait(StackName="keyed", WaiterConfig={"Delay": 1})
     found = cloud.client("dynamodb").describe_table(TableName="keyed")["Table"]["SSEDescription"]
     assert found == {"Status": "ENABLED", "SSEType": "KMS", "KMSMasterKeyArn": key}
+
+
+FAILING_ONCE = """
+import json, os, boto3
+said = []
+def handler(event, context):
+    keys = [record["dynamodb"]["Keys"]["id"]["S"] for record in event["Records"]]
+    said.append(keys)
+    boto3.client("sqs").send_message(QueueUrl=os.environ["QUEUE"], MessageBody=json.dumps(keys))
+    failed = [each["dynamodb"]["SequenceNumber"] for each in event["Records"][1:2]] if len(said) < 3 else []
+    return {"batchItemFailures": [{"itemIdentifier": each} for each in failed]}
+"""
+
+
+def test_stream_failures_are_read_again_from_the_record_that_is_named(cloud: Instance) -> None:
+    dynamodb, functions, sqs = cloud.client("dynamodb"), cloud.client("lambda"), cloud.client("sqs")
+    stream = dynamodb.create_table(
+        TableName="streaming",
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"},
+    )["TableDescription"]["LatestStreamArn"]
+    queue = sqs.create_queue(QueueName="read")["QueueUrl"]
+    arn = function(cloud, "reading", FAILING_ONCE)
+    functions.update_function_configuration(
+        FunctionName="reading", Environment={"Variables": {"QUEUE": queue}}
+    )
+    for key in ("a", "b", "c", "d"):
+        dynamodb.put_item(TableName="streaming", Item={"id": {"S": key}})
+    functions.create_event_source_mapping(
+        EventSourceArn=stream,
+        FunctionName=arn,
+        StartingPosition="TRIM_HORIZON",
+        BatchSize=3,
+        FunctionResponseTypes=["ReportBatchItemFailures"],
+    )
+    read: list[list[str]] = []
+    while len(read) < 3:
+        for each in sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=10)["Messages"]:
+            read.append(json.loads(each["Body"]))
+            sqs.delete_message(QueueUrl=queue, ReceiptHandle=each["ReceiptHandle"])
+    assert sorted(read) == [["a", "b", "c"], ["b", "c", "d"], ["c", "d"]]

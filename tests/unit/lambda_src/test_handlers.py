@@ -60,6 +60,7 @@ def test_dispatcher_answers_when_a_batch_arrives(monkeypatch: pytest.MonkeyPatch
 
 def test_publisher_answers_when_nothing_was_inserted(monkeypatch: pytest.MonkeyPatch) -> None:
     given = {"EVENT_BUS_NAME": "bus", "RESULTS_BUCKET": "results", "DATASETS_BUCKET": "datasets"}
+    given["DEAD_LETTER_QUEUE_URL"] = "url"
     for name, value in {**given, "CLASSIFIER": "vehicles", "ROUTES": '{"bicycle": "near"}'}.items():
         monkeypatch.setenv(name, value)
     assert publish_decision.handler({"Records": []}, None) == {"batchItemFailures": []}

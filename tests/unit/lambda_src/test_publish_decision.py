@@ -4,13 +4,17 @@ import json
 from typing import Any
 
 import pytest
+from botocore.stub import ANY
 
 from lambda_src.adapters.bus import Bus
+from lambda_src.adapters.dead_letters import DeadLetters
 from lambda_src.adapters.objects import Objects
 from lambda_src.publish_decision.logic import detail, publish
 from lambda_src.publish_decision.reviews import Reviews
 from tests.unit.lambda_src.stubs import Stubber
 
+DEAD = "https://sqs.eu-central-1.amazonaws.com/123456789012/dead"
+LETTERS = DeadLetters(DEAD)
 IMAGE = {
     "object": {"S": "s3://inbound/vehicles/é.png"},
     "version_id": {"S": "v1"},
@@ -133,33 +137,51 @@ def test_attributes_are_plain_values_when_deserialised() -> None:
 def test_events_go_in_tens_when_the_batch_is_larger(events: Stubber, reviews: Reviews) -> None:
     expect(events, 10)
     expect(events, 2)
-    answer = publish([record(at) for at in range(12)], Bus("bus", events.client), reviews)
+    answer = publish([record(at) for at in range(12)], Bus("bus", events.client), reviews, LETTERS)
     assert answer == {"batchItemFailures": []}
 
 
 def test_first_refused_record_is_reported_when_some_are_refused(events: Stubber, reviews: Reviews) -> None:
     expect(events, 10)
     expect(events, 3, refused=(1, 2))
-    answer = publish([record(at) for at in range(13)], Bus("bus", events.client), reviews)
+    answer = publish([record(at) for at in range(13)], Bus("bus", events.client), reviews, LETTERS)
     assert answer == {"batchItemFailures": [{"itemIdentifier": "11"}]}
 
 
 def test_first_record_of_a_call_is_reported_when_the_call_fails(events: Stubber, reviews: Reviews) -> None:
     events.add_client_error("put_events", "ThrottlingException")
-    answer = publish([record(7), record(8)], Bus("bus", events.client), reviews)
+    answer = publish([record(7), record(8)], Bus("bus", events.client), reviews, LETTERS)
     assert answer == {"batchItemFailures": [{"itemIdentifier": "7"}]}
 
 
-def test_earlier_records_are_published_when_one_is_not_understood(events: Stubber, reviews: Reviews) -> None:
+ODD = record(2, {"confidence": {"N": "much"}})
+
+
+def test_an_item_that_is_not_understood_is_a_dead_letter_and_the_others_are_published(
+    events: Stubber, stub: Any, reviews: Reviews
+) -> None:
+    expect(events, 2)
+    sqs: Stubber = stub("sqs")
+    sqs.add_response("send_message", {}, {"QueueUrl": DEAD, "MessageBody": ANY})
+    letters = DeadLetters(DEAD, sqs.client)
+    answer = publish([record(1), ODD, record(3)], Bus("bus", events.client), reviews, letters)
+    assert answer == {"batchItemFailures": []}
+
+
+def test_earlier_records_are_published_when_a_dead_letter_cannot_be_sent(
+    events: Stubber, stub: Any, reviews: Reviews
+) -> None:
     expect(events, 1)
-    odd = {"confidence": {"N": "much"}}
-    answer = publish([record(1), record(2, odd), record(3)], Bus("bus", events.client), reviews)
+    sqs: Stubber = stub("sqs")
+    sqs.add_client_error("send_message", "ServiceUnavailable", http_status_code=503)
+    letters = DeadLetters(DEAD, sqs.client)
+    answer = publish([record(1), ODD, record(3)], Bus("bus", events.client), reviews, letters)
     assert answer == {"batchItemFailures": [{"itemIdentifier": "2"}]}
 
 
 def test_nothing_is_published_when_records_are_changed_otherwise_or_removed(reviews: Reviews) -> None:
     changes = [record(1, name="MODIFY"), {"eventName": "REMOVE", "dynamodb": {"SequenceNumber": "2"}}]
-    assert publish(changes, Bus("bus"), reviews) == {"batchItemFailures": []}
+    assert publish(changes, Bus("bus"), reviews, LETTERS) == {"batchItemFailures": []}
 
 
 def test_a_review_is_kept_copied_and_published_when_the_item_gets_it(
@@ -169,7 +191,7 @@ def test_a_review_is_kept_copied_and_published_when_the_item_gets_it(
         expect_kept(s3, "motorcycle")
         s3.add_response("copy_object", {}, COPY)
         expect_review(events, "far", "motorcycle")
-        answer = publish([record(1, item(), "MODIFY")], Bus("bus", events.client), reviews)
+        answer = publish([record(1, item(), "MODIFY")], Bus("bus", events.client), reviews, LETTERS)
         assert answer == {"batchItemFailures": []}
 
 
@@ -179,14 +201,14 @@ def test_no_picture_goes_into_the_dataset_when_it_shows_none(
     expect_kept(s3, "none")
     expect_review(events, "", "none")
     changed = record(1, item(reviewed_class="none"), "MODIFY")
-    assert publish([changed], Bus("bus", events.client), reviews) == {"batchItemFailures": []}
+    assert publish([changed], Bus("bus", events.client), reviews, LETTERS) == {"batchItemFailures": []}
 
 
 def test_a_review_counts_when_its_picture_is_gone(events: Stubber, s3: Stubber, reviews: Reviews) -> None:
     expect_kept(s3, "motorcycle")
     s3.add_client_error("copy_object", "NoSuchVersion", http_status_code=404, expected_params=COPY)
     expect_review(events, "far", "motorcycle")
-    answer = publish([record(1, item(), "MODIFY")], Bus("bus", events.client), reviews)
+    answer = publish([record(1, item(), "MODIFY")], Bus("bus", events.client), reviews, LETTERS)
     assert answer == {"batchItemFailures": []}
 
 
@@ -195,5 +217,5 @@ def test_the_record_is_reported_and_no_event_says_it_when_a_review_is_not_kept(
 ) -> None:
     expect(events, 1)
     s3.add_client_error("put_object", "SlowDown", http_status_code=503)
-    answer = publish([record(1), record(2, item(), "MODIFY")], Bus("bus", events.client), reviews)
+    answer = publish([record(1), record(2, item(), "MODIFY")], Bus("bus", events.client), reviews, LETTERS)
     assert answer == {"batchItemFailures": [{"itemIdentifier": "2"}]}
