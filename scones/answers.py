@@ -81,7 +81,8 @@ def read_answers(path: Path) -> Answers:
         Before anything is answered, when a line is not of this shape or two contradict each other.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        # Editors begin with a mark of their own; JSON's text may hold what else would end a line.
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise ReviewError(f"The file of answers {path} cannot be read: {error}.") from error
     given: dict[str, dict[str, str]] = {DECISION: {}, OBJECT: {}}

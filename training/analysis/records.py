@@ -119,8 +119,8 @@ def read_prediction(line: str) -> Prediction:
         When it is not of the agreed shape.
     """
     raw = json.loads(line)
-    decision_id, at, outcome = str(raw["decision_id"]), seconds(raw["recorded_at"]), raw["outcome"]
-    version = str(raw.get("model_version") or "")
+    decision_id, at, outcome = _text(raw["decision_id"]), _moment(raw["recorded_at"]), raw["outcome"]
+    version = _text(raw.get("model_version") or "")
     if outcome == _REJECTED:
         return Prediction(decision_id, at, version, rejected=True)
     if outcome not in (_ROUTED, _REVIEW):
@@ -129,12 +129,12 @@ def read_prediction(line: str) -> Prediction:
         raise ValueError("it names no model")
     image = dict(raw["image"])
     inputs = {name: _finite(image[name]) for name in MEASURES if name in image}
-    inputs["pixels"] = _finite(image["width"]) * _finite(image["height"])
+    inputs["pixels"] = _finite(_finite(image["width"]) * _finite(image["height"]))
     return Prediction(
         decision_id,
         at,
         version,
-        label=str(raw["class"]),
+        label=_text(raw["class"]),
         confidence=_finite(raw["confidence"]),
         confident=outcome == _ROUTED,
         milliseconds=_finite(raw["milliseconds"]),
@@ -155,14 +155,28 @@ def read_review(content: bytes) -> Review:
     """
     raw = json.loads(content)
     return Review(
-        decision_id=str(raw["decision_id"]),
-        at=seconds(raw["at"]),
-        model_version=str(raw["model_version"]),
-        label=str(raw["class"]),
-        predicted=str(raw["predicted"]),
+        decision_id=_text(raw["decision_id"]),
+        at=_moment(raw["at"]),
+        model_version=_text(raw["model_version"]),
+        label=_text(raw["class"]),
+        predicted=_text(raw["predicted"]),
         sure=raw["outcome"] == _ROUTED,
         sampled=bool(raw.get("sampled", False)),
     )
+
+
+def _text(value: object) -> str:
+    """Return text; JSON's escapes can make some that no file can hold."""
+    text = str(value)
+    text.encode()
+    return text
+
+
+def _moment(text: str) -> float:
+    """Return an ISO time as seconds since 1970; none is before."""
+    if (moment := seconds(text)) < 0:
+        raise ValueError(f"the time {text!r} is before 1970")
+    return moment
 
 
 def _finite(value: object) -> float:

@@ -17,6 +17,7 @@ from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from scones import cli, review, target
+from scones.answers import read_answers
 from scones.preview import COLUMNS, HALF_BLOCK, preview
 from tests.unit.scones.fakes import FakeCloud, refused
 
@@ -317,6 +318,13 @@ def test_nothing_is_received_when_the_file_is_wrong(
     assert said in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
     assert len(cloud.queued) == 3
+
+
+def test_a_file_may_begin_with_a_mark_and_hold_what_ends_a_line_elsewhere(tmp_path: Path) -> None:
+    path = tmp_path / "answers.jsonl"
+    line = json.dumps({"object": "s3://inbound/a\u2028b.png", "class": "none"}, ensure_ascii=False)
+    path.write_bytes(f"\ufeff{line}\r\n".encode())
+    assert read_answers(path).objects == {"s3://inbound/a\u2028b.png": "none"}
 
 
 def test_a_missing_file_and_an_empty_name_are_one_sentence(cloud: ReviewCloud, tmp_path: Path) -> None:

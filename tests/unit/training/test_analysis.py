@@ -206,6 +206,9 @@ def test_what_is_broken_is_counted_and_named_and_stops_nothing(world: World) -> 
         {"recorded_at": "then"},
         {"image": None},
         {"confidence": 10**400},
+        {"decision_id": "\ud800"},
+        {"recorded_at": "0001-01-01T00:00:00+14:00"},
+        {"image": {**good[0]["image"], "width": 1e200, "height": 1e200}},
     ):
         lines.append(json.dumps({**good[0], "decision_id": str(change)[:20], **change}))
     world.write("log/2026/11/20/08/a.gz", gzip.compress("\n".join(lines).encode()))
@@ -214,7 +217,7 @@ def test_what_is_broken_is_counted_and_named_and_stops_nothing(world: World) -> 
     world.write("log/a note.txt", b"not of any hour")
     world.write("reviews/broken.json", b"{")
     counts = world.analyze(START + HOUR)["counts"]
-    assert (counts["predictions"], counts["broken_lines"]) == (3, 12)
+    assert (counts["predictions"], counts["broken_lines"]) == (3, 15)
     assert (counts["broken_files"], counts["broken_reviews"]) == (2, 1)
     assert any("a.gz, line 4" in each for each in counts["broken"])
     assert world.analyze(START + 2 * HOUR, "report", "next")["counts"]["broken"] == []
