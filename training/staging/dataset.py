@@ -106,7 +106,7 @@ def build_dataset(
     checked, rejects = check(candidates, log)
     kept, more, duplicates = without_copies(checked)
     rejects += more
-    groups = _groups(kept, near=not drawings)
+    groups = _groups(kept)
     splits = assign(
         [
             Item(c.candidate.label, g, c.candidate.split, (known or {}).get(c.pixels))
@@ -150,9 +150,8 @@ def build_dataset(
     return dataset, files
 
 
-def _groups(kept: Sequence[Checked], *, near: bool) -> list[str]:
-    # Drawings are all different by construction, and simple enough to look alike to a hash of gradients.
-    numbers = group_near([item.near if near else None for item in kept])
+def _groups(kept: Sequence[Checked]) -> list[str]:
+    numbers = group_near([item.near for item in kept])
     lowest: dict[int, str] = {}
     for number, item in zip(numbers, kept, strict=True):
         lowest[number] = min(lowest.get(number, item.pixels), item.pixels)

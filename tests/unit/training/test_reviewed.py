@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageEnhance
 
+from training.drawings import draw_candidates
 from training.staging.candidates import REVIEWED, SOURCE, Candidate
 from training.staging.dataset import Dataset, build_dataset
 from training.staging.job import main
@@ -99,6 +102,16 @@ def test_what_the_source_says_stands_when_people_say_otherwise() -> None:
         "reviewed/b/0",
         "the source has the same picture in the class a",
     )
+
+
+def test_copies_of_a_reviewed_picture_stay_in_one_split_beside_drawings_too() -> None:
+    drawn = draw_candidates(("bicycle", "good"), 20, 0)[1]
+    given = [replace(each, label=CLASSES[each.label == "good"]) for each in drawn]
+    given += [reviewed(number, factor=factor) for number in range(40) for factor in (1.0, 1.05)]
+    dataset = build_dataset("drawings", CLASSES, given, drawings=True, log=lambda line: None)[0]
+    groups = Counter((each.group, each.split) for each in dataset.pictures if each.origin == REVIEWED)
+    assert set(groups.values()) == {2}
+    assert len({group for group, _ in groups}) == 40
 
 
 def test_people_who_contradict_each_other_are_both_set_aside() -> None:
