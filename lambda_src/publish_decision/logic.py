@@ -55,6 +55,7 @@ def publish(
             fact = _fact(record, reviews)
         except (
             ValueError,
+            TypeError,
             ArithmeticError,
             KeyError,
             StopIteration,

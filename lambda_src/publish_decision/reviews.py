@@ -9,8 +9,10 @@ from typing import Any
 
 from lambda_src.adapters.faults import keeping
 from lambda_src.adapters.objects import Objects, split
-from lambda_src.errors import ObjectMissingError
+from lambda_src.errors import InvalidEventError, ObjectMissingError
 from lambda_src.observability import logger
+
+_TEXTS = ("decision_id", "object", "version_id", "class", "reviewed_class", "reviewed_by", "reviewed_at")
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,10 @@ class Reviews:
         ------
         ReviewNotKeptError
         InvalidEventError
-            When the decision's object is no S3 URI.
+            When the decision's object is no S3 URI, or what is kept of it is no text.
         """
+        if wrong := [name for name in _TEXTS if not isinstance(decision.get(name), str)]:
+            raise InvalidEventError(f"The reviewed item's {', '.join(wrong)} must be text.")
         said = decision["reviewed_class"]
         with keeping(decision["decision_id"]):
             self._write(decision)

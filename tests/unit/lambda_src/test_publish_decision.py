@@ -157,14 +157,24 @@ def test_first_record_of_a_call_is_reported_when_the_call_fails(events: Stubber,
 ODD = record(2, {"confidence": {"N": "much"}})
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        ODD,
+        record(2, {"probabilities": {"M": {"bicycle": {"N": "1"}}}}),
+        record(2, {**item(), "reviewed_class": {"L": []}}, "MODIFY"),
+        record(2, {**item(), "reviewed_at": {"NULL": True}}, "MODIFY"),
+        record(2, {"reviewed_at": {"S": "now"}}, "MODIFY"),
+    ],
+)
 def test_an_item_that_is_not_understood_is_a_dead_letter_and_the_others_are_published(
-    events: Stubber, stub: Any, reviews: Reviews
+    events: Stubber, stub: Any, reviews: Reviews, odd: dict[str, Any]
 ) -> None:
     expect(events, 2)
     sqs: Stubber = stub("sqs")
-    sqs.add_response("send_message", {}, {"QueueUrl": DEAD, "MessageBody": ANY})
+    sqs.add_response("send_message", {"MessageId": "m"}, {"QueueUrl": DEAD, "MessageBody": ANY})
     letters = DeadLetters(DEAD, sqs.client)
-    answer = publish([record(1), ODD, record(3)], Bus("bus", events.client), reviews, letters)
+    answer = publish([record(1), odd, record(3)], Bus("bus", events.client), reviews, letters)
     assert answer == {"batchItemFailures": []}
 
 
