@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import socket
+from collections import deque
 
 import psutil
 
@@ -13,19 +14,26 @@ LOWEST, HIGHEST = 20_000, 31_999
 A server binds its port seconds after it was chosen; from the system's own range it may be gone by then.
 """
 TRIES = 200
+_given: deque[int] = deque(maxlen=500)
+"""By this process of late: who asked may not listen there yet."""
+SPAN = 5
+"""Ports that whoever asked for one may listen on, from that one on."""
 
 
 def free_port() -> int:
-    """Return a port that nothing listens on now."""
+    """Return a port that nothing listens on now, and that this process was not given of late."""
     for _ in range(TRIES):
         port = random.randint(LOWEST, HIGHEST)  # noqa: S311  # not a secret
+        if any(abs(port - other) < SPAN for other in tuple(_given)):
+            continue
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
-            return port
+        _given.append(port)
+        return port
     raise OSError(f"no free port between {LOWEST} and {HIGHEST}")
 
 

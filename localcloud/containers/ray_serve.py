@@ -30,7 +30,7 @@ import yaml
 
 from localcloud import access
 from localcloud.archives import extract
-from localcloud.ports import free_port
+from localcloud.ports import SPAN, free_port
 from localcloud.processes import end_all
 from localcloud.sagemaker import images, jobs, storage
 from localcloud.sagemaker.errors import JobFailedError
@@ -248,7 +248,7 @@ def _haproxy(folder: Path) -> dict[str, str]:
         "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(free_port()),
         "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": str(free_port()),
         "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": str(replica_port),
-        "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": str(replica_port + 4),
+        "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": str(replica_port + SPAN - 1),
         "RAY_SERVE_HAPROXY_BINARY_PATH": str(program),
         "RAY_SERVE_HAPROXY_METRICS_PORT": str(free_port()),
         "RAY_SERVE_HAPROXY_STATS_PORT": str(free_port()),

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 
 import psutil
@@ -20,10 +21,16 @@ from localcloud.cdk import reason
 from localcloud.errors import NotRunningError, PortTakenError, StartError
 from localcloud.instance import Instance
 from localcloud.inventory import inventory, leftovers
+from localcloud.ports import SPAN, free_port
 from localcloud.processes import MARKER, belonging
 from scones.commands import INTERRUPTED
 from tests.integration.localcloud.conftest import ROLE, ROOT, function
 from tests.integration.roles import make_role
+
+
+def test_no_port_is_given_twice_while_its_first_server_starts() -> None:
+    given = sorted(free_port() for _ in range(200))
+    assert all(second - first >= SPAN for first, second in pairwise(given))
 
 
 def test_two_instances_do_not_see_each_other(cloud: Instance, tmp_path: Path) -> None:
