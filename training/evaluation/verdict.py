@@ -1,4 +1,4 @@
-"""Whether a model may be deployed: an absolute floor, and not worse than the champion beyond chance."""
+"""Whether a model may be deployed: an absolute floor, and not worse than the champion beyond the interval."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
+from scipy import stats
+
 from training.errors import EvaluationError
 from training.evaluation.answers import Answer
 from training.evaluation.figures import summarize
 
-_Z95 = 1.959963984540054
-_SIGNIFICANCE = 0.05
 RECENT = timedelta(days=90)
 
 
@@ -29,8 +29,9 @@ def compare(answers: Sequence[Answer], champion: Sequence[Answer]) -> dict[str, 
     Returns
     -------
     dict
-        `difference` of the accuracies with its approximate 95 % interval, `p_value` of McNemar's exact test, and
-        `worse`: whether more pictures were lost than gained and the test says that at 5 %. The interval alone
+        `difference` of the accuracies; its exact 95 % interval, given how many answers changed (Clopper and Pearson's
+        of the share of these that were gained); `worse`: whether all of that interval is below nothing; and the
+        `p_value` of McNemar's exact test, which then is below 5 %. The usual interval, of the normal distribution,
         would call four lost pictures proof, which chance does once in eight times.
 
     Raises
@@ -44,16 +45,17 @@ def compare(answers: Sequence[Answer], champion: Sequence[Answer]) -> dict[str, 
     gained = sum(a.correct and not theirs[a.file].correct for a in answers)
     lost = sum(not a.correct and theirs[a.file].correct for a in answers)
     count = len(answers)
-    difference = (gained - lost) / count
-    spread = math.sqrt(max(0.0, gained + lost - (gained - lost) ** 2 / count)) / count
-    interval = [difference - _Z95 * spread, difference + _Z95 * spread]
-    p_value = mcnemar(gained, lost)
+    changed = gained + lost
+    interval = [0.0, 0.0]
+    if changed:
+        share = stats.binomtest(gained, changed).proportion_ci(0.95, method="exact")
+        interval = [(2 * float(end) - 1) * changed / count for end in (share.low, share.high)]
     return {
         "accuracy": sum(answer.correct for answer in champion) / count,
-        "difference": difference,
+        "difference": (gained - lost) / count,
         "interval95": interval,
-        "p_value": p_value,
-        "worse": lost > gained and p_value < _SIGNIFICANCE,
+        "p_value": mcnemar(gained, lost),
+        "worse": interval[1] < 0,
         "model_version": champion[0].model_version,
     }
 

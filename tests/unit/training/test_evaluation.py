@@ -75,6 +75,12 @@ def test_four_lost_pictures_are_chance_and_six_are_not(tmp_path: Path) -> None:
     assert not compare(read_answers(answers(tmp_path / "four", 196, 4)), champion)["worse"]
     assert compare(read_answers(answers(tmp_path / "six", 194, 6)), champion)["worse"]
     assert mcnemar(0, 4) == 0.125
+    # The interval that is told is the one that decides, and says what the test does.
+    for right in range(185, 201):
+        compared = compare(read_answers(answers(tmp_path / str(right), right, 200 - right)), champion)
+        low, high = compared["interval95"]
+        assert low <= compared["difference"] <= high
+        assert (high < 0) == compared["worse"] == (compared["p_value"] < 0.05)
     assert mcnemar(0, 0) == mcnemar(3, 3) == 1.0
 
 
