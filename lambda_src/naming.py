@@ -8,9 +8,9 @@ DIGITS = 10
 VARIANT = "AllTraffic"
 """The endpoint's one variant that answers."""
 SHADOW_VARIANT = "Shadow"
+"""The variant that sees copies of its requests, where there is one."""
 SHADOW_CONFIG = "-shadow"
 """How the name of an endpoint configuration ends that has a shadow variant."""
-"""The variant that sees copies of its requests, where there is one."""
 
 
 def search_prefix(prefix: str) -> str:

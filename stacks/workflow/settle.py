@@ -45,7 +45,7 @@ def settle(
         sfn.Condition.jsonata(
             expression(
                 "$endpointStatus = 'InService' and ($liveConfig = $champion.endpoint_config_name or "
-                f"$contains($liveConfig, '{SHADOW_CONFIG}'))"  # there the champion answers too
+                f"$substring($liveConfig, -{len(SHADOW_CONFIG)}) = '{SHADOW_CONFIG}')"  # there the champion answers too
             )
         ),
         serving,

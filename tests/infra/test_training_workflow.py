@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from jsonata import Jsonata
 
 from stacks.images import GPU_INFERENCE_AMI
 from tests.infra.conftest import Synthesized, synthesize
@@ -61,6 +62,21 @@ def test_a_model_is_recorded_as_champion_before_it_is_approved(synthesized: Synt
         "ApproveChampion",
         states["ApproveChampion"]["Next"],
     )
+
+
+@pytest.mark.parametrize(
+    ("live", "serves"), [("old", True), ("a-shadow-b-123", False), ("a-shadow-b-123-shadow", True)]
+)
+def test_only_a_configuration_of_a_shadow_counts_as_one_whatever_the_deployment_is_called(
+    synthesized: Synthesized, live: str, serves: bool
+) -> None:
+    (choice,) = synthesized.machine("training")["States"]["ServesChampion"]["Choices"]
+    condition = Jsonata(choice["Condition"].removeprefix("{%").removesuffix("%}"))
+    frame = condition.create_frame()
+    given = {"endpointStatus": "InService", "liveConfig": live, "champion": {"endpoint_config_name": "old"}}
+    for name, value in given.items():
+        frame.bind(name, value)
+    assert condition.evaluate(None, frame) is serves
 
 
 def test_training_is_isolated_and_resumable(synthesized: Synthesized) -> None:
