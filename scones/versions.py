@@ -179,6 +179,8 @@ def rollback(target: Target, wanted: int | None, say: Say, *, stop: bool = False
         A `LockedError` when another run is under way.
     """
     if stop:
+        if wanted != (serving := champion(target)):
+            choose(versions(target), wanted, serving)  # what cannot be done ends no training
         end_training(target, say)
     found = versions(target)
     if stop and any(each.live and each.version == wanted for each in found):

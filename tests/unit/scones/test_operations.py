@@ -325,6 +325,11 @@ def test_a_rollback_ends_a_training_only_when_asked_to(monkeypatch: pytest.Monke
     lock = Lock([TRAINS, SETTLES], [DONE, DONE])
     assert versions.rollback(lock.holds(monkeypatch), None, print, stop=True) == DONE
     assert (lock.ended, lock.followed) == (["arn:train"], ["arn:settle", "arn:mine"])
+    # What cannot be done ends nothing.
+    lock = Lock([TRAINS], [])
+    with pytest.raises(VersionError, match="There is no version 99"):
+        versions.rollback(lock.holds(monkeypatch), 99, print, stop=True)
+    assert lock.ended == []
     # The champion may be named: then the training ends, and nothing else.
     lock = Lock([UnderWay("arn:package", "package"), None], [DONE])
     assert versions.rollback(lock.holds(monkeypatch), 3, print, stop=True) == DONE
