@@ -91,12 +91,8 @@ def _data(manifest: Mapping[str, Any]) -> str:
         "\n".join(rows)
         + _reviewed(manifest)
         + f"\n\n{manifest['duplicates']} copies were left out and {manifest['rejected']} files set aside. "
-        + (
-            "The drawings are all different."
-            if manifest.get("drawings")
-            else "Near duplicates stay in one split, as far as a hash of gradients finds them; of small pictures it "
-            "misses copies that are cropped, mirrored or compressed hard."
-        )
+        + "Near duplicates stay in one split, as far as a hash of gradients finds them; of small pictures it misses "
+        "copies that are cropped, mirrored or compressed hard."
     )
 
 
