@@ -35,6 +35,7 @@ from tests.integration.workflow.traffic import (
     drawings,
     ringing,
     start,
+    told,
 )
 from tests.integration.workflow.traffic import state as remembered
 from training.drawings import draw_candidates
@@ -123,6 +124,7 @@ def test_a_shift_is_named_within_two_windows(cloud: Deployment, shift: str, kind
     windows = analysed(cloud)["windows"]
     assert len(windows) == 2
     assert any(kind in each["kinds"] for each in windows), windows
+    assert metric in told(cloud)
     assert {metric, "any"} <= ringing(cloud)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from PIL import Image, ImageEnhance
 
 from tests.integration.workflow.conftest import Deployment, until
+from training.analysis.metrics import ALARMED
 from training.drawings import draw_candidates
 
 Labelled = tuple[str, bytes]
@@ -78,12 +79,23 @@ def ringing(deployment: Deployment) -> set[str]:
     return own | {"any" for each in found["CompositeAlarms"] if "monitoring" in each["AlarmName"]}
 
 
+def told(deployment: Deployment) -> set[str]:
+    """Return the metrics by which the last analysis itself makes alarms ring; they may ring for one before, too."""
+    metrics = _left(deployment, "analysis")["metrics"]
+    return {each["MetricName"] for each in metrics if each["Value"] > 0 and each["MetricName"] in ALARMED}
+
+
 def state(deployment: Deployment) -> dict[str, Any]:
     """Return what the last analysis remembers."""
+    return _left(deployment, "state")
+
+
+def _left(deployment: Deployment, name: str) -> dict[str, Any]:
     item = deployment.client("dynamodb").get_item(
         TableName=deployment.outputs["StateTableName"], Key={"id": {"S": "analysis"}}
     )["Item"]
     bucket, _, key = item["state_uri"]["S"].removeprefix("s3://").partition("/")
+    key = key.replace("state.json", f"{name}.json")
     body = deployment.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
     found: dict[str, Any] = json.loads(body)
     return found
