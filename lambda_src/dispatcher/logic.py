@@ -97,11 +97,8 @@ class Dispatcher:
         return receives >= self.max_receives and self._give_up(record, name, cause)
 
     def _give_up(self, record: Mapping[str, Any], name: str, cause: str) -> bool:
-        try:
-            self.dead_letters.give_up(record["body"], name, cause)
-        except Exception:  # the queue's own redrive is the last resort
-            logger().exception("dead letter not sent", extra={"message_id": record["messageId"]})
-            return False
+        if not self.dead_letters.give_up(record["body"], name, cause, message_id=record["messageId"]):
+            return False  # the queue's own redrive is the last resort
         logger().error(
             "message given up", extra={"message_id": record["messageId"], "error": name, "cause": cause}
         )

@@ -63,7 +63,9 @@ def publish(
             InvalidEventError,
         ) as error:
             logger().exception("item not understood", extra={"sequence_number": sequence})
-            if _given_up(record, error, dead_letters):
+            cause = f"The item of the results table is not understood ({error!r})."
+            item = json.dumps(record["dynamodb"])
+            if dead_letters.give_up(item, type(error).__name__, cause, sequence_number=sequence):
                 continue
             failed = [sequence]
             break
@@ -79,18 +81,6 @@ def publish(
             failed = [batch[min(refused)][0]]
             break
     return {"batchItemFailures": [{"itemIdentifier": sequence} for sequence in failed]}
-
-
-def _given_up(record: Mapping[str, Any], error: Exception, dead_letters: DeadLetters) -> bool:
-    cause = f"The item of the results table is not understood ({error!r})."
-    try:
-        dead_letters.give_up(json.dumps(record["dynamodb"]), type(error).__name__, cause)
-    except Exception:  # the stream tries again
-        logger().exception(
-            "dead letter not sent", extra={"sequence_number": record["dynamodb"]["SequenceNumber"]}
-        )
-        return False
-    return True
 
 
 def _fact(record: Mapping[str, Any], reviews: Reviews) -> Fact | None:
