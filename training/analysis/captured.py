@@ -5,7 +5,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from training.analysis.records import seconds
+from training.analysis.records import moment_of, text_of
 
 _SMOKE_TEST = "smoke-test-"
 """How the smoke test's inference ids begin: its pictures are no orders, and no decision is made of them."""
@@ -35,14 +35,14 @@ def read_answer(line: str) -> Answer | None:
     """
     raw = json.loads(line)
     about = raw["eventMetadata"]
-    decision_id, at = str(about.get("inferenceId") or ""), seconds(about["inferenceTime"])
+    decision_id, at = text_of(about.get("inferenceId") or ""), moment_of(about["inferenceTime"])
     answer = _content(raw["captureData"]["endpointOutput"])
     if not decision_id or decision_id.startswith(_SMOKE_TEST) or "predictions" in answer or "error" in answer:
         return None
     label, version, confident = answer["class"], answer["model_version"], answer["confident"]
     if not (isinstance(label, str) and isinstance(version, str) and version and isinstance(confident, bool)):
         raise ValueError("its class, model_version or confident is not what an endpoint answers")
-    return Answer(decision_id, at, version, label, confident)
+    return Answer(decision_id, at, text_of(version), text_of(label), confident)
 
 
 def _content(output: dict[str, Any]) -> dict[str, Any]:

@@ -119,8 +119,8 @@ def read_prediction(line: str) -> Prediction:
         When it is not of the agreed shape.
     """
     raw = json.loads(line)
-    decision_id, at, outcome = _text(raw["decision_id"]), _moment(raw["recorded_at"]), raw["outcome"]
-    version = _text(raw.get("model_version") or "")
+    decision_id, at, outcome = text_of(raw["decision_id"]), moment_of(raw["recorded_at"]), raw["outcome"]
+    version = text_of(raw.get("model_version") or "")
     if outcome == _REJECTED:
         return Prediction(decision_id, at, version, rejected=True)
     if outcome not in (_ROUTED, _REVIEW):
@@ -134,7 +134,7 @@ def read_prediction(line: str) -> Prediction:
         decision_id,
         at,
         version,
-        label=_text(raw["class"]),
+        label=text_of(raw["class"]),
         confidence=_finite(raw["confidence"]),
         confident=outcome == _ROUTED,
         milliseconds=_finite(raw["milliseconds"]),
@@ -155,24 +155,24 @@ def read_review(content: bytes) -> Review:
     """
     raw = json.loads(content)
     return Review(
-        decision_id=_text(raw["decision_id"]),
-        at=_moment(raw["at"]),
-        model_version=_text(raw["model_version"]),
-        label=_text(raw["class"]),
-        predicted=_text(raw["predicted"]),
+        decision_id=text_of(raw["decision_id"]),
+        at=moment_of(raw["at"]),
+        model_version=text_of(raw["model_version"]),
+        label=text_of(raw["class"]),
+        predicted=text_of(raw["predicted"]),
         sure=raw["outcome"] == _ROUTED,
         sampled=bool(raw.get("sampled", False)),
     )
 
 
-def _text(value: object) -> str:
+def text_of(value: object) -> str:
     """Return text; JSON's escapes can make some that no file can hold."""
     text = str(value)
     text.encode()
     return text
 
 
-def _moment(text: str) -> float:
+def moment_of(text: str) -> float:
     """Return an ISO time as seconds since 1970; none is before."""
     if (moment := seconds(text)) < 0:
         raise ValueError(f"the time {text!r} is before 1970")

@@ -103,6 +103,7 @@ def test_broken_lines_are_counted_and_named_and_stop_nothing(world: World) -> No
     (line,) = Traffic(2).lines(1, START)
     broken: list[Line | str] = ["{", "[]", "[" * 100_000, '{"eventMetadata": {}}']
     broken += [captured(line, encoding="CSV"), captured({**line, "recorded_at": "then"})]
+    broken += [captured({**line, "decision_id": "\ud800"}), captured(line, changes={"class": "\ud800"})]
     for changes in ({"class": None}, {"confident": "yes"}, {"model_version": ""}):
         broken.append(captured(line, changes=changes))
     for data, encoding in (("[]", "JSON"), ("3", "JSON"), ("*", "BASE64"), ("gA==", "BASE64")):
@@ -114,7 +115,7 @@ def test_broken_lines_are_counted_and_named_and_stop_nothing(world: World) -> No
     world.write("shadow/2026/11/20/08/bytes.jsonl", b"\xff\xfe\x00")
     found = analyze(world, START + HOUR)
     counts = found["counts"]
-    assert (counts["broken_lines"], counts["broken_files"], found["shadow"]["pairs"]) == (13, 1, 1)
+    assert (counts["broken_lines"], counts["broken_files"], found["shadow"]["pairs"]) == (15, 1, 1)
     assert any("the shadow's 2026/11/20/08/a.jsonl, line 1" in each for each in counts["broken"])
     assert "could not be read and were left out" in found["notes"][0]
 
