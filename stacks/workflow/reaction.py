@@ -10,8 +10,8 @@ from aws_cdk import aws_stepfunctions_tasks as tasks
 
 from stacks.workflow.analysis_context import COMMITTED_ALREADY, NOTHING, AnalysisContext
 from stacks.workflow.context import RUN, expression
+from stacks.workflow.registry import approval, judge
 from stacks.workflow.tasks import State, Tasks, seconds
-from stacks.workflow.undo import DESCRIPTION_LIMIT
 
 Condition = tuple[str, dict[str, str], dict[str, str]]
 """Of DynamoDB: the expression, its names and its values."""
@@ -81,17 +81,14 @@ def back(make: Tasks, context: AnalysisContext, otherwise: sfn.IChainable) -> sf
         "{'start': 'rollback', 'package': $champion.previous_package_arn, 'reason': 'live-check', "
         "'why': $found.rollback.reason}",
     )
-    reject = make.aws(
+    reject = judge(
+        make,
+        context,
         "RejectChampion",
-        "sagemaker:updateModelPackage",
-        {
-            "ModelPackageArn": expression("$champion.model_package_arn"),
-            "ModelApprovalStatus": "Rejected",
-            "ApprovalDescription": expression(f"$substring({said}, 0, {DESCRIPTION_LIMIT})"),
-        },
-        resources=[context.packages_arn],
-        # It was deleted, which says as much.
-        catch={"SageMaker.SageMakerException": start},
+        "Rejected",
+        said,
+        package="$champion.model_package_arn",
+        deleted=start,  # which says as much
     )
     reject.next(start).next(
         _end(
@@ -103,15 +100,7 @@ def back(make: Tasks, context: AnalysisContext, otherwise: sfn.IChainable) -> sf
             reason="$found.rollback.reason",
         )
     )
-    ask = make.aws(
-        "DescribePredecessor",
-        "sagemaker:describeModelPackage",
-        {"ModelPackageName": expression("$champion.previous_package_arn")},
-        resources=[context.packages_arn],
-        assign={"approval": expression("$states.result.ModelApprovalStatus")},
-        # It was deleted.
-        catch={"SageMaker.SageMakerException": otherwise},
-    )
+    ask = approval(make, context, "DescribePredecessor", "$champion.previous_package_arn", deleted=otherwise)
     usable = sfn.Choice.jsonata(make.scope, "PredecessorUsable")
     usable.when(sfn.Condition.jsonata(expression("$approval = 'Rejected'")), otherwise).otherwise(reject)
     ask.next(usable)

@@ -7,8 +7,8 @@ from aws_cdk import aws_stepfunctions as sfn
 from lambda_src.naming import SHADOW_CONFIG
 from stacks.workflow import endpoint
 from stacks.workflow.context import Context, expression
+from stacks.workflow.registry import approval, judge
 from stacks.workflow.tasks import Tasks
-from stacks.workflow.undo import judge
 
 
 def settle(
@@ -70,15 +70,8 @@ def _approved(make: Tasks, context: Context, then: sfn.IChainable) -> sfn.IChain
 
     One that was rejected since, because it is to be gone back from, stays so.
     """
-    ask = make.aws(
-        "DescribeChampion",
-        "sagemaker:describeModelPackage",
-        {"ModelPackageName": expression("$champion.model_package_arn")},
-        resources=[context.packages_arn],
-        assign={"approval": expression("$states.result.ModelApprovalStatus")},
-        # It was deleted: what serves does so still, and is to be scaled.
-        catch={"SageMaker.SageMakerException": then},
-    )
+    # Of one that was deleted nothing is said: what serves does so still, and is to be scaled.
+    ask = approval(make, context, "DescribeChampion", "$champion.model_package_arn", deleted=then)
     said = "'Became the champion at ' & $champion.recorded_at & ': ' & $champion.reason"
     approve = judge(make, context, "ApproveChampion", "Approved", said, package="$champion.model_package_arn")
     approve.next(then)

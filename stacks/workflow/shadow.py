@@ -9,8 +9,8 @@ from aws_cdk import aws_stepfunctions as sfn
 from lambda_src.naming import SHADOW_CONFIG, SHADOW_VARIANT, VARIANT
 from stacks.workflow.context import RUN, Context, expression
 from stacks.workflow.register import variant
+from stacks.workflow.registry import judge
 from stacks.workflow.tasks import State, Tasks
-from stacks.workflow.undo import judge
 
 ALONE = "$config = $model"
 """What a rollout is of: the model alone, or the champion with the model in its shadow."""

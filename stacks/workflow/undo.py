@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from aws_cdk import aws_stepfunctions as sfn
 
 from stacks.workflow.context import Context, expression
 from stacks.workflow.endpoint import UNPAUSING, delete, describe, keep_instances, pause
 from stacks.workflow.outcome import CAUSE
+from stacks.workflow.registry import judge
 from stacks.workflow.tasks import State, Tasks
 
 _SAID = "$states.errorOutput.Cause"
@@ -25,8 +24,6 @@ IN_WORDS = {
     }
 }
 """What a failure assigns, with a function's own sentence where it is a function's."""
-DESCRIPTION_LIMIT = 1000
-"""Characters: SageMaker takes 1,024 in `ApprovalDescription`."""
 
 
 @dataclass(frozen=True)
@@ -126,8 +123,7 @@ def leave(make: Tasks, context: Context, then: sfn.IChainable) -> sfn.IChainable
         "Rejected",
         said,
         package="$champion.model_package_arn",
-        # It was deleted, and nothing comes to it.
-        catch={"SageMaker.SageMakerException": then},
+        deleted=then,  # and so nothing comes to it
     )
     mark.next(then)
     left = sfn.Choice.jsonata(make.scope, "LeftByHand")
@@ -138,32 +134,3 @@ def leave(make: Tasks, context: Context, then: sfn.IChainable) -> sfn.IChainable
 def _reject(make: Tasks, context: Context) -> State:
     """Make a state that says in the registry why a version is not to be used."""
     return judge(make, context, "RejectPackage", "Rejected", f"$failure.Error & ': ' & {CAUSE}")
-
-
-def judge(
-    make: Tasks,
-    context: Context,
-    name: str,
-    status: str,
-    said: str,
-    *,
-    assign: Mapping[str, Any] | None = None,
-    package: str = "$package",
-    catch: Mapping[str, sfn.IChainable] | None = None,
-) -> State:
-    """Make a state that says in the registry what became of a version, and why; `said` and `package` are JSONata."""
-    return make.aws(
-        name,
-        "sagemaker:updateModelPackage",
-        {
-            "ModelPackageArn": expression(package),
-            "ModelApprovalStatus": status,
-            # SageMaker takes one line.
-            "ApprovalDescription": expression(
-                f"$substring($replace({said}, /\\s+/, ' '), 0, {DESCRIPTION_LIMIT})"
-            ),
-        },
-        resources=[context.packages_arn],
-        assign=assign,
-        catch=catch,
-    )
