@@ -166,14 +166,20 @@ def judge(
     if figures["accuracy"] < floor:
         return False, f"{accuracy}, below the floor of {floor:.1%}."
     if champion is not None and champion["worse"]:
-        return False, f"{accuracy}, worse than the champion's {champion['accuracy']:.1%} beyond chance."
+        return False, f"{accuracy}, worse beyond chance than the champion's {_beside(champion)}."
     also = ""
     if reviewed:
         right = f"{reviewed['accuracy']:.1%} of {reviewed['n']} recently reviewed test images right"
         other = reviewed["champion"]
         if other is not None and other["worse"]:
-            return False, f"{right}, worse than the champion's {other['accuracy']:.1%} beyond chance."
-        also = f"; {right}" + (f", not worse than its {other['accuracy']:.1%}" if other is not None else "")
+            return False, f"{right}, worse beyond chance than the champion's {_beside(other)}."
+        also = f"; {right}" + (f", not worse than its {_beside(other)}" if other is not None else "")
     if champion is not None:
-        return True, f"{accuracy}, not worse than the champion's {champion['accuracy']:.1%}{also}."
+        return True, f"{accuracy}, not worse than the champion's {_beside(champion)}{also}."
     return True, f"{accuracy}, at or above the floor of {floor:.1%}{also}."
+
+
+def _beside(champion: Mapping[str, Any]) -> str:
+    """Name the champion's accuracy, and the interval that decides: "worse" is all of it below nothing."""
+    low, high = (100 * end for end in champion["interval95"])
+    return f"{champion['accuracy']:.1%} (difference at 95 %: {low:+.1f} to {high:+.1f} points)"

@@ -165,7 +165,7 @@ def test_a_worse_challenger_is_rejected_with_its_reason(cloud: Deployment) -> No
     deploy(cloud.instance, overlay, cloud.assembly.with_name("worse"))
     ended = state.history(target)[0]
     assert ended["status"] == "rejected", ended
-    assert "worse than the champion's" in ended["gate_reason"]
+    assert "worse beyond chance than the champion's" in ended["gate_reason"]
     assert state.item(target, "champion") == champion
     shown = cloud.client("sagemaker").describe_endpoint(EndpointName=PREFIX)
     assert (shown["EndpointStatus"], shown["EndpointConfigName"]) == ("InService", before)

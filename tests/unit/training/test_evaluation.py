@@ -124,16 +124,19 @@ REVIEWED = {f"bicycle/reviewed-{number}.png": date(2026, 11, 25) for number in r
         ),
         (
             ((90, 10), (20, 0)), ((100, 0), (0, 20)), False,
-            "90.0% of 100 test images of the source right, worse than the champion's 100.0% beyond chance.",
+            "90.0% of 100 test images of the source right, worse beyond chance than the champion's 100.0% "
+            "(difference at 95 %: -10.0 to -3.8 points).",
         ),
         (
             ((100, 0), (10, 10)), ((90, 10), (20, 0)), False,
-            "50.0% of 20 recently reviewed test images right, worse than the champion's 100.0% beyond chance.",
+            "50.0% of 20 recently reviewed test images right, worse beyond chance than the champion's 100.0% "
+            "(difference at 95 %: -50.0 to -19.2 points).",
         ),
         (
             ((98, 2), (19, 1)), ((99, 1), (20, 0)), True,
-            "98.0% of 100 test images of the source right, not worse than the champion's 99.0%; 95.0% of 20 "
-            "recently reviewed test images right, not worse than its 100.0%.",
+            "98.0% of 100 test images of the source right, not worse than the champion's 99.0% "
+            "(difference at 95 %: -1.0 to +0.9 points); 95.0% of 20 recently reviewed test images right, not worse "
+            "than its 100.0% (difference at 95 %: -5.0 to +4.8 points).",
         ),
     ],
 )  # fmt: skip
