@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -154,8 +155,14 @@ def explain(error: str, cause: str) -> str:
     try:
         described = json.loads(cause)
     except ValueError:
-        return cause.strip() or error
+        return _cut(cause) or cause.strip() or error
     return _reason(described) or (cause if isinstance(described, str) else f"{error}: {cause}")
+
+
+def _cut(cause: str) -> str | None:
+    """Return the reason in a job's description that was cut to a length, or None."""
+    found = re.match(r'\{.*?"FailureReason":\s*("(?:[^"\\]|\\.)*")', cause, re.DOTALL)
+    return str(json.loads(found[1])).strip() if found else None
 
 
 def _reason(described: object) -> str | None:

@@ -381,3 +381,17 @@ def test_the_history_shows_the_latest_run_first(cloud: FakeCloud) -> None:
         cloud.items[key] = {"id": {"S": key}, "status": {"S": status}, "reason": {"S": "drift"}}
     rows = json.loads(runner.invoke(cli.app, ["history", "--json"]).stdout)
     assert [each["status"] for each in rows] == ["failed", "promoted"]
+
+
+@pytest.mark.parametrize("length", [2000, 150])
+def test_the_history_gives_the_jobs_reason_of_a_run_that_failed(cloud: FakeCloud, length: int) -> None:
+    described = {
+        "TrainingJobName": "vehicles-1",
+        "FailureReason": 'AlgorithmError: No class "car".',
+        "RoleArn": "a" * 99,
+    }
+    said = f"States.TaskFailed: {json.dumps(described)[:length]}"
+    key = "run#2026-01-01#abc"
+    cloud.items[key] = {"id": {"S": key}, "status": {"S": "failed"}, "gate_reason": {"S": said}}
+    rows = json.loads(runner.invoke(cli.app, ["history", "--json"]).stdout)
+    assert rows[0]["gate_reason"] == 'States.TaskFailed: AlgorithmError: No class "car".'
