@@ -18,6 +18,7 @@ from constructs import Construct
 from stacks.constructs.log_group import machine_log_group
 from stacks.workflow.context import expression
 from stacks.workflow.decision import answered, decide, read_item, write_item
+from stacks.workflow.items import texts
 from stacks.workflow.tasks import RETRIED, seconds
 
 MAX_TAGS = 10
@@ -128,10 +129,7 @@ class ClassificationWorkflow(Construct):
             self,
             "ReadRecorded",
             table=self._parts.table,
-            key={
-                name: tasks.DynamoAttributeValue.from_string(expression(f"$decision.{name}"))
-                for name in ("object", "version_id")
-            },
+            key=texts({name: expression(f"$decision.{name}") for name in ("object", "version_id")}),
             consistent_read=True,
             assign={"decision": read_item()},
             task_timeout=seconds(10),

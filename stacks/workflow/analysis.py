@@ -5,16 +5,16 @@ from __future__ import annotations
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_stepfunctions as sfn
-from aws_cdk import aws_stepfunctions_tasks as tasks
 
 from lambda_src.naming import SHADOW_VARIANT
 from stacks.settings import STARTING_MINUTES
 from stacks.workflow.analysis_context import COMMITTED_ALREADY, NOTHING, AnalysisContext
 from stacks.workflow.context import RUN, expression
 from stacks.workflow.dataset import JOB_MINUTES, OUTPUT, processing, s3_input, s3_output
+from stacks.workflow.items import put, texts
 from stacks.workflow.reaction import back, wanted
 from stacks.workflow.shadow import captured
-from stacks.workflow.tasks import State, Tasks, seconds
+from stacks.workflow.tasks import State, Tasks
 from training.analysis.metrics import ALARMED
 
 NAMESPACE = "Scones/Monitoring"
@@ -167,33 +167,22 @@ def _publish(make: Tasks, context: AnalysisContext) -> State:
 
 def _commit(make: Tasks, context: AnalysisContext) -> State:
     """Record how far this run has read, unless another has meanwhile read the same."""
-
-    def text(value: str) -> tasks.DynamoAttributeValue:
-        return tasks.DynamoAttributeValue.from_string(value)
-
     superseded = sfn.Succeed.jsonata(
         make.scope,
         "Superseded",
         outputs={"status": "superseded", "reason": "Another run has read the same records meanwhile."},
     )
-    put = tasks.DynamoPutItem.jsonata(
-        make.scope,
-        "CommitState",
-        table=context.table,
-        item={
-            "id": text("analysis"),
-            "run": text(expression(RUN)),
-            "state_uri": text(expression(f"{context.report} & '/state.json'")),
-            "report_uri": text(expression(f"{context.report} & '/report.html'")),
-            "recorded_at": text(expression("$now()")),
-        },
-        condition_expression="attribute_not_exists(id) OR #run = :previous OR #run = :own",
-        expression_attribute_names={"#run": "run"},
-        expression_attribute_values={
-            ":previous": text(expression("$analysis.run")),
-            # A retry after an answer that was lost.
-            ":own": text(expression(RUN)),
-        },
-        task_timeout=seconds(30),
+    item = {
+        "id": "analysis",
+        "run": expression(RUN),
+        "state_uri": expression(f"{context.report} & '/state.json'"),
+        "report_uri": expression(f"{context.report} & '/report.html'"),
+        "recorded_at": expression("$now()"),
+    }
+    # Its own run: a retry after an answer that was lost.
+    when = "attribute_not_exists(id) OR #run = :previous OR #run = :own"
+    values = {":previous": expression("$analysis.run"), ":own": expression(RUN)}
+    task = put(
+        make.scope, "CommitState", context.table, texts(item), condition=(when, {"#run": "run"}, values)
     )
-    return make.finish(put, "dynamodb", catch={COMMITTED_ALREADY: superseded})
+    return make.finish(task, "dynamodb", catch={COMMITTED_ALREADY: superseded})

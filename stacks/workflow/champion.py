@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from aws_cdk import aws_stepfunctions_tasks as tasks
-
 from stacks.workflow.context import RUN, Context, expression
-from stacks.workflow.tasks import State, Tasks, seconds
+from stacks.workflow.items import numbers, put, texts
+from stacks.workflow.tasks import State, Tasks
 
 READ = (
     *("run", "model_name", "evaluation_model", "model_package_arn", "endpoint_config_name"),
@@ -54,15 +53,6 @@ def record(make: Tasks, context: Context) -> State:
             "$start = 'stage' ? $states.context.Execution.StartTime : $champion.trained_at"
         ),
     }
-    task = tasks.DynamoPutItem.jsonata(
-        make.scope,
-        "RecordChampion",
-        table=context.table,
-        item={
-            **{name: tasks.DynamoAttributeValue.from_string(value) for name, value in text.items()},
-            "accuracy": tasks.DynamoAttributeValue.number_from_string(expression("$string($gate.accuracy)")),
-        },
-        assign={"status": "promoted"},
-        task_timeout=seconds(30),
-    )
+    item = texts(text) | numbers({"accuracy": expression("$string($gate.accuracy)")})
+    task = put(make.scope, "RecordChampion", context.table, item, assign={"status": "promoted"})
     return make.finish(task, "dynamodb")

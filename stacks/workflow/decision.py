@@ -10,6 +10,7 @@ from aws_cdk import aws_stepfunctions_tasks as tasks
 from constructs import Construct
 
 from stacks.workflow.context import expression
+from stacks.workflow.items import numbers, texts
 
 TEXT = (
     *("object", "version_id", "decision_id", "classifier", "outcome", "class", "route", "reason"),
@@ -51,16 +52,12 @@ def decide(scope: Construct, name: str, classifier: str, outcome: str, fields: M
 
 def write_item() -> dict[str, tasks.DynamoAttributeValue]:
     """Return the decision as the results table takes it."""
-    text = {name: tasks.DynamoAttributeValue.from_string(expression(f"$decision.{name}")) for name in TEXT}
-    numbers = {
-        name: tasks.DynamoAttributeValue.number_from_string(expression(f"$string($decision.{name})"))
-        for name in NUMBERS
-    }
-    truths = {
-        name: tasks.DynamoAttributeValue.from_string(expression(f"$string($decision.{name})"))
-        for name in TRUTHS
-    }
-    return text | numbers | truths
+    as_text = {name: expression(f"$string($decision.{name})") for name in (*NUMBERS, *TRUTHS)}
+    return (
+        texts({name: expression(f"$decision.{name}") for name in TEXT})
+        | numbers({name: as_text[name] for name in NUMBERS})
+        | texts({name: as_text[name] for name in TRUTHS})
+    )
 
 
 def read_item() -> dict[str, str]:

@@ -8,6 +8,7 @@ from aws_cdk import aws_stepfunctions_tasks as tasks
 from constructs import Construct
 
 from stacks.workflow.context import Context, expression
+from stacks.workflow.items import put, texts
 from stacks.workflow.tasks import Tasks, seconds
 
 WAIT_SECONDS = 60
@@ -16,19 +17,8 @@ ME = expression("$states.context.Execution.Id")
 
 
 def _put(make: Tasks, context: Context, name: str, condition: str, value: str) -> tasks.DynamoPutItem:
-    return tasks.DynamoPutItem.jsonata(
-        make.scope,
-        name,
-        table=context.table,
-        item={
-            "id": tasks.DynamoAttributeValue.from_string("lock"),
-            "execution_arn": tasks.DynamoAttributeValue.from_string(ME),
-            "acquired_at": tasks.DynamoAttributeValue.from_string(expression("$now()")),
-        },
-        condition_expression=condition,
-        expression_attribute_values={":holder": tasks.DynamoAttributeValue.from_string(value)},
-        task_timeout=seconds(30),
-    )
+    item = texts({"id": "lock", "execution_arn": ME, "acquired_at": expression("$now()")})
+    return put(make.scope, name, context.table, item, condition=(condition, {}, {":holder": value}))
 
 
 def lock(make: Tasks, context: Context, then: sfn.IChainable) -> sfn.IChainable:
@@ -79,8 +69,8 @@ def release(scope: Construct, context: Context, name: str) -> tasks.DynamoDelete
         scope,
         name,
         table=context.table,
-        key={"id": tasks.DynamoAttributeValue.from_string("lock")},
+        key=texts({"id": "lock"}),
         condition_expression="attribute_not_exists(id) OR execution_arn = :me",
-        expression_attribute_values={":me": tasks.DynamoAttributeValue.from_string(ME)},
+        expression_attribute_values=texts({":me": ME}),
         task_timeout=seconds(30),
     )

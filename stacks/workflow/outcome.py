@@ -10,6 +10,7 @@ from aws_cdk import aws_stepfunctions_tasks as tasks
 from constructs import Construct
 
 from stacks.workflow.context import RUN, Context, expression
+from stacks.workflow.items import put, texts
 from stacks.workflow.lock import release
 from stacks.workflow.tasks import RETRIED, State, Tasks, seconds
 
@@ -100,15 +101,8 @@ def _trained(
     `anew`, whether it has trained, is JSONata.
     """
     text = {"id": "trained", "at": expression("$states.context.Execution.StartTime"), "run": expression(RUN)}
-    task = tasks.DynamoPutItem.jsonata(
-        make.scope,
-        name,
-        table=context.table,
-        item={key: tasks.DynamoAttributeValue.from_string(value) for key, value in text.items()},
-        task_timeout=seconds(30),
-    )
     state = sfn.Choice.jsonata(make.scope, choice)
-    trained = make.finish(task, "dynamodb")
+    trained = make.finish(put(make.scope, name, context.table, texts(text)), "dynamodb")
     trained.next(then)
     return state.when(sfn.Condition.jsonata(expression(anew)), trained).otherwise(then)
 
@@ -130,13 +124,7 @@ def _remember(
         "started_at": expression("$states.context.Execution.StartTime"),
         "ended_at": expression("$now()"),
     }
-    return tasks.DynamoPutItem.jsonata(
-        scope,
-        name,
-        table=context.table,
-        item={key: tasks.DynamoAttributeValue.from_string(value) for key, value in text.items()},
-        task_timeout=seconds(30),
-    )
+    return put(scope, name, context.table, texts(text))
 
 
 def rejected(make: Tasks, context: Context) -> sfn.IChainable:

@@ -7,10 +7,11 @@ from aws_cdk import aws_stepfunctions_tasks as tasks
 
 from stacks.workflow import endpoint
 from stacks.workflow.context import Context, expression
+from stacks.workflow.items import put, texts
 from stacks.workflow.scaling import off
 from stacks.workflow.tasks import State, Tasks, seconds
 
-KEY = {"id": tasks.DynamoAttributeValue.from_string("paused")}
+KEY = texts({"id": "paused"})
 
 
 def read(make: Tasks, context: Context) -> State:
@@ -26,22 +27,16 @@ def pause(make: Tasks, context: Context, done: sfn.IChainable) -> sfn.IChainable
     find = endpoint.find(make, context, "FindEndpointToPause")
     remove = endpoint.delete(make, context, "DeletePausedEndpoint")
     wait = endpoint.pause(make, "WaitForEndpointToGo")
-    record = tasks.DynamoPutItem.jsonata(
+    about = {"paused_at": expression("$now()"), "execution_arn": expression("$states.context.Execution.Id")}
+    record = put(
         make.scope,
         "RecordPaused",
-        table=context.table,
-        item={
-            **KEY,
-            "paused_at": tasks.DynamoAttributeValue.from_string(expression("$now()")),
-            "execution_arn": tasks.DynamoAttributeValue.from_string(
-                expression("$states.context.Execution.Id")
-            ),
-        },
+        context.table,
+        KEY | texts(about),
         assign={
             "status": "paused",
             "gate": {"accuracy": 0, "reason": "The endpoint is deleted; images wait in the queue."},
         },
-        task_timeout=seconds(30),
     )
     make.finish(record, "dynamodb")
     gone = sfn.Choice.jsonata(make.scope, "EndpointGone")

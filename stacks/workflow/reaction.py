@@ -10,6 +10,7 @@ from aws_cdk import aws_stepfunctions_tasks as tasks
 
 from stacks.workflow.analysis_context import COMMITTED_ALREADY, NOTHING, AnalysisContext
 from stacks.workflow.context import RUN, expression
+from stacks.workflow.items import put, texts
 from stacks.workflow.registry import approval, judge
 from stacks.workflow.tasks import State, Tasks, seconds
 
@@ -231,25 +232,9 @@ def _take(
         "trigger": expression("$found.retrain.trigger"),
         "reason": expression("$found.retrain.reason"),
     }
-    take = tasks.DynamoPutItem.jsonata(
-        make.scope,
-        name,
-        table=context.table,
-        item={
-            "id": tasks.DynamoAttributeValue.from_string("retraining"),
-            "at": tasks.DynamoAttributeValue.from_string(expression("$now()")),
-            "tries": tasks.DynamoAttributeValue.from_string(tries),
-            **{key: tasks.DynamoAttributeValue.from_string(value) for key, value in due.items()},
-        },
-        condition_expression=f"{when} OR #run = :own",
-        expression_attribute_names={**names, "#run": "run"},
-        expression_attribute_values={
-            key: tasks.DynamoAttributeValue.from_string(value)
-            for key, value in {**values, ":own": expression(RUN)}.items()
-        },
-        assign={"due": due},
-        task_timeout=seconds(30),
-    )
+    own = (f"{when} OR #run = :own", {**names, "#run": "run"}, {**values, ":own": expression(RUN)})
+    item = {"id": "retraining", "at": expression("$now()"), "tries": tries, **due}
+    take = put(make.scope, name, context.table, texts(item), condition=own, assign={"due": due})
     return make.finish(take, "dynamodb", catch={COMMITTED_ALREADY: cooling})
 
 
@@ -259,9 +244,9 @@ def _mark_started(make: Tasks, context: AnalysisContext) -> State:
         make.scope,
         "MarkStarted",
         table=context.table,
-        key={"id": tasks.DynamoAttributeValue.from_string("retraining")},
+        key=texts({"id": "retraining"}),
         update_expression="SET started_at = :now",
-        expression_attribute_values={":now": tasks.DynamoAttributeValue.from_string(expression("$now()"))},
+        expression_attribute_values=texts({":now": expression("$now()")}),
         task_timeout=seconds(30),
     )
     return make.finish(task, "dynamodb")
