@@ -19,9 +19,9 @@ from stacks.constructs.sagemaker_role import SageMakerRole
 from stacks.constructs.train_on_deploy import TrainOnDeploy
 from stacks.constructs.training_assets import TrainingAssets
 from stacks.constructs.training_workflow import TrainingWorkflow
-from stacks.data_sources import S3Data
 from stacks.data_stack import DataStack
 from stacks.settings import Settings
+from stacks.settings.data import S3Data
 from stacks.workflow.context import Context
 from stacks.workflow.shadow import captured
 

@@ -10,8 +10,8 @@ from aws_cdk import aws_s3_assets as s3_assets
 from constructs import Construct
 
 from stacks import assets, images
-from stacks.data_sources import FolderData
 from stacks.settings import ClassifierSettings
+from stacks.settings.data import FolderData
 
 
 class TrainingAssets(Construct):

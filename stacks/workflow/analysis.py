@@ -7,7 +7,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_stepfunctions as sfn
 
 from lambda_src.naming import SHADOW_VARIANT
-from stacks.settings import STARTING_MINUTES
+from stacks.settings.training import STARTING_MINUTES
 from stacks.workflow.analysis_context import COMMITTED_ALREADY, NOTHING, AnalysisContext
 from stacks.workflow.context import RUN, expression
 from stacks.workflow.dataset import JOB_MINUTES, OUTPUT, processing, s3_input, s3_output

@@ -7,9 +7,9 @@ from typing import Any
 from aws_cdk import aws_stepfunctions as sfn
 
 from stacks import images
-from stacks.data_sources import CifarData, DrawingsData, S3Data
 from stacks.instances import JOB_INSTANCE
-from stacks.settings import STARTING_MINUTES
+from stacks.settings.data import CifarData, DrawingsData, S3Data
+from stacks.settings.training import STARTING_MINUTES
 from stacks.workflow.context import RUN, Context, JobContext, expression
 from stacks.workflow.tasks import Tasks
 

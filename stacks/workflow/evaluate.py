@@ -5,7 +5,7 @@ from __future__ import annotations
 from aws_cdk import aws_stepfunctions as sfn
 
 from stacks.instances import JOB_INSTANCE
-from stacks.settings import STARTING_MINUTES
+from stacks.settings.training import STARTING_MINUTES
 from stacks.workflow.context import RUN, Context, expression
 from stacks.workflow.dataset import INPUT, JOB_MINUTES, OUTPUT, processing, s3_input, s3_output
 from stacks.workflow.tasks import State, Tasks

@@ -11,7 +11,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_stepfunctions as sfn
 
 from lambda_src.naming import VARIANT
-from stacks.scaling_settings import ScalingSettings
+from stacks.settings.scaling import ScalingSettings
 from stacks.workflow.context import Context, expression
 from stacks.workflow.endpoint import UNPAUSING
 from stacks.workflow.outcome import CAUSE

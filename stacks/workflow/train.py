@@ -10,7 +10,7 @@ from lambda_src.naming import search_prefix
 from stacks import images
 from stacks.assets import sha256, weights_file
 from stacks.instances import has_local_storage
-from stacks.settings import STARTING_MINUTES, RangeSettings, SearchSettings, text
+from stacks.settings.training import STARTING_MINUTES, RangeSettings, SearchSettings, text
 from stacks.workflow.context import RUN, Context, expression
 from stacks.workflow.tasks import Tasks
 from training.hyperparameters import Hyperparameters

@@ -8,8 +8,8 @@ import pytest
 
 from scones.review import NONE
 from scones.reviewer import QUIT, SKIP
-from stacks.data_sources import CIFAR100, DRAWN, S3Data
 from stacks.settings import SettingsError, load
+from stacks.settings.data import CIFAR100, DRAWN, S3Data
 from training.drawings.gallery import CLASSES
 
 ROOT = Path(__file__).parents[3]

@@ -6,14 +6,9 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
-
-class Strict(BaseModel):
-    """Settings that cannot change, and take nothing they do not know."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
+from stacks.settings.base import Strict
 
 CIFAR100_MD5 = "eb9058c3a382ffc7106e4002c42a8d85"
 _NAMES = """

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator, model_validator
 
-from stacks.data_sources import Strict
+from stacks.settings.base import Strict
 
 CLOCK = r"^([01]\d|2[0-3]):[0-5]\d$"
 
