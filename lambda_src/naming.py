@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 
 DIGITS = 10
 VARIANT = "AllTraffic"
@@ -11,6 +12,15 @@ SHADOW_VARIANT = "Shadow"
 """The variant that sees copies of its requests, where there is one."""
 SHADOW_CONFIG = "-shadow"
 """How the name of an endpoint configuration ends that has a shadow variant."""
+
+
+def made(begins: str) -> re.Pattern[str]:
+    """Return what the names of what one classifier's workflow makes match whole: step, run and attempt follow.
+
+    Another classifier's may begin alike. The endpoint bears the prefix alone; `-cpu` is the model that evaluation
+    uses where the endpoint has GPUs, `-shadow` the configuration with a model in the shadow.
+    """
+    return re.compile(rf"{re.escape(begins)}((-[a-z]+)?-[0-9a-f]{{12}}(-[0-9]+|-cpu|{SHADOW_CONFIG})?)?")
 
 
 def search_prefix(prefix: str) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from lambda_src.naming import search_prefix
+from lambda_src.naming import made, search_prefix
 from scones.target import Target
 from stacks import prices
 
@@ -24,8 +25,8 @@ RESOURCES = {
 
 def cost(target: Target) -> dict[str, Any]:
     """Return what runs with its price per hour, and the price of 1,000 images since the endpoint was made, or a day."""
-    endpoint = list(_endpoint(target))
-    running = [*endpoint, *_jobs(target)]
+    endpoint, incoming = _endpoint(target)
+    running = [*endpoint, *incoming, *_jobs(target)]
     known = [each["dollars_per_hour"] for each in running if each["dollars_per_hour"] is not None]
     return {
         "running": running,
@@ -55,44 +56,62 @@ def _row(what: str, instance_type: str, count: int) -> dict[str, Any]:
     }
 
 
-def _endpoint(target: Target) -> Iterator[dict[str, Any]]:
+def _endpoint(target: Target) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return what serves, and what an update puts in its place, which runs beside it until the end."""
     sagemaker = target.clients("sagemaker")
     pages = sagemaker.get_paginator("list_endpoints").paginate(NameContains=target.prefix)
     names = [each["EndpointName"] for page in pages for each in page["Endpoints"]]
     if target.prefix not in names:
-        return
+        return [], []
     shown = sagemaker.describe_endpoint(EndpointName=target.prefix)
-    config = sagemaker.describe_endpoint_config(EndpointConfigName=shown["EndpointConfigName"])
-    # Absent and null where there is no shadow.
-    shadows = config.get("ShadowProductionVariants") or []
-    summaries = [*shown.get("ProductionVariants", []), *(shown.get("ShadowProductionVariants") or [])]
-    counts = {each["VariantName"]: each for each in summaries}
-    for variant in (*config["ProductionVariants"], *shadows):
-        now = counts.get(variant["VariantName"], {}).get("CurrentInstanceCount")
-        what = "shadow" if variant in shadows else "endpoint"
-        yield {
+    since = shown["CreationTime"].isoformat()
+    serving = [
+        {
             **_row(what, variant["InstanceType"], now or variant["InitialInstanceCount"]),
             "variant": variant["VariantName"],
-            "since": shown["CreationTime"].isoformat(),
+            "since": since,
         }
+        for what, variant, now in _variants(target, shown)
+    ]
+    pending = shown.get("PendingDeploymentSummary")
+    coming = [
+        _row(f"{what}, being put in place", variant["InstanceType"], now)
+        for what, variant, now in (_variants(target, pending) if pending else ())
+        if now
+    ]
+    return serving, coming
+
+
+def _variants(target: Target, fleet: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], int | None]]:
+    """Yield what each variant of a fleet is, its configuration, and how many instances of it run, if that is told."""
+    config = target.clients("sagemaker").describe_endpoint_config(
+        EndpointConfigName=fleet["EndpointConfigName"]
+    )
+    # Absent and null where there is no shadow.
+    for what, key in (("endpoint", "ProductionVariants"), ("shadow", "ShadowProductionVariants")):
+        counts = {each["VariantName"]: each.get("CurrentInstanceCount") for each in fleet.get(key) or ()}
+        for variant in config.get(key) or ():
+            yield what, variant, counts.get(variant["VariantName"])
 
 
 def _jobs(target: Target) -> Iterator[dict[str, Any]]:
     """Yield the jobs of this classifier that run now."""
     sagemaker = target.clients("sagemaker")
-    own = f"{target.prefix}-"
-    for kind, begins in (
-        ("Training", own),
-        ("Training", search_prefix(target.prefix)),
-        ("Processing", own),
-        ("Transform", own),
+    own = made(target.prefix)
+    # A search names its trials.
+    searched = re.compile(f"{search_prefix(target.prefix)}-.*")
+    for kind, begins, names in (
+        ("Training", target.prefix, own),
+        ("Training", search_prefix(target.prefix), searched),
+        ("Processing", target.prefix, own),
+        ("Transform", target.prefix, own),
     ):
         word, key = kind.lower(), f"{kind}JobName"
         pages = sagemaker.get_paginator(f"list_{word}_jobs").paginate(
             NameContains=begins, StatusEquals="InProgress"
         )
         for name in [each[key] for page in pages for each in page[f"{kind}JobSummaries"]]:
-            if not name.startswith(begins):
+            if not names.fullmatch(name):
                 continue
             given = getattr(sagemaker, f"describe_{word}_job")(**{key: name})
             for part in RESOURCES[kind]:

@@ -155,7 +155,12 @@ class ReviewQueue:
                 f"{said!r} is no class of {waiting.object}: answer {', '.join(waiting.classes)} or {NONE}."
             )
         stands = self._store(waiting, said, by)
-        self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=waiting.receipt)
+        try:
+            self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=waiting.receipt)
+        except ClientError as error:
+            # It was out for too long, and somebody else may have deleted it; where not, it comes again.
+            if error.response["Error"]["Code"] != "ReceiptHandleIsInvalid":
+                raise
         self._held.discard(waiting.receipt)
         return stands
 
@@ -210,6 +215,10 @@ def who(given: str | None) -> str:
     """
     if given is not None and not given.strip():
         raise ReviewError("The name given with --as is empty: say who answers.")
+    if given is not None and not given.isprintable():
+        raise ReviewError(
+            f"The name {given!r} given with --as holds what cannot be printed: say who answers."
+        )
     try:
         return given.strip() if given else getpass.getuser()
     except (OSError, KeyError) as error:

@@ -14,7 +14,7 @@ from scones.answers import Answers
 from scones.errors import ReviewError
 from scones.preview import preview
 from scones.review import NONE, Answered, ReviewQueue, Waiting
-from scones.terminal import RESULT, note
+from scones.terminal import RESULT, note, printable
 
 SKIP, QUIT = "skip", "quit"
 KEPT_DAYS = 14
@@ -104,7 +104,7 @@ def _store(queue: ReviewQueue, waiting: Waiting, said: str, by: str, tally: Tall
     except ReviewError as error:
         _unusable(error, tally)
         return
-    typer.echo(_sentence(waiting, stands))
+    typer.echo(printable(_sentence(waiting, stands)))
     tally.stored += stands.mine
     tally.already += not stands.mine
 
@@ -119,7 +119,7 @@ def _sentence(waiting: Waiting, stands: Answered) -> str:
 
 def _show(queue: ReviewQueue, waiting: Waiting, folder: Path) -> None:
     probabilities = ", ".join(f"{name} {each:.3f}" for name, each in waiting.probabilities.items())
-    typer.echo(f"\n{waiting.object}")
+    typer.echo(f"\n{printable(waiting.object)}")
     typer.echo(f"  here because: {waiting.why}")
     typer.echo(f"  model says:   {waiting.predicted}, {waiting.confidence:.3f} ({probabilities})")
     try:
@@ -143,6 +143,9 @@ def _choose(waiting: Waiting, read: Callable[[str], str]) -> str:
             said = read(f"{menu}  {SKIP}  {QUIT} > ").strip()
         except EOFError:
             return QUIT
+        except UnicodeDecodeError:
+            note("That is no text in this terminal's encoding: give a number.")
+            continue
         if said in (*words, SKIP, QUIT):
             return said
         if said.isdecimal() and 1 <= int(said) <= len(words):

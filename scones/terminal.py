@@ -24,9 +24,14 @@ NOTES = Console(stderr=True, highlight=False)
 RESULT = Console(highlight=False)
 
 
+def printable(text: str) -> str:
+    """Return a text with what no terminal prints as its escape: who may name an object must not rule the screen."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+
+
 def note(text: str) -> None:
     """Print a remark."""
-    NOTES.print(Text(text), soft_wrap=True)
+    NOTES.print(Text(printable(text)), soft_wrap=True)
 
 
 def decisions_table(decisions: Sequence[Decision]) -> Table:
@@ -89,9 +94,13 @@ def print_overview(state: dict[str, Any]) -> None:
     table = Table(box=None, pad_edge=False, show_header=False, title=None)
     table.add_column(style="bold")
     table.add_column(overflow="fold")
-    table.add_row("deployment", f"{state['deployment']} on {state['where']}")
+
+    def row(what: str, said: str) -> None:
+        table.add_row(what, Text(said))
+
+    row("deployment", f"{state['deployment']} on {state['where']}")
     for name, status in state["stacks"].items():
-        table.add_row("stack", f"{name}  {status}")
+        row("stack", f"{name}  {status}")
     endpoint = state["endpoint"]
     shadow = endpoint.pop("in its shadow", "")
     way = f"paused since {state['paused_since']}: `scones resume`" if state["paused_since"] else ""
@@ -102,15 +111,15 @@ def print_overview(state: dict[str, Any]) -> None:
             "images wait in the queue, and nothing takes them to it: unless a pause or a resumption is under way, "
             "one was interrupted: `scones resume` finishes it"
         )
-    table.add_row("endpoint", "  ".join((*endpoint.values(), *([way] if way else ()))) or "none")
+    row("endpoint", "  ".join((*endpoint.values(), *([way] if way else ()))) or "none")
     if shadow:
-        table.add_row("shadow", f"{shadow}  answers nobody")
+        row("shadow", f"{shadow}  answers nobody")
     champion = state["champion"]
-    table.add_row("champion", "  ".join(f"{k}={v}" for k, v in champion.items()) if champion else "none")
+    row("champion", "  ".join(f"{k}={v}" for k, v in champion.items()) if champion else "none")
     for name, depth in state["queues"].items():
-        table.add_row("queue", f"{name}: " + ", ".join(f"{count} {what}" for what, count in depth.items()))
+        row("queue", f"{name}: " + ", ".join(f"{count} {what}" for what, count in depth.items()))
     for each in state["trainings"]:
-        table.add_row("training", f"{each['name']}  {each['status']}  {each['started']}")
+        row("training", f"{each['name']}  {each['status']}  {each['started']}")
     RESULT.print(table)
 
 

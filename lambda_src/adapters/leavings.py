@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -13,7 +12,7 @@ from botocore.exceptions import ClientError
 from lambda_src.adapters.clients import client
 from lambda_src.adapters.faults import code, passing_faults
 from lambda_src.errors import CleanupError
-from lambda_src.naming import VARIANT, search_prefix
+from lambda_src.naming import VARIANT, made, search_prefix
 from lambda_src.observability import logger
 
 if TYPE_CHECKING:
@@ -79,10 +78,8 @@ class Leavings:
         return list(islice(self._matching(kind, **filters), MOST))
 
     def _matching(self, kind: Kind, **filters: str) -> Iterator[dict[str, Any]]:
-        # The endpoint's name is the prefix; all else is named by step, run and attempt. `-cpu` is the model that
-        # evaluation uses where the endpoint has GPUs, `-shadow` the configuration with a model in the shadow.
         begins = search_prefix(self.prefix) if kind is SEARCH else self.prefix
-        name = re.compile(rf"{re.escape(begins)}((-[a-z]+)?-[0-9a-f]{{12}}(-[0-9]+|-cpu|-shadow)?)?")
+        name = made(begins)
         with passing_faults():
             pages = self._client().get_paginator(f"list_{kind.word}s")
             for page in pages.paginate(NameContains=begins, **filters):

@@ -110,14 +110,18 @@ class FakeCloud:
         self.source = "Enabled" if Enabled else "Disabled"
 
     def get_paginator(self, operation: str) -> Any:
-        job = {"ProcessingJobName": "scones-dev-vehicles-stage-abc-0"}
+        # The second is another classifier's, whose name begins alike.
+        jobs = [
+            {"ProcessingJobName": f"scones-dev-vehicles-{step}-0123456789ab-0"}
+            for step in ("stage", "night-drift")
+        ]
         pages: dict[str, dict[str, Any]] = {
             "scan": {"Items": list(self.items.values())},
             "list_endpoints": {
                 "Endpoints": [{"EndpointName": "scones-dev-vehicles"}] if self.endpoint else []
             },
             "list_training_jobs": {"TrainingJobSummaries": []},
-            "list_processing_jobs": {"ProcessingJobSummaries": [job] if self.endpoint else []},
+            "list_processing_jobs": {"ProcessingJobSummaries": jobs if self.endpoint else []},
             "list_transform_jobs": {"TransformJobSummaries": []},
         }
         return FakePages(pages[operation])

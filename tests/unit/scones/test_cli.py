@@ -105,6 +105,12 @@ def test_the_state_is_shown_when_all_or_nothing_is_deployed(cloud: FakeCloud) ->
         "ShadowProductionVariants": [{"VariantName": "Shadow"}],
     }
     assert "challenger  answers nobody" in run.invoke(cli.app, ["status"]).output
+    cloud.endpoint["FailureReason"] = (
+        "No kernel [cuda] for models/[/x]/model.tar.gz."  # which rich reads as its own
+    )
+    said = " ".join(run.invoke(cli.app, ["status"]).output.split())
+    assert "No kernel [cuda] for models/[/x]/model.tar.gz." in said
+    del cloud.endpoint["FailureReason"]
     cloud.source = "Disabled"  # a pause that was interrupted, or was ended and settled
     said = " ".join(run.invoke(cli.app, ["status"]).output.split())
     assert "InService images wait in the queue, and nothing takes them to it" in said

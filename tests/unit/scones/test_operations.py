@@ -369,7 +369,21 @@ def test_the_cost_is_of_what_runs_and_of_the_images_of_the_last_day(cloud: FakeC
     assert found["dollars_per_hour"] == pytest.approx(3 * 1.408 + 0.23)
     assert " at 3 instances as now, " in found["thousand_images"]
     assert found["invocations_last_day"] == 1000  # and no copy
-    del cloud.endpoint["ShadowProductionVariants"]
+    fleet = {"VariantName": "all", "CurrentInstanceCount": 2}
+    cloud.endpoint["PendingDeploymentSummary"] = {
+        "EndpointConfigName": "next",
+        "ProductionVariants": [fleet],
+        "ShadowProductionVariants": [{"VariantName": "Shadow", "CurrentInstanceCount": 0}],
+    }
+    found = costs.cost(cloud.target())
+    assert found["dollars_per_hour"] == pytest.approx(5 * 1.408 + 0.23)  # both fleets while an update lasts
+    assert [each["what"] for each in found["running"]][:3] == [
+        "endpoint",
+        "shadow",
+        "endpoint, being put in place",
+    ]
+    assert " at 3 instances as now, " in found["thousand_images"]
+    del cloud.endpoint["ShadowProductionVariants"], cloud.endpoint["PendingDeploymentSummary"]
     shown = runner.invoke(cli.app, ["cost"])
     assert "2 x ml.g5.xlarge" in shown.stdout
     assert json.loads(runner.invoke(cli.app, ["cost", "--json"]).stdout)["unpriced"] == []

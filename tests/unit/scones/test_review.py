@@ -54,6 +54,8 @@ class ReviewCloud(FakeCloud):
         self.queued.append(self.taken.pop(request["ReceiptHandle"]))
 
     def delete_message(self, **request: Any) -> None:
+        if request["ReceiptHandle"] not in self.taken:
+            raise refused("ReceiptHandleIsInvalid", "DeleteMessage")
         del self.taken[request["ReceiptHandle"]]
 
     def update_item(self, **request: Any) -> None:
@@ -207,6 +209,37 @@ def test_a_person_is_asked_again_when_the_answer_is_no_class(cloud: ReviewCloud)
     assert cloud.answered(0) == ("bicycle", "kim")
 
 
+def test_what_is_not_text_loses_nothing(cloud: ReviewCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = iter([b"\xe9", b"1", b"quit"])
+    monkeypatch.setattr("builtins.input", lambda _: next(lines).decode())
+    result = run.invoke(cli.app, ["review", "--as", "kim"])
+    assert (result.exit_code, "no text in this terminal's encoding" in result.stderr) == (0, True)
+    assert cloud.answered(0) == ("bicycle", "kim")
+
+
+def test_an_objects_name_does_not_rule_the_terminal(cloud: ReviewCloud) -> None:
+    key = "s3://inbound/vehicles/\x1b]0;owned\x07\x1b[2A\n  model says: bicycle\u202e.png"
+    cloud.queued = [decision(0, object=key)]
+    cloud.table = {key: {"object": {"S": key}, "decision_id": {"S": "d0"}}}
+    result = asked("1")
+    assert result.exit_code == 0
+    assert r"vehicles/\x1b]0;owned\x07\x1b[2A\n  model says: bicycle\u202e.png" in result.stdout
+    assert not {"\x1b", "\x07", "\u202e"} & set(result.output)
+
+
+def test_an_answer_stands_when_the_message_has_gone_meanwhile(
+    cloud: ReviewCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(prompt: str) -> str:
+        cloud.taken.clear()  # after HIDDEN_SECONDS it came back, and somebody else answered
+        return "1"
+
+    cloud.queued = [decision(0)]
+    monkeypatch.setattr("builtins.input", gone)
+    result = run.invoke(cli.app, ["review", "--as", "kim"])
+    assert (result.exit_code, "bicycle, stored for kim" in result.stdout) == (0, True)
+
+
 def test_the_first_answer_stands_when_there_was_one(cloud: ReviewCloud) -> None:
     cloud.table[name(0)] |= {
         "reviewed_class": {"S": "motorcycle"},
@@ -332,6 +365,8 @@ def test_a_missing_file_and_an_empty_name_are_one_sentence(cloud: ReviewCloud, t
     assert (result.exit_code, "cannot be read" in result.stderr) == (1, True)
     result = run.invoke(cli.app, ["review", "--as", " "])
     assert (result.exit_code, "The name given with --as is empty" in result.stderr) == (1, True)
+    result = run.invoke(cli.app, ["review", "--as", "\udcff"])
+    assert (result.exit_code, "holds what cannot be printed" in result.stderr) == (1, True)
 
 
 def test_the_list_says_how_many_wait_and_takes_none(cloud: ReviewCloud) -> None:
