@@ -6,10 +6,11 @@ import contextlib
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import psutil
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, WaiterError
 
 from localcloud.instance import Instance
 from localcloud.inventory import inventory
@@ -380,3 +381,41 @@ def test_stream_failures_are_read_again_from_the_record_that_is_named(cloud: Ins
             read.append(json.loads(each["Body"]))
             sqs.delete_message(QueueUrl=queue, ReceiptHandle=each["ReceiptHandle"])
     assert sorted(read) == [["a", "b", "c"], ["b", "c", "d"], ["c", "d"]]
+
+
+_OBSTINATE = """
+import json, os, urllib.request
+def handler(event, context):
+    stays = event["RequestType"] == "Delete" and os.path.exists(event["ResourceProperties"]["Obstacle"])
+    answer = {name: event[name] for name in ("StackId", "RequestId", "LogicalResourceId")}
+    answer |= {"Status": "FAILED" if stays else "SUCCESS", "Reason": "In the way.", "PhysicalResourceId": "it"}
+    body = json.dumps(answer).encode()
+    urllib.request.urlopen(urllib.request.Request(event["ResponseURL"], body, method="PUT"), timeout=10)
+"""
+
+
+def test_failed_deletions_succeed_at_a_second_try(cloud: Instance, tmp_path: Path) -> None:
+    obstacle = tmp_path / "obstacle"
+    obstacle.touch()
+    properties = {"ServiceToken": function(cloud, "obstinate", _OBSTINATE), "Obstacle": str(obstacle)}
+    resources = {
+        "Needed": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "needed"}},
+        "Other": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "not-needed"}},
+        "Obstinate": {"Type": "Custom::Obstinate", "DependsOn": ["Needed"], "Properties": properties},
+    }
+    client, sqs = cloud.client("cloudformation"), cloud.client("sqs")
+    client.create_stack(StackName="obstinate", TemplateBody=json.dumps({"Resources": resources}))
+    client.get_waiter("stack_create_complete").wait(StackName="obstinate", WaiterConfig={"Delay": 1})
+    gone = client.get_waiter("stack_delete_complete")
+    for _ in range(2):  # what failed may fail again
+        client.delete_stack(StackName="obstinate")
+        with pytest.raises(WaiterError, match="DELETE_FAILED"):
+            gone.wait(StackName="obstinate", WaiterConfig={"Delay": 1})
+        assert [each.rpartition("/")[2] for each in sqs.list_queues().get("QueueUrls", [])].count(
+            "needed"
+        ) == 1
+        assert not [each for each in sqs.list_queues()["QueueUrls"] if each.endswith("not-needed")]
+    obstacle.unlink()
+    client.delete_stack(StackName="obstinate")
+    gone.wait(StackName="obstinate", WaiterConfig={"Delay": 1})
+    assert not [each for each in sqs.list_queues().get("QueueUrls", []) if each.endswith("needed")]
