@@ -178,6 +178,7 @@ class Engine:
                 "probabilities": decision.probabilities,
                 "confident": decision.confident,
                 "threshold": self._card.threshold,
+                "temperature": self._card.temperature,
                 "model_version": self.version,
                 "image": statistics.as_dict(),
                 "embedding": decision.embedding,

@@ -15,6 +15,8 @@ from training.staging.splitting import Item, assign
 
 FORMAT = 1
 MINIMUM_PER_CLASS = 8
+LARGE_GROUP = 0.2
+"""Share of a class, from which a group of near duplicates is worth a warning."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,9 @@ def build_dataset(
     pictures: list[Picture] = []
     files: dict[str, bytes] = {}
     for item, group, split in zip(kept, groups, splits, strict=True):
-        if item.candidate.split == "train" and split == "test":
+        # What was tested with before stays there, though its source, which splits itself by now, says otherwise.
+        tested = (known or {}).get(item.pixels) == "test"
+        if item.candidate.split == "train" and split == "test" and not tested:
             rejects.append(
                 Reject(item.candidate.file, "it is nearly the same as a picture of the test split")
             )
@@ -137,6 +141,13 @@ def build_dataset(
         pictures.append(picture)
         files[picture.file] = item.candidate.data
     pictures.sort(key=lambda p: p.file)
+    for label in classes:
+        own = Counter(picture.group for picture in pictures if picture.label == label)
+        if own and max(own.values()) > max(MINIMUM_PER_CLASS, LARGE_GROUP * own.total()):
+            log(
+                f"warning: of the {own.total()} pictures of {label!r}, {max(own.values())} are near duplicates of one "
+                "another, and share a split"
+            )
     dataset = Dataset(
         version_of(classes, ((p.file, p.pixels) for p in pictures)),
         source,
@@ -191,7 +202,14 @@ def _require_enough(dataset: Dataset) -> None:
             )
         for split in SPLITS:
             if counts[split] == 0:
-                raise SourceError(f"The class {label!r} has no picture for the {split} split: add pictures.")
+                groups = Counter(picture.group for picture in dataset.pictures if picture.label == label)
+                (_, largest), *_ = groups.most_common(1)
+                near = (
+                    f" others than the {largest} of {total} that are near one another" if largest > 1 else ""
+                )
+                raise SourceError(
+                    f"The class {label!r} has no picture for the {split} split: add pictures{near}."
+                )
 
 
 def write_dataset(dataset: Dataset, files: dict[str, bytes], root: Path) -> Path:

@@ -13,6 +13,9 @@ SIDE = 16
 # different photographs two lay below it, and both showed one scene. Moved copies are not found: a shift by a
 # single pixel changes some 75 bits.
 NEAR_BITS = 24
+# Of the rises in either picture's rows, so much at most may be missing in the other: on a plain ground nearly all
+# cells have none, and any two objects there would be within the bits above. Of an ordinary picture half the cells rise.
+NEAR_SHARE = 0.2
 # Pictures with less contrast (standard deviation of luma, 0…255) have no gradients to compare, only noise.
 _FLAT = 4.0
 
@@ -32,7 +35,9 @@ def difference_hash(image: Image.Image) -> NDArray[np.uint8] | None:
 
 def group_near(hashes: Sequence[NDArray[np.uint8] | None], bits: int = NEAR_BITS) -> list[int]:
     """
-    Put pictures that are at most ``bits`` apart, directly or in a chain, into one group.
+    Put pictures that are near, directly or in a chain, into one group.
+
+    Near are hashes that differ in at most ``bits``, and in at most `NEAR_SHARE` of the bits that either has set.
 
     Returns
     -------
@@ -50,11 +55,14 @@ def group_near(hashes: Sequence[NDArray[np.uint8] | None], bits: int = NEAR_BITS
     known = [i for i, value in enumerate(hashes) if value is not None]
     if not known:
         return parent
-    # As ±1 vectors the number of differing bits is a matrix product, which is much faster than counting.
-    signs = np.unpackbits(np.stack([h for h in hashes if h is not None]), axis=1).astype(np.float32) * 2 - 1
+    # The number of bits that two have in common is a matrix product, which is much faster than counting.
+    rises = np.unpackbits(np.stack([h for h in hashes if h is not None]), axis=1).astype(np.float32)
+    count = rises.sum(axis=1)
     for start in range(0, len(known), 1024):
-        apart = (signs.shape[1] - signs[start : start + 1024] @ signs.T) / 2
-        for row, column in np.argwhere(apart <= bits + 0.5):
+        common = rises[start : start + 1024] @ rises.T
+        both = count[start : start + 1024, None] + count
+        apart, either = both - 2 * common, both - common
+        for row, column in np.argwhere((apart <= bits) & (apart <= NEAR_SHARE * either)):
             first, second = sorted((root(known[start + int(row)]), root(known[int(column)])))
             parent[second] = first
     return [root(i) for i in range(len(hashes))]

@@ -36,7 +36,7 @@ class Item:
         """The split that it keeps, unless its source says otherwise."""
         if self.given is None:
             return self.known
-        return self.known if self.given == "train" and self.known != "test" else None
+        return self.known if self.given == "train" else None
 
 
 def position(group: str) -> float:

@@ -55,6 +55,7 @@ def test_an_answer_has_all_that_the_workflow_reads(engine: Engine) -> None:
         "image",
         "model_version",
         "probabilities",
+        "temperature",
         "threshold",
     ]
     assert sorted(answer["image"]) == [
@@ -70,7 +71,7 @@ def test_an_answer_has_all_that_the_workflow_reads(engine: Engine) -> None:
         "width",
     ]
     assert answer["model_version"] == "run1"
-    assert answer["threshold"] == 0.9
+    assert (answer["threshold"], answer["temperature"]) == (0.9, 1.5)
     assert answer["confidence"] == max(answer["probabilities"].values())
     assert answer["probabilities"][answer["class"]] == answer["confidence"]
     assert sum(answer["probabilities"].values()) == pytest.approx(1.0, abs=1e-4)

@@ -67,7 +67,7 @@ def test_a_model_worse_than_the_champion_beyond_chance_is_rejected(tmp_path: Pat
     assert compared["worse"]
     accepted, reason = judge(summarize(worse), compared, 0.5)
     assert not accepted
-    assert "worse than the champion's 100.0%" in reason
+    assert "worse beyond chance than the champion's 100.0%" in reason
 
 
 def test_four_lost_pictures_are_chance_and_six_are_not(tmp_path: Path) -> None:

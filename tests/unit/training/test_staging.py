@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageEnhance
+from PIL import Image, ImageDraw, ImageEnhance
 
 from classifier.errors import LabelsError
 from training.drawings import CLASSES, draw, draw_candidates
@@ -251,6 +251,67 @@ def test_copies_share_a_group_and_different_drawings_do_not() -> None:
     brighter = ImageEnhance.Brightness(first).enhance(1.1)
     hashes = [difference_hash(image) for image in (first, second, larger, brighter)]
     assert group_near(hashes) == [0, 1, 0, 0]
+
+
+def on_plain_ground(number: int, share: float, ground: int) -> Image.Image:
+    """Put one of many drawings on a plain ground, as photographs of products have it, each at its own place."""
+    random = np.random.default_rng(number)
+    drawing = draw("bicycle" if number % 2 else "motorcycle", 3, number)
+    side = int(224 * share * random.uniform(0.85, 1.15))
+    canvas = Image.new("RGB", (224, 224), (ground,) * 3)
+    left, top = (int(each) for each in random.uniform(0.25, 0.75, 2) * (224 - side))
+    mask = Image.new("L", (side, side))
+    ImageDraw.Draw(mask).ellipse((0, 0, side - 1, side - 1), fill=255)
+    canvas.paste(drawing.convert("RGB").resize((side, side)), (left, top), mask)
+    return canvas
+
+
+@pytest.mark.parametrize(("share", "ground"), [(0.3, 255), (0.4, 0), (0.5, 255)])
+def test_different_objects_on_a_plain_ground_are_no_near_duplicates(share: float, ground: int) -> None:
+    pictures = [on_plain_ground(number, share, ground) for number in range(120)]
+    groups = group_near([difference_hash(each) for each in pictures])
+    assert max(groups.count(group) for group in set(groups)) <= 4
+    brighter = [ImageEnhance.Brightness(each).enhance(0.95) for each in pictures]
+    together = group_near([difference_hash(each) for each in (*pictures, *brighter)])
+    assert sum(together[number] == together[number + 120] for number in range(120)) >= 100
+
+
+def test_no_picture_moves_when_its_source_begins_to_bring_a_test_split(
+    pictures: Path, tmp_path: Path
+) -> None:
+    def version(known: dict[str, str]) -> dict[str, str]:
+        classes, candidates = open_folder(tmp_path, ("bicycle", "motorcycle"))
+        dataset, _ = build_dataset("folder", classes, candidates, known=known, log=lambda line: None)
+        return {picture.pixels: picture.split for picture in dataset.pictures}
+
+    for label in ("bicycle", "motorcycle"):
+        shutil.copytree(pictures / label, tmp_path / "train" / label)
+    first = version({})
+    for label in ("bicycle", "motorcycle"):
+        (tmp_path / "test" / label).mkdir(parents=True)
+        for number in range(100, 106):
+            (tmp_path / "test" / label / f"{number}.png").write_bytes(picture(number, label))
+    second = version(first)
+    shutil.rmtree(tmp_path / "test")
+    third = version({**first, **second})
+    assert "test" in first.values()
+    assert len(second) == len(first) + 12
+    assert {pixels: second[pixels] for pixels in first} == first == third
+
+
+def test_a_class_of_near_duplicates_is_told_of(tmp_path: Path) -> None:
+    for label in ("bicycle", "motorcycle"):
+        (tmp_path / label).mkdir()
+        for number in range(20):
+            content = picture(number, label)
+            if label == "bicycle" and number >= 8:
+                content = nearly(picture(0, label), 1 + number / 500)
+            (tmp_path / label / f"{number}.png").write_bytes(content)
+    said: list[str] = []
+    classes, candidates = open_folder(tmp_path, ("bicycle", "motorcycle"))
+    build_dataset("folder", classes, candidates, log=said.append)
+    assert any("pictures of 'bicycle', 1" in line and "near duplicates" in line for line in said), said
+    assert not any("'motorcycle'," in line for line in said)
 
 
 def test_flat_pictures_are_grouped_with_nothing() -> None:
