@@ -73,7 +73,8 @@ def _endpoint(target: Target) -> tuple[list[dict[str, Any]], list[dict[str, Any]
         }
         for what, variant, now in _variants(target, shown)
     ]
-    pending = shown.get("PendingDeploymentSummary")
+    # While it is being made, the fleet that is put in place is the only one.
+    pending = shown.get("PendingDeploymentSummary") if shown["EndpointStatus"] != "Creating" else None
     coming = [
         _row(f"{what}, being put in place", variant["InstanceType"], now)
         for what, variant, now in (_variants(target, pending) if pending else ())

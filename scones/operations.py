@@ -103,15 +103,10 @@ def history(
     """Show how each run of the training workflow ended, and why it was started."""
     from scones.state import history
     from scones.terminal import print_rows
-    from scones.workflow import explain
 
     target = choose()
     fields = ("started_at", "run", "reason", "status", "accuracy", "dataset_version", "gate_reason")
     rows = [{key: each.get(key, "") for key in fields} for each in history(target)]
-    for each in rows:
-        if each["status"] == "failed":
-            error, _, cause = each["gate_reason"].partition(": ")
-            each["gate_reason"] = f"{error}: {explain(error, cause)}"
     print_rows(rows, json=json)
 
 

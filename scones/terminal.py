@@ -48,7 +48,7 @@ def decisions_table(decisions: Sequence[Decision]) -> Table:
     for each in decisions:
         outcome = each.outcome or "none in time"
         table.add_row(
-            Text(each.object.removeprefix(folder)),
+            Text(printable(each.object.removeprefix(folder))),
             Text(outcome, style=OUTCOME_STYLES.get(outcome, "bold red")),
             Text(each.predicted or each.reason or ""),
             "" if each.confidence is None else f"{each.confidence:.3f}",
@@ -136,7 +136,7 @@ def print_rows(rows: Sequence[Mapping[str, Any]], *, json: bool) -> None:
     for heading in rows[0] if rows else ():
         table.add_column(heading.replace("_", " "), overflow="fold")
     for each in rows:
-        table.add_row(*(Text(str(cell)) for cell in each.values()))
+        table.add_row(*(Text(printable(str(cell))) for cell in each.values()))
     RESULT.print(table)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -155,14 +154,8 @@ def explain(error: str, cause: str) -> str:
     try:
         described = json.loads(cause)
     except ValueError:
-        return _cut(cause) or cause.strip() or error
+        return cause.strip() or error
     return _reason(described) or (cause if isinstance(described, str) else f"{error}: {cause}")
-
-
-def _cut(cause: str) -> str | None:
-    """Return the reason in a job's description that was cut to a length, or None."""
-    found = re.match(r'\{.*?"FailureReason":\s*("(?:[^"\\]|\\.)*")', cause, re.DOTALL)
-    return str(json.loads(found[1])).strip() if found else None
 
 
 def _reason(described: object) -> str | None:
@@ -173,7 +166,7 @@ def _reason(described: object) -> str | None:
             return described
     if not isinstance(described, dict):
         return None
-    for key in ("FailureReason", "ExitMessage", "errorMessage", "reason", "Cause", "cause"):
+    for key in ("ExitMessage", "FailureReason", "errorMessage", "reason", "Cause", "cause"):
         if described.get(key) and (found := _reason(described[key])):
             return found.strip()
     return None

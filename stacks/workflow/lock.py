@@ -34,7 +34,9 @@ def lock(make: Tasks, context: Context, then: sfn.IChainable) -> sfn.IChainable:
         make.scope, "WaitForLock", time=sfn.WaitTime.duration(cdk.Duration.seconds(WAIT_SECONDS))
     )
     refused = sfn.Choice.jsonata(make.scope, "WhetherToWait")
-    refused.when(sfn.Condition.jsonata(expression("$start = 'settle'")), wait).otherwise(locked)
+    # The calendar asks once in a period, and nobody would ask again.
+    patient = "$start = 'settle' or $reason = 'schedule'"
+    refused.when(sfn.Condition.jsonata(expression(patient)), wait).otherwise(locked)
     take = _put(make, context, "TakeOverLock", "execution_arn = :holder", expression("$holder"))
     make.finish(take, "dynamodb", catch={HELD: refused})
     take.next(then)

@@ -16,6 +16,19 @@ from stacks.workflow.tasks import RETRIED, State, Tasks, seconds
 
 CAUSE = "($exists($failure.Cause) ? $string($failure.Cause) : 'No cause was given.')"
 """A time-out has none, and a missing field would fail in the first failure's place."""
+SENTENCES = ("ExitMessage", "FailureReason", "errorMessage")
+"""Where a job or a function gives its own sentence, the best first: SageMaker's reason may be a general one."""
+
+
+def in_words(cause: str) -> str:
+    """Return JSONata for the sentence in a cause: of a job and of a function it is a description, as JSON."""
+    told_by = [f"$contains($cause, '\"{name}\"')" for name in SENTENCES]
+    chosen = "".join(f"$described.{name} ? $described.{name} : " for name in SENTENCES)
+    return (
+        f"($cause := {cause}; "
+        f"$described := $substring($cause, 0, 1) = '{{' and ({' or '.join(told_by)}) ? $parse($cause) : {{}}; "
+        f"{chosen}$cause)"
+    )
 
 
 def fail(make: Tasks, name: str, error: str, cause: str, failed: sfn.IChainable) -> sfn.IChainable:
@@ -53,7 +66,7 @@ def told(scope: Construct, topic: sns.ITopic, subject: str) -> sfn.Chain:
         message=sfn.TaskInput.from_text(
             expression(
                 "'Execution ' & $states.context.Execution.Id & ' failed: ' & $failure.Error & ': ' & "
-                f"$substring({CAUSE}, 0, 2000)"
+                f"$substring({in_words(CAUSE)}, 0, 2000)"
             )
         ),
         task_timeout=seconds(30),
@@ -73,7 +86,7 @@ def failure(scope: Construct, context: Context) -> sfn.IChainable:
     """Make the training workflow's one failure path: give the lock back, write it down, tell people, fail."""
     notify = told(scope, context.topic, f"Training of {context.prefix} failed")
     give_back = release(scope, context, "ReleaseLockAfterFailure")
-    said = f"$failure.Error & ': ' & $substring({CAUSE}, 0, 2000)"
+    said = f"$failure.Error & ': ' & $substring({in_words(CAUSE)}, 0, 2000)"
     remember = _remember(scope, context, "RecordFailure", "failed", said)
     _try(give_back, "dynamodb", remember)
     _try(remember, "dynamodb", notify)

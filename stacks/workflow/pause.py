@@ -50,7 +50,7 @@ def pause(make: Tasks, context: Context, done: sfn.IChainable) -> sfn.IChainable
     remove.next(wait)
     wait.next(find)
     find.next(gone)
-    return off(make, context, "StopScalingToPause", find) if context.settings.serving.scaling else find
+    return off(make, context, "StopScalingToPause", find)
 
 
 def resume(make: Tasks, look: sfn.IChainable) -> sfn.IChainable:

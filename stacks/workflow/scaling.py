@@ -47,8 +47,8 @@ class Scaling:
 def off(make: Tasks, context: Context, name: str, then: sfn.IChainable) -> State:
     """Make a state that takes the endpoint's scaling away, with its policy and its schedule, and goes on.
 
-    A rollout does so whatever the settings say: earlier ones may have asked for scaling, and SageMaker refuses an
-    update that changes the instance type of what is scaled.
+    Whatever the settings say: earlier ones may have asked for scaling, which outlives a paused endpoint, and SageMaker
+    refuses an update that changes the instance type of what is scaled.
     """
     state = _call(make, context, name, "DeregisterScalableTarget", {}, catch={NONE: then})
     state.next(then)

@@ -8,7 +8,7 @@ from aws_cdk import aws_stepfunctions as sfn
 
 from stacks.workflow.context import Context, expression
 from stacks.workflow.endpoint import UNPAUSING, delete, describe, keep_instances, pause
-from stacks.workflow.outcome import CAUSE
+from stacks.workflow.outcome import CAUSE, in_words
 from stacks.workflow.registry import judge
 from stacks.workflow.tasks import State, Tasks
 
@@ -16,11 +16,7 @@ _SAID = "$states.errorOutput.Cause"
 IN_WORDS = {
     "failure": {
         "Error": expression("$states.errorOutput.Error"),
-        "Cause": expression(
-            f"$exists({_SAID}) = false ? 'No cause was given.' : "
-            f"$substring({_SAID}, 0, 1) = '{{' and $contains({_SAID}, '\"errorMessage\"') ? "
-            f"$parse({_SAID}).errorMessage : {_SAID}"
-        ),
+        "Cause": expression(f"$exists({_SAID}) = false ? 'No cause was given.' : {in_words(_SAID)}"),
     }
 }
 """What a failure assigns, with a function's own sentence where it is a function's."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -71,12 +73,65 @@ def test_only_a_configuration_of_a_shadow_counts_as_one_whatever_the_deployment_
     synthesized: Synthesized, live: str, serves: bool
 ) -> None:
     (choice,) = synthesized.machine("training")["States"]["ServesChampion"]["Choices"]
-    condition = Jsonata(choice["Condition"].removeprefix("{%").removesuffix("%}"))
-    frame = condition.create_frame()
     given = {"endpointStatus": "InService", "liveConfig": live, "champion": {"endpoint_config_name": "old"}}
+    assert evaluated(choice["Condition"], given) is serves
+
+
+def evaluated(expression: str, given: Mapping[str, object]) -> object:
+    """Evaluate a state's JSONata with these variables."""
+    parsed = Jsonata(expression.removeprefix("{%").removesuffix("%}"))
+    frame = parsed.create_frame()
     for name, value in given.items():
         frame.bind(name, value)
-    assert condition.evaluate(None, frame) is serves
+    parsed.register_lambda("parse", json.loads)  # Step Functions' own function
+    frame.bind("states", {"context": {"Execution": {"Id": "arn"}}})
+    return parsed.evaluate(None, frame)
+
+
+JOB = {
+    "ProcessingJobName": "scones-dev-vehicles-stage-0123456789ab-0",
+    "ProcessingInputs": ["x" * 4000],
+    "ExitMessage": "The folder has no class 'car'.",
+    "FailureReason": "AlgorithmError: See job logs for more information",
+}
+
+
+@pytest.mark.parametrize(
+    ("cause", "said"),
+    [
+        (json.dumps(JOB), "The folder has no class 'car'."),
+        (json.dumps({**JOB, "ExitMessage": ""}), "AlgorithmError: See job logs for more information"),
+        ('{"errorMessage": "It lies.", "errorType": "SmokeTestError"}', "It lies."),
+        ('{"Status": "FAILED"}', '{"Status": "FAILED"}'),
+        ("No FailureReason.", "No FailureReason."),
+        (None, "No cause was given."),
+    ],
+)
+def test_who_reads_the_history_or_the_mail_is_told_the_sentence_that_a_job_gave(
+    synthesized: Synthesized, cause: str | None, said: str
+) -> None:
+    states = synthesized.machine("training")["States"]
+    failure = {"Error": "States.TaskFailed"} | ({"Cause": cause} if cause else {})
+    recorded = states["RecordFailure"]["Arguments"]["Item"]["gate_reason"]["S"]
+    assert evaluated(recorded, {"failure": failure}) == f"States.TaskFailed: {said}"
+    mailed = states["NotifyFailure"]["Arguments"]["Message"]
+    assert evaluated(mailed, {"failure": failure}) == f"Execution arn failed: States.TaskFailed: {said}"
+
+
+@pytest.mark.parametrize(
+    ("start", "reason", "waits"),
+    [
+        ("stage", "schedule", True),
+        ("settle", "stopped", True),
+        ("stage", "hand", False),
+        ("stage", "drift", False),
+    ],
+)
+def test_the_calendars_training_waits_for_the_lock(
+    synthesized: Synthesized, start: str, reason: str, waits: bool
+) -> None:
+    (choice,) = synthesized.machine("training")["States"]["WhetherToWait"]["Choices"]
+    assert evaluated(choice["Condition"], {"start": start, "reason": reason}) is waits
 
 
 def test_training_is_isolated_and_resumable(synthesized: Synthesized) -> None:
