@@ -30,7 +30,7 @@ class DatasetError(TrainingCodeError):
 
 
 class TrainingError(TrainingCodeError):
-    """Training cannot go on: the loss is no number, or a checkpoint belongs to another job."""
+    """Training cannot go on: a loss is no finite number, or a checkpoint belongs to another job."""
 
 
 class EvaluationError(TrainingCodeError):

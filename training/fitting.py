@@ -141,7 +141,7 @@ class Fitting:
         Raises
         ------
         TrainingError
-            When the loss is no number, or the checkpoint is of another run.
+            When a loss is no finite number, or the checkpoint is of another run.
         """
         self._resume()
         self._weights = class_weights(train.labels, self._network.head.out_features).to(self._run.device)
@@ -167,6 +167,7 @@ class Fitting:
             validation_loss=float(F.cross_entropy(logits, held_out.labels)),
             validation_accuracy=float((logits.argmax(1) == held_out.labels).float().mean()),
         )
+        require_finite("validation loss", done.validation_loss, self._chosen)
         self.fit.epochs.append(done)
         if self.fit.best == number:
             self.fit.logits = logits
@@ -210,10 +211,7 @@ class Fitting:
             torch.autograd.backward(loss)
             value = loss.detach()
         total = self._run.world.total_gradients(self._network.parameters(), value)
-        if not math.isfinite(total):
-            raise TrainingError(
-                f"The training loss became {total}: lower the learning rate ({self._chosen.learning_rate})."
-            )
+        require_finite("training loss", total, self._chosen)
         nn.utils.clip_grad_norm_(self._network.parameters(), 1.0)
         self._optimizer.step()
         self._follow()
@@ -313,6 +311,19 @@ class Fitting:
                 f"The checkpoint {self._checkpoint.name} is not of this network: empty the checkpoint folder."
             ) from error
         self._run.log(f"{self._name} resumed after epoch {len(self.fit.epochs)}")
+
+
+def require_finite(what: str, value: float, chosen: Hyperparameters) -> None:
+    """
+    See that a figure of a run is a finite number.
+
+    Raises
+    ------
+    TrainingError
+        When it is not: the run has diverged, and more epochs would not mend it.
+    """
+    if not math.isfinite(value):
+        raise TrainingError(f"The {what} became {value}: lower the learning rate ({chosen.learning_rate}).")
 
 
 def freeze(network: EfficientNetLite0, chosen: Hyperparameters) -> None:

@@ -19,7 +19,7 @@ from classifier.card import FORMAT, ModelCard
 from classifier.memory import keep_freed_memory
 from classifier.network import EfficientNetLite0
 from training.errors import DatasetError, HyperparameterError
-from training.fitting import Epoch, Run
+from training.fitting import Epoch, Run, require_finite
 from training.folds import Answers, CrossFit, deal
 from training.hyperparameters import Hyperparameters
 from training.pictures import class_names, read_split
@@ -202,6 +202,10 @@ def _card(
     temperature = fit_temperature(logits, labels)
     probabilities = softmax(logits, temperature)
     correct = probabilities.argmax(axis=1) == labels
+    # Logits can be so far apart that a probability is nought; the fits' own losses stay finite then.
+    with np.errstate(divide="ignore"):
+        loss = float(-np.log(probabilities[np.arange(len(labels)), labels]).mean())
+    require_finite("held-out loss", loss, chosen)
     threshold = choose_threshold(probabilities.max(axis=1), correct, chosen.target_error)
     return ModelCard(
         classes=tuple(names),
@@ -217,7 +221,7 @@ def _card(
         hyperparameters=dict(chosen.to_strings()),
         validation={
             "accuracy": float(correct.mean()),
-            "loss": float(-np.log(probabilities[np.arange(len(labels)), labels]).mean()),
+            "loss": loss,
             "n": len(labels),
             "epochs": max(answers.epochs),
         },

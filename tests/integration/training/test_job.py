@@ -231,6 +231,27 @@ def test_a_loss_that_is_no_number_stops_the_run(channels: Path, monkeypatch: pyt
     assert "The training loss became nan: lower the learning rate" in _said(channels)
 
 
+def test_a_run_that_diverges_stops_with_the_loss_that_shows_it(
+    channels: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def answering(wrong: float) -> None:
+        monkeypatch.setattr(
+            "training.fitting.predict_logits",
+            lambda network, pixels, run: torch.tensor([[0.0, wrong], [wrong, 0.0]]).repeat(len(pixels), 1)[
+                : len(pixels)
+            ],
+        )
+
+    answering(float("inf"))
+    assert main([*FAST, "--epochs", "1"]) == 1
+    assert "The validation loss became nan: lower the learning rate (" in _said(channels)
+    # The loss of logits is finite, that of the probabilities is not.
+    answering(1e30)
+    assert main([*FAST, "--epochs", "1"]) == 1
+    assert "The held-out loss became inf: lower the learning rate (" in _said(channels)
+    assert not (channels / "model" / "model.json").exists()
+
+
 def test_weights_of_another_network_are_refused(channels: Path) -> None:
     path = channels / "weights" / "weights.pth"
     state = torch.load(path, weights_only=True)
