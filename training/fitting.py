@@ -294,9 +294,15 @@ class Fitting:
             raise TrainingError(
                 f"The checkpoint {self._checkpoint.name} cannot be read: empty the checkpoint folder."
             ) from error
-        if not isinstance(state, dict) or state.get("identity") != self._run.identity:
+        theirs = state.get("identity") if isinstance(state, dict) else None
+        if not isinstance(theirs, dict):
             raise TrainingError(
-                "The checkpoint belongs to another dataset, seed or network: empty the checkpoint folder."
+                f"The checkpoint {self._checkpoint.name} is not of a training job: empty the checkpoint folder."
+            )
+        if other := differing(theirs, self._run.identity):
+            raise TrainingError(
+                f"The checkpoint {self._checkpoint.name} was made with another {' and another '.join(other)}: empty "
+                "the checkpoint folder."
             )
         try:
             self._network.load_state_dict(state["network"])
@@ -311,6 +317,12 @@ class Fitting:
                 f"The checkpoint {self._checkpoint.name} is not of this network: empty the checkpoint folder."
             ) from error
         self._run.log(f"{self._name} resumed after epoch {len(self.fit.epochs)}")
+
+
+def differing(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> list[str]:
+    """Return what of two identities is not the same, named as hyperparameters are, sorted."""
+    names = {*theirs, *ours}
+    return sorted(str(name).replace("_", "-") for name in names if theirs.get(name) != ours.get(name))
 
 
 def require_finite(what: str, value: float, chosen: Hyperparameters) -> None:

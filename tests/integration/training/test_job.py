@@ -173,10 +173,19 @@ def test_a_checkpoint_of_other_data_or_of_no_sense_is_refused(channels: Path) ->
     version = version_of(content["classes"], ((each["file"], each["pixels"]) for each in images))
     manifest.write_text(json.dumps({**content, "images": images, "version": version}))
     assert main([*FAST, "--epochs", "1", *checkpoints]) == 1
-    assert "checkpoint belongs to another dataset" in _said(channels)
+    assert "fold-1.pt was made with another dataset: empty" in _said(channels)
     (channels / "checkpoints" / "fold-1.pt").write_bytes(b"half a file")
     assert main([*FAST, "--epochs", "1", *checkpoints]) == 1
     assert "fold-1.pt cannot be read" in _said(channels)
+
+
+def test_a_checkpoint_of_other_hyperparameters_is_refused_by_their_names(channels: Path) -> None:
+    checkpoints = ["--checkpoint-dir", str(channels / "checkpoints")]
+    assert main([*FAST, "--epochs", "1", *checkpoints]) == 0
+    assert main([*FAST, "--epochs", "1", *checkpoints, "--learning-rate", "0.002"]) == 1
+    assert "fold-1.pt was made with another learning-rate: empty the checkpoint folder." in _said(channels)
+    assert main([*FAST, "--epochs", "1", *checkpoints, "--seed", "1", "--target-error", "0.3"]) == 1
+    assert "was made with another seed and another target-error: empty" in _said(channels)
 
 
 def test_a_checkpoint_of_another_architecture_is_refused(channels: Path) -> None:
@@ -189,7 +198,7 @@ def test_a_checkpoint_of_another_architecture_is_refused(channels: Path) -> None
     assert "fold-1.pt is not of this network" in _said(channels)
     torch.save([1, 2], path)
     assert main([*FAST, "--epochs", "1", *checkpoints]) == 1
-    assert "belongs to another dataset, seed or network" in _said(channels)
+    assert "fold-1.pt is not of a training job" in _said(channels)
 
 
 def test_files_that_the_manifest_does_not_list_are_refused(channels: Path) -> None:
