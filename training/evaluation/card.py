@@ -59,7 +59,10 @@ def _percent(value: float | None) -> str:
 
 
 def _how(card: ModelCard) -> str:
-    chosen = ", ".join(f"{name} {value}" for name, value in sorted(card.hyperparameters.items()))
+    # Where checkpoints were kept says nothing of how it was made.
+    chosen = ", ".join(
+        f"{name} {value}" for name, value in sorted(card.hyperparameters.items()) if name != "checkpoint-dir"
+    )
     held = "answers on the validation split"
     mean = ""
     if card.calibrated_on == "out-of-fold":
@@ -164,7 +167,7 @@ def _limits(card: ModelCard, figures: Mapping[str, Any]) -> list[str]:
     for each in figures["robustness"][1:]:
         if each["accuracy"] < whole - 0.05:
             limits.append(
-                f"{each['kind'].capitalize()} ({each['strength']:g} {each['unit']}) costs it "
+                f"{each['kind'][:1].upper()}{each['kind'][1:]} ({each['strength']:g} {each['unit']}) costs it "
                 f"{whole - each['accuracy']:.1%} of accuracy."
             )
     return limits

@@ -17,6 +17,7 @@ from classifier.network import EfficientNetLite0
 from training.drawings import draw_candidates
 from training.errors import EvaluationError
 from training.evaluation.answers import Answer, read_answers
+from training.evaluation.card import model_card
 from training.evaluation.figures import calibration, risk_coverage, routing, summarize
 from training.evaluation.job import main
 from training.evaluation.verdict import compare, decide, judge, mcnemar, recent
@@ -383,6 +384,22 @@ def test_a_missed_target_is_called_one(evaluated: tuple[Path, list[str]]) -> Non
     card = (report / "model_card.md").read_text()
     assert "It misses its target on the test split: 1 of " in card
     assert "too few" not in card
+
+
+def test_the_card_says_how_a_model_was_made_and_not_where() -> None:
+    made = ModelCard(
+        ("bicycle", "motorcycle"), 64, 1.0, 0.8, 0.5, "v1", calibration={"images": 32, "error_upper95": 0.09},
+        hyperparameters={"checkpoint-dir": "/opt/ml/checkpoints", "epochs": "3", "folds": "2"},
+    )  # fmt: skip
+    bad = {"kind": "JPEG", "strength": 10.0, "unit": "quality", "accuracy": 0.5}
+    said = [answer(number != 0, 0.95) for number in range(20)]
+    figures = {
+        **summarize(said), "routing": routing(said), "calibration": calibration(said), "reviewed": None, "reason": "",
+        "robustness": [{"kind": "none", "accuracy": 0.95}, bad],
+    }  # fmt: skip
+    card = model_card(made, figures, {}, "c0de")
+    assert "Hyperparameters: epochs 3, folds 2." in card
+    assert "- JPEG (10 quality) costs it 45.0% of accuracy." in card
 
 
 def test_the_interval_of_the_calibration_error_holds_it() -> None:
