@@ -22,9 +22,9 @@ from training.errors import DatasetError, HyperparameterError
 from training.fitting import Epoch, Run, require_finite
 from training.folds import Answers, CrossFit, deal
 from training.hyperparameters import Hyperparameters
+from training.manifest import read_manifest
 from training.pictures import class_names, read_split
 from training.reporting import log, run_job
-from training.staging.dataset import version_of
 from training.world import World, joined
 
 
@@ -121,7 +121,7 @@ def _train(chosen: Hyperparameters, world: World, phases: Phases) -> None:
     device = _device(chosen)
     if world.size > 1 and device.type == "cuda":
         device = torch.device("cuda", world.local_rank)
-    manifest = _manifest()
+    manifest = read_manifest(_only_file("manifest", "*.json"))
     wanted = [name.strip() for name in chosen.classes.split(",") if name.strip()]
     names = class_names(_channel("train"), wanted)
     training, validation = (
@@ -172,27 +172,6 @@ def _placed(chosen: Hyperparameters, identity: Mapping[str, Any]) -> Hyperparame
             f"{error.strerror}."
         ) from error
     return replace(chosen, checkpoint_dir=str(folder))
-
-
-def _manifest() -> dict[str, Any]:
-    path = _only_file("manifest", "*.json")
-    try:
-        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        _ = [(each["split"], each["group"], each["sha256"]) for each in manifest["images"]]
-        made = version_of(
-            manifest["classes"], ((each["file"], each["pixels"]) for each in manifest["images"])
-        )
-        fits = manifest["version"] == made
-    except (ValueError, KeyError, TypeError) as error:
-        raise DatasetError(
-            f"{path.name} is no manifest of a staged dataset: stage the data again."
-        ) from error
-    if not fits:
-        raise DatasetError(
-            f"{path.name} says that it is version {manifest['version']}, and its pictures make version {made}: stage "
-            "the data again."
-        )
-    return manifest
 
 
 def _card(

@@ -1,6 +1,5 @@
 """Reads splits of a staged dataset into memory, as the pixels that training augments."""
 
-import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +13,7 @@ from torch import Tensor
 from classifier.labels import check_classes
 from classifier.preprocessing import decode_pixels
 from training.errors import DatasetError
+from training.manifest import content, listed
 
 
 @dataclass(frozen=True)
@@ -88,37 +88,22 @@ def read_split(
     classifier.errors.ClassifierError
         When a picture cannot be decoded.
     """
-    listed = {each["file"]: each for each in manifest["images"] if each["split"] == split}
-    files: list[tuple[Path, int]] = []
-    for label, name in enumerate(names):
-        own = sorted(path for path in (folder / name).rglob("*") if path.is_file())
-        if not own:
+    entries = listed(folder, split, manifest, names)
+    own = [entry["file"].split("/")[1] for entry in entries.values()]
+    for name in names:
+        if name not in own:
             raise DatasetError(f"The class {name!r} has no picture in the split {split!r}.")
-        files += [(path, label) for path in own]
-    keys = [f"{split}/{path.relative_to(folder).as_posix()}" for path, _ in files]
-    wanted = {file for file in listed if file.split("/")[1] in names}
-    if odd := sorted(wanted.symmetric_difference(keys)):
-        where = (
-            "the manifest, but not in the split" if odd[0] in wanted else "the split, but not in the manifest"
-        )
-        raise DatasetError(f"The file {odd[0]!r} is in {where}: stage the data again.")
+    labels = {name: label for label, name in enumerate(names)}
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         pixels = list(
             pool.map(
-                lambda path, key: _decoded(path, listed[key], image_size), (path for path, _ in files), keys
+                lambda path, entry: decode_pixels(content(path, entry), image_size)[0],
+                entries.keys(),
+                entries.values(),
             )
         )
     return Pictures(
         torch.stack(pixels),
-        torch.tensor([label for _, label in files]),
-        tuple(listed[key]["group"] for key in keys),
+        torch.tensor([labels[name] for name in own]),
+        tuple(entry["group"] for entry in entries.values()),
     )
-
-
-def _decoded(path: Path, listed: Mapping[str, Any], image_size: int) -> Tensor:
-    content = path.read_bytes()
-    if hashlib.sha256(content).hexdigest() != listed["sha256"]:
-        raise DatasetError(
-            f"The file {listed['file']!r} is not the one that the manifest lists: stage the data again."
-        )
-    return decode_pixels(content, image_size)[0]

@@ -1,6 +1,5 @@
 """What only the model itself can tell: how it bears bad pictures, where it looked, how long it takes."""
 
-import json
 import tarfile
 import tempfile
 import time
@@ -20,6 +19,7 @@ from training.errors import EvaluationError
 from training.evaluation.answers import Answer
 from training.evaluation.robustness import MOST_PICTURES, robustness
 from training.evaluation.saliency import overlay, saliency
+from training.manifest import count_images
 from training.staging.candidates import REVIEWED
 from training.staging.reviewed import reviewed_on
 
@@ -145,23 +145,17 @@ def agree(card: ModelCard, manifest: Mapping[str, Any], answers: Sequence[Answer
         )
 
 
-def read_manifest(path: Path | None) -> dict[str, Any]:
-    """Return what the model card says of the data, and the test split's pictures; empty when there is no manifest."""
-    if path is None:
-        return {}
-    files = sorted(path.rglob("*.json")) if path.is_dir() else [path]
-    try:
-        manifest: dict[str, Any] = json.loads(files[0].read_text(encoding="utf-8"))
-    except (IndexError, OSError, ValueError) as error:
-        raise EvaluationError(f"{path.name} holds no manifest of a staged dataset.") from error
-    tested = {
-        each["file"].partition("/")[2]: each for each in manifest.get("images", []) if each["split"] == "test"
-    }
-    kept = ("version", "source", "drawings", "classes", "counts", "duplicates")
+def data_facts(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the report and the model card say of the data, and the test split's pictures."""
+    tested = {each["file"].partition("/")[2]: each for each in manifest["images"] if each["split"] == "test"}
+    kept = ("version", "source", "drawings", "classes")
     return {name: manifest.get(name) for name in kept} | {
+        # What the version covers, and not what the manifest says of it besides.
+        "counts": count_images(manifest),
+        "reviewed": sum(each.get("origin") == REVIEWED for each in manifest["images"]),
+        "duplicates": manifest.get("duplicates", 0),
         "rejected": len(manifest.get("rejects", [])),
         "tested": list(tested),
-        "reviewed": manifest.get("reviewed", 0),
         # A manifest from before pictures had an origin names none.
         "reviewed_tested": {
             file: reviewed_on(each["original"])

@@ -8,17 +8,23 @@ from pathlib import Path
 from training.evaluation.answers import read_answers
 from training.evaluation.baseline import baseline
 from training.evaluation.card import model_card
-from training.evaluation.examination import agree, examine, read_manifest
+from training.evaluation.examination import agree, data_facts, examine
 from training.evaluation.figures import calibration, risk_coverage, routing
 from training.evaluation.report import page
 from training.evaluation.verdict import decide
+from training.manifest import check_splits, read_manifest
 from training.reporting import log, processing_message, run_job
+from training.staging.candidates import SPLITS
 
 
 def evaluate(options: argparse.Namespace) -> None:
     """Evaluate as the options say."""
     answers = read_answers(options.outputs)
-    manifest = read_manifest(options.manifest)
+    manifest = {}
+    if options.manifest:
+        whole = read_manifest(options.manifest)
+        check_splits(((split, getattr(options, split)) for split in SPLITS), whole)
+        manifest = data_facts(whole)
     theirs = read_answers(options.champion) if options.champion else None
     verdict = decide(answers, theirs, manifest.get("reviewed_tested", {}), options.minimum_accuracy)
     champion = verdict.champion

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,13 +16,14 @@ from classifier.artifact import save_model
 from classifier.card import ModelCard, read_card
 from classifier.network import EfficientNetLite0
 from training.drawings import draw_candidates
-from training.errors import EvaluationError
+from training.errors import DatasetError, EvaluationError
 from training.evaluation.answers import Answer, read_answers
 from training.evaluation.card import model_card
 from training.evaluation.figures import calibration, risk_coverage, routing, summarize
 from training.evaluation.job import main
 from training.evaluation.verdict import compare, decide, judge, mcnemar, recent
-from training.staging.dataset import build_dataset, write_dataset
+from training.manifest import read_manifest
+from training.staging.dataset import build_dataset, version_of, write_dataset
 
 SEEN = {"image": {"brightness": 0.5, "format": "PNG"}, "embedding": [0.1] * 8}
 
@@ -301,8 +303,32 @@ def _change(path: Path, **changes: object) -> None:
     path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
 
 
-def _a_manifest_of_other_data(folder: Path) -> None:
+def _the_version_of_another_manifest(folder: Path) -> None:
     _change(next(folder.glob("data/*/manifest.json")), version="ffff")
+
+
+def _a_manifest_of_other_data(folder: Path) -> None:
+    path = next(folder.glob("data/*/manifest.json"))
+    classes = [*json.loads(path.read_text())["classes"], "scooter"]
+    pictures = ((each["file"], each["pixels"]) for each in json.loads(path.read_text())["images"])
+    _change(path, classes=classes, version=version_of(classes, pictures))
+
+
+def _swapped(folder: Path, split: str) -> None:
+    one, other = (next(folder.glob(f"data/*/{split}/{name}/*")) for name in ("bicycle", "motorcycle"))
+    one.write_bytes(other.read_bytes())
+
+
+def _a_test_picture_of_other_content(folder: Path) -> None:
+    _swapped(folder, "test")
+
+
+def _a_train_picture_of_other_content(folder: Path) -> None:
+    _swapped(folder, "train")
+
+
+def _a_picture_that_is_not_listed(folder: Path) -> None:
+    next(folder.glob("data/*/validation/bicycle")).joinpath("more.png").write_bytes(b"")
 
 
 def _an_answer_less(folder: Path) -> None:
@@ -327,7 +353,14 @@ def _the_archive_of_another_model(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (_a_manifest_of_other_data, "The manifest is that of dataset ffff"),
+        (
+            _the_version_of_another_manifest,
+            "manifest.json says that it is version ffff, and its pictures make",
+        ),
+        (_a_manifest_of_other_data, "The manifest is that of dataset"),
+        (_a_test_picture_of_other_content, "is not the one that the manifest lists"),
+        (_a_train_picture_of_other_content, "is not the one that the manifest lists"),
+        (_a_picture_that_is_not_listed, "bicycle/more.png' is in the split, but not in the manifest"),
         (_an_answer_less, "The answers are not those of the whole test split"),
         (_an_answer_of_another_model, "The answers are of several models (abc, def)"),
         (_an_answer_by_another_threshold, "The answers are of several models (abc)"),
@@ -346,6 +379,43 @@ def test_what_does_not_belong_together_is_not_judged(
     assert main(arguments) == 1
     assert said in capsys.readouterr().err
     assert not (report / "gate.json").exists()
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda made: [made],
+        lambda made: None,
+        lambda made: {**made, "images": None},
+        lambda made: {**made, "images": [*made["images"], {**made["images"][0], "file": "x"}]},
+        lambda made: {**made, "images": [*made["images"], made["images"][0]]},
+        lambda made: {**made, "images": [{**each, "split": "train"} for each in made["images"]]},
+        lambda made: {**made, "images": [{**each, "group": None} for each in made["images"]]},
+        lambda made: {**made, "rejects": None},
+    ],
+)
+def test_what_is_no_manifest_is_refused_in_one_sentence(
+    tmp_path: Path, spoil: Callable[[dict[str, Any]], object]
+) -> None:
+    classes, candidates = draw_candidates(("bicycle", "motorcycle"), 8, 0)
+    made: Any = build_dataset("drawings", classes, candidates, log=lambda _: None)[0].manifest()
+    path = tmp_path / "manifest.json"
+    path.write_text(json.dumps(made))
+    assert read_manifest(path) == read_manifest(tmp_path) == made
+    path.write_text(json.dumps(spoil(made)))
+    with pytest.raises(DatasetError, match=r"manifest.json is no manifest of a staged dataset"):
+        read_manifest(path)
+
+
+def test_the_card_counts_the_pictures_themselves(evaluated: tuple[Path, list[str]], tmp_path: Path) -> None:
+    report, arguments = evaluated
+    path = next(tmp_path.glob("data/*/manifest.json"))
+    true = json.loads(path.read_text())["counts"]["bicycle"]
+    _change(path, counts={"bicycle": {"train": 9999, "validation": 1, "test": 1}}, reviewed=5)
+    assert main(arguments) == 0
+    card = (report / "model_card.md").read_text()
+    assert f"| bicycle | {true['train']} | {true['validation']} | {true['test']} |" in card
+    assert "People classified" not in card
 
 
 def test_reviewed_pictures_have_figures_of_their_own(
