@@ -119,19 +119,27 @@ def _latency(model: LoadedModel, files: Sequence[bytes]) -> dict[str, Any]:
 
 def agree(card: ModelCard, manifest: Mapping[str, Any], answers: Sequence[Answer]) -> None:
     """
-    See that the answers, the model and the data are of one another.
+    See that the answers, which are all of one model, the archive's model and the data are of one another.
 
     Raises
     ------
     EvaluationError
         Naming the first thing that is not.
     """
-    versions = sorted({answer.model_version for answer in answers})
-    if len(versions) > 1 or len({answer.threshold for answer in answers}) > 1:
-        raise EvaluationError(f"The answers are of several models ({', '.join(versions)}): transform again.")
-    if card.model_version and versions != [card.model_version]:
+    version, threshold = answers[0].model_version, answers[0].threshold
+    if card.model_version and version != card.model_version:
         raise EvaluationError(
-            f"The answers are those of model {versions[0]}, and the archive holds {card.model_version}: give its own."
+            f"The answers are those of model {version}, and the archive holds {card.model_version}: give its own."
+        )
+    if threshold != card.threshold:
+        raise EvaluationError(
+            f"The answers have the threshold {threshold}, and the archive's is {card.threshold}: transform again."
+        )
+    if strange := sorted(
+        {str(answer.predicted) for answer in answers if answer.predicted not in card.classes}
+    ):
+        raise EvaluationError(
+            f"An answer's class is {strange[0]!r}, and the archive's are {', '.join(card.classes)}: transform again."
         )
     if not manifest:
         return

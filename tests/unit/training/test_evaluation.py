@@ -46,6 +46,47 @@ def answers(folder: Path, right: int, wrong: int, *, confident: bool = True) -> 
     return folder
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"confident": False}, "says confident false with a confidence of 0.9 and a threshold of 0.8"),
+        ({"confidence": 0.79}, "says confident true with a confidence of 0.79 and a threshold of 0.8"),
+        (
+            {"threshold": 1.0, "confidence": 1.0},
+            "says confident true with a confidence of 1 and a threshold of 1",
+        ),
+        ({"confident": "true"}, 'says confident "true"'),
+        ({"confidence": 17}, "has a confidence of 17.0, and it is from 0 to 1"),
+        ({"confidence": float("nan")}, "has a confidence of nan"),
+        ({"class": None}, "is not of the agreed shape: TypeError('class None')"),
+        ({"threshold": None}, "is not of the agreed shape"),
+        ({"embedding": []}, "has no embedding of 8 finite numbers"),
+        ({"embedding": [float("nan")] * 8}, "has no embedding of 8 finite numbers"),
+    ],
+)
+def test_an_answer_that_contradicts_itself_is_refused(
+    tmp_path: Path, changes: dict[str, object], said: str
+) -> None:
+    path = answers(tmp_path, 2, 0) / "bicycle" / "0.png.out"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+    with pytest.raises(EvaluationError, match=r"The answer bicycle/0\.png ") as refusal:
+        read_answers(tmp_path)
+    assert said in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("threshold", "confidence", "confident"),
+    [(0.8, 0.8, True), (1.0, 1.0, False), (0.123457, 0.123456, False)],
+)
+def test_an_answer_is_confident_from_its_threshold_on_and_never_where_that_is_one(
+    tmp_path: Path, threshold: float, confidence: float, confident: bool
+) -> None:
+    path = answers(tmp_path, 1, 0) / "bicycle" / "0.png.out"
+    changes = {"threshold": threshold, "confidence": confidence, "confident": confident}
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+    assert read_answers(tmp_path)[0].confident is confident
+
+
 def test_figures_are_those_of_the_answers(tmp_path: Path) -> None:
     figures = summarize(read_answers(answers(tmp_path, 18, 2)))
     assert figures["n"] == 20
@@ -343,6 +384,14 @@ def _an_answer_by_another_threshold(folder: Path) -> None:
     _change(next(folder.glob("outputs/*/*.out")), threshold=0.7)
 
 
+def _answers_with(**changes: object) -> Callable[[Path], None]:
+    def spoil(folder: Path) -> None:
+        for path in folder.glob("outputs/*/*.out"):
+            _change(path, **changes)
+
+    return spoil
+
+
 def _the_archive_of_another_model(folder: Path) -> None:
     _change(folder / "model" / "model.json", model_version="def")
     with tarfile.open(folder / "model.tar.gz", "w:gz") as archive:
@@ -364,6 +413,11 @@ def _the_archive_of_another_model(folder: Path) -> None:
         (_an_answer_less, "The answers are not those of the whole test split"),
         (_an_answer_of_another_model, "The answers are of several models (abc, def)"),
         (_an_answer_by_another_threshold, "The answers are of several models (abc)"),
+        (_answers_with(threshold=0.7), "The answers have the threshold 0.7, and the archive's is 0.8"),
+        (
+            _answers_with(**{"class": "unicorn"}),
+            "An answer's class is 'unicorn', and the archive's are bicycle,",
+        ),
         (_the_archive_of_another_model, "The answers are those of model abc, and the archive holds def"),
     ],
 )
