@@ -14,6 +14,8 @@ from training.hyperparameters import Hyperparameters
 
 RESERVED = ("classes", "target-error", "weights-sha256", "checkpoint-dir")
 """Hyperparameters that the workflow gives itself, from other settings."""
+UNSEARCHED = ("seed", "threads", "device")
+"""Hyperparameters that say nothing of how good a model can be: luck, and where it is made."""
 STARTING_MINUTES = 15
 """What a job may take beyond its own limit: finding an instance, pulling the image, moving its files."""
 TRAINING_LIMIT_MINUTES = 25 * 60
@@ -61,19 +63,48 @@ class SearchSettings(Strict):
     @field_validator("ranges")
     @classmethod
     def _possible(cls, ranges: Mapping[str, RangeSettings]) -> Mapping[str, RangeSettings]:
+        keys: set[str] = set()
         for name, given in ranges.items():
+            key = _key(name)
+            if key in keys:
+                raise ValueError(f"the hyperparameter {key!r} is searched twice: give one range for it")
+            keys.add(key)
+            if key in UNSEARCHED:
+                raise ValueError(f"the hyperparameter {key!r} is no choice of a model: remove its range")
             for value in given.values or (given.minimum, given.maximum):
+                _check({name: text(name, value)})
+            if given.minimum is not None and _whole(name):
                 try:
-                    Hyperparameters.from_strings({name: text(name, value)})
-                except HyperparameterError as error:
-                    raise ValueError(str(error).rstrip(".")) from error
+                    _check({name: text(name, given.minimum + 1)})
+                except ValueError as error:
+                    raise ValueError(
+                        f"the hyperparameter {key!r} cannot be every number from {given.minimum:g} to "
+                        f"{given.maximum:g}: give values instead of a minimum and a maximum"
+                    ) from error
         return ranges
 
 
 def text(name: str, value: Any) -> str:
     """Write a hyperparameter's value as SageMaker takes it: TOML's 3.0 is 3 where a whole number is wanted."""
-    whole = type(getattr(Hyperparameters, name.replace("-", "_"), "")) is int
-    return str(int(value)) if whole and isinstance(value, float) and value.is_integer() else str(value)
+    return str(int(value)) if _whole(name) and isinstance(value, float) and value.is_integer() else str(value)
+
+
+def _whole(name: str) -> bool:
+    """Whether a hyperparameter is a whole number."""
+    return type(getattr(Hyperparameters, name.replace("-", "_"), "")) is int
+
+
+def _key(name: str) -> str:
+    """Return a hyperparameter's name as SageMaker takes it."""
+    return name.replace("_", "-")
+
+
+def _check(values: Mapping[str, str]) -> None:
+    """Refuse what the training job would refuse."""
+    try:
+        Hyperparameters.from_strings(values)
+    except HyperparameterError as error:
+        raise ValueError(str(error).rstrip(".")) from error
 
 
 class TrainingSettings(Instances):
@@ -100,7 +131,7 @@ class TrainingSettings(Instances):
     @property
     def given(self) -> dict[str, str]:
         """The hyperparameters as SageMaker takes them."""
-        return {key.replace("_", "-"): str(value) for key, value in self.hyperparameters.items()}
+        return {_key(key): str(value) for key, value in self.hyperparameters.items()}
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
@@ -118,14 +149,11 @@ class TrainingSettings(Instances):
                 f"{STARTING_MINUTES} to start, for each round of a search), and the workflow allows "
                 f"{TRAINING_LIMIT_MINUTES}: lower max_runtime_minutes, or have fewer trials or more of them in parallel"
             )
-        searched = {key.replace("_", "-") for key in (self.search.ranges if self.search else ())}
+        searched = {_key(key) for key in (self.search.ranges if self.search else ())}
         for key in RESERVED:
             if key in self.given or key in searched:
                 raise ValueError(f"the hyperparameter {key!r} follows from other settings: remove it")
         for key in sorted(searched & set(self.given)):
             raise ValueError(f"the hyperparameter {key!r} is given and searched: leave one of them out")
-        try:
-            Hyperparameters.from_strings(self.given)
-        except HyperparameterError as error:
-            raise ValueError(str(error).rstrip(".")) from error
+        _check({key: str(value) for key, value in self.hyperparameters.items()})
         return self

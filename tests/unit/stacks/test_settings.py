@@ -185,6 +185,23 @@ def test_the_known_environments_are_listed_when_one_is_unknown() -> None:
             "logarithmic scale begins above 0",
         ),
         (
+            SEARCH + "[{at}.ranges.image-size]\nminimum = 64\nmaximum = 224",
+            "'image-size' cannot be every number from 64 to 224: give values",
+        ),
+        (
+            SEARCH
+            + "[{at}.ranges.learning-rate]\nvalues = [0.1]\n[{at}.ranges.learning_rate]\nvalues = [0.2]",
+            "'learning-rate' is searched twice",
+        ),
+        (
+            "[classifier.vehicles.training.hyperparameters]\nlearning-rate = 0.1\nlearning_rate = 0.2",
+            "'learning-rate' is given twice",
+        ),
+        *(
+            (SEARCH + f"[{{at}}.ranges.{name}]\nvalues = [{value}]", f"'{name}' is no choice of a model")
+            for name, value in (("seed", "1"), ("threads", "2"), ("device", "'cpu'"))
+        ),
+        (
             SEARCH
             + "[{at}.ranges.epochs]\nvalues = [2, 3]\n[classifier.vehicles.training.hyperparameters]\nepochs = 5",
             "'epochs' is given and searched",
