@@ -253,11 +253,8 @@ class Fitting:
                     average.lerp_(current, 1.0 - decay)
 
     def _schedule(self, step: int, total: int, steps: int) -> None:
-        """Rise over the warm-up, then fall along a cosine."""
-        warm = self._chosen.warmup_epochs * steps
-        share = (
-            (step + 1) / warm if step < warm else (1 + math.cos(math.pi * (step - warm) / (total - warm))) / 2
-        )
+        """Set the step's learning rates."""
+        share = share_of_peak(step, total, self._chosen.warmup_epochs * steps)
         for group in self._optimizer.param_groups:
             group["lr"] = group["peak"] * share
 
@@ -336,6 +333,24 @@ def require_finite(what: str, value: float, chosen: Hyperparameters) -> None:
     """
     if not math.isfinite(value):
         raise TrainingError(f"The {what} became {value}: lower the learning rate ({chosen.learning_rate}).")
+
+
+def share_of_peak(step: int, total: int, warm: float) -> float:
+    """
+    Return a step's learning rate as a share of the highest, 0…1: it rises over the warm-up, then falls along a cosine.
+
+    Parameters
+    ----------
+    step
+        Its number, from 0.
+    total
+        Steps in all.
+    warm
+        Steps of the warm-up; they need not be whole.
+    """
+    if step < warm:
+        return min(1.0, (step + 1) / warm)
+    return (1 + math.cos(math.pi * (step - warm) / (total - warm))) / 2
 
 
 def freeze(network: EfficientNetLite0, chosen: Hyperparameters) -> None:
