@@ -18,7 +18,9 @@ from training.staging.pickles import read_pickle
 MEMBERS = ("meta", "train", "test")
 _SIDE = 32
 _SOURCE = "CIFAR-100 archive"
-_MAX_MEMBER = 1024**3
+_MAX_MEMBER = 256 * 1024**2
+"""Bytes; the largest file of the official archive has 155 million."""
+_MAX_NAME = 255
 
 
 def open_cifar100(
@@ -38,7 +40,7 @@ def open_cifar100(
     with tempfile.TemporaryDirectory(dir=cache) as folder:
         parts = {name: read_pickle(_extract(archive, name, Path(folder))) for name in MEMBERS}
     try:
-        names = [bytes(name).decode() for name in parts["meta"][b"fine_label_names"]]
+        names = [_text(name) for name in _list(parts["meta"], b"fine_label_names")]
         classes = choose_classes(names, wanted, _SOURCE)
         splits = {split: _split(parts[split]) for split in ("train", "test")}
         if odd := [
@@ -71,16 +73,32 @@ _Split = tuple[list[int], list[str], Any]
 
 
 def _split(part: dict[Any, Any]) -> _Split:
-    labels = [int(label) for label in part[b"fine_labels"]]
-    files = [bytes(name).decode(errors="replace") for name in part[b"filenames"]]
-    pixels = np.asarray(part[b"data"])
+    labels = _list(part, b"fine_labels")
+    if any(type(label) is not int for label in labels):
+        raise ValueError("a label that is no whole number")
+    files = [_text(name, errors="replace") for name in _list(part, b"filenames")]
+    pixels = part[b"data"]
+    if not isinstance(pixels, np.ndarray):
+        raise ValueError("pixels that are no array")
     if (
         pixels.dtype != np.uint8
         or pixels.shape != (len(labels), 3 * _SIDE * _SIDE)
         or len(files) != len(labels)
     ):
-        raise ValueError(f"pixels of shape {pixels.shape} for {len(labels)} labels")
+        raise ValueError(f"{pixels.dtype} pixels of shape {pixels.shape} for {len(labels)} labels")
     return labels, files, pixels.reshape(-1, 3, _SIDE, _SIDE).transpose(0, 2, 3, 1)
+
+
+def _list(part: dict[Any, Any], key: bytes) -> list[Any]:
+    if not isinstance(part[key], list):
+        raise ValueError(f"{key.decode()} that are no list")
+    return list(part[key])
+
+
+def _text(name: object, errors: str = "strict") -> str:
+    if not isinstance(name, bytes | str) or len(name) > _MAX_NAME:
+        raise ValueError(f"a name that is no text of up to {_MAX_NAME} characters")
+    return name.decode(errors=errors) if isinstance(name, bytes) else name
 
 
 def _candidates(

@@ -9,6 +9,7 @@ import json
 import pickle
 import tarfile
 import threading
+import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -32,17 +33,16 @@ class Hostile:
         return os.system, ("touch /tmp/should-never-exist",)
 
 
-def archive(train: object | None = None) -> bytes:
-    random = np.random.default_rng(0)
+def split(count: int) -> dict[bytes, object]:
+    return {
+        b"data": np.random.default_rng(count).integers(0, 256, (count, 3072), dtype=np.uint8),
+        b"fine_labels": [number % 3 for number in range(count)],
+        b"filenames": [f"picture_{number}.png".encode() for number in range(count)],
+    }
 
-    def split(count: int) -> dict[bytes, object]:
-        return {
-            b"data": random.integers(0, 256, (count, 3072), dtype=np.uint8),
-            b"fine_labels": [number % 3 for number in range(count)],
-            b"filenames": [f"picture_{number}.png".encode() for number in range(count)],
-        }
 
-    parts = {"meta": {b"fine_label_names": NAMES}, "train": train or split(120), "test": split(60)}
+def archive(train: object | None = None, names: object = NAMES) -> bytes:
+    parts = {"meta": {b"fine_label_names": names}, "train": train or split(120), "test": split(60)}
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as packed:
         for name, part in parts.items():
@@ -134,6 +134,50 @@ def test_a_label_without_a_name_is_refused(tmp_path: Path, serve: Serve) -> None
     }
     assert stage(tmp_path, *serve(archive(train=train))) == 1
     assert "the label 77 for 3 names" in (tmp_path / "message").read_text()
+
+
+def nested() -> list[object]:
+    """Return a list of ten thousand million numbers that a pickle holds in some hundred bytes."""
+    made: list[object] = [0] * 100
+    for _ in range(4):
+        made = [made] * 100
+    return made
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (archive(train={**split(3), b"data": nested()}), "pixels that are no array"),
+        (
+            archive(train={**split(3), b"data": np.zeros((3, 3072), np.uint16)}),
+            "uint16 pixels of shape (3, 3072)",
+        ),
+        (
+            archive(train={**split(3), b"data": np.zeros((2, 3072), np.uint8)}),
+            "pixels of shape (2, 3072) for 3 labels",
+        ),
+        (archive(train={**split(3), b"fine_labels": [1.9, 1.2, 2]}), "a label that is no whole number"),
+        (archive(train={**split(3), b"filenames": [2**34, b"b", b"c"]}), "a name that is no text"),
+        (archive(names=[2**34, b"bicycle", b"motorcycle"]), "a name that is no text"),
+        (archive(names={b"bicycle": 1}), "fine_label_names that are no list"),
+    ],
+)
+def test_what_is_no_picture_label_or_name_is_refused_before_it_is_made_into_one(
+    tmp_path: Path, serve: Serve, content: bytes, message: str
+) -> None:
+    tracemalloc.start()
+    try:
+        assert stage(tmp_path, *serve(content)) == 1
+        assert tracemalloc.get_traced_memory()[1] < 2**26
+    finally:
+        tracemalloc.stop()
+    said = (tmp_path / "message").read_text().strip()
+    assert message in said
+    assert "\n" not in said
+
+
+def test_text_is_as_good_a_name_as_bytes(tmp_path: Path, serve: Serve) -> None:
+    assert stage(tmp_path, *serve(archive(names=["apple", "bicycle", "motorcycle"]))) == 0
 
 
 def test_a_truncated_archive_is_refused(tmp_path: Path, serve: Serve) -> None:
