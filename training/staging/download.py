@@ -5,6 +5,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from http import HTTPStatus
 from http.client import HTTPException
 from pathlib import Path
 
@@ -33,31 +34,47 @@ def download(url: str, target: Path, md5: str, log: Log = print, pause: float = 
     DownloadError
         When the server does not answer, or breaks off each time.
     ChecksumError
-        When the file is not the one that ``md5`` names. It is removed.
+        When the file, fetched from the start, is not the one that ``md5`` names. It is removed.
     """
     if not url.startswith(("http://", "https://")):
         raise DownloadError(f"The address {url!r} is no http or https address: correct it in the settings.")
     partial = target.with_name(target.name + ".part")
     if target.is_file() and file_md5(target) == md5.lower():
         return target
-    for attempt in range(ATTEMPTS):
-        try:
-            _fetch(url, partial, log)
-            break
-        except urllib.error.HTTPError as error:
-            if error.code == 416:  # nothing is left to fetch of a partial file that is already whole
-                break
-            if error.code < 500 or attempt == ATTEMPTS - 1:
-                raise DownloadError(f"The download of {url} failed with status {error.code}.") from error
-        except (OSError, HTTPException) as error:
-            if attempt == ATTEMPTS - 1:
-                raise DownloadError(f"The download of {url} failed {ATTEMPTS} times: {error}.") from error
-        time.sleep(pause * 2**attempt)
+    resumed = _complete(url, partial, log, pause)
+    if resumed and file_md5(partial) != md5.lower():
+        log("what was resumed is not the file: fetching it from the start")
+        partial.unlink()
+        _complete(url, partial, log, pause)
     found = file_md5(partial)
     if found != md5.lower():
         partial.unlink()
         raise ChecksumError(f"The file at {url} has the MD5 {found} and not {md5}: nothing of it was read.")
     return partial.replace(target)
+
+
+def _complete(url: str, partial: Path, log: Log, pause: float) -> bool:
+    """Fetch what is missing of ``partial``, with retries, and return whether some of it was there before any try."""
+    resumed = False
+    for attempt in range(ATTEMPTS):
+        resumed = resumed or partial.is_file()
+        try:
+            _fetch(url, partial, log)
+            break
+        except urllib.error.HTTPError as error:
+            # Nothing is left to fetch of a partial file that is already whole.
+            if error.code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and partial.is_file():
+                break
+            passing = (
+                error.code >= HTTPStatus.INTERNAL_SERVER_ERROR or error.code == HTTPStatus.TOO_MANY_REQUESTS
+            )
+            if not passing or attempt == ATTEMPTS - 1:
+                raise DownloadError(f"The download of {url} failed with status {error.code}.") from error
+        except (OSError, HTTPException) as error:
+            if attempt == ATTEMPTS - 1:
+                raise DownloadError(f"The download of {url} failed {ATTEMPTS} times: {error}.") from error
+        time.sleep(pause * 2**attempt)
+    return resumed
 
 
 def _fetch(url: str, partial: Path, log: Log) -> None:
