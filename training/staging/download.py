@@ -1,5 +1,6 @@
 """Fetching one file over HTTP: with progress, retries, resumption, and a checksum before anybody reads it."""
 
+import fcntl
 import hashlib
 import time
 import urllib.error
@@ -21,6 +22,8 @@ def download(url: str, target: Path, md5: str, log: Log = print, pause: float = 
     """
     Bring ``url`` to ``target`` and return it; a file that is already there and right is not fetched again.
 
+    Of several processes that want the same, one fetches it and the others wait.
+
     Parameters
     ----------
     md5
@@ -38,6 +41,13 @@ def download(url: str, target: Path, md5: str, log: Log = print, pause: float = 
     """
     if not url.startswith(("http://", "https://")):
         raise DownloadError(f"The address {url!r} is no http or https address: correct it in the settings.")
+    with target.with_name(target.name + ".lock").open("w") as lock:
+        # One at a time: two that share a folder would append to the same partial file.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return _download(url, target, md5, log, pause)
+
+
+def _download(url: str, target: Path, md5: str, log: Log, pause: float) -> Path:
     partial = target.with_name(target.name + ".part")
     if target.is_file() and file_md5(target) == md5.lower():
         return target

@@ -114,6 +114,22 @@ def test_the_file_arrives(
     assert not (tmp_path / "file.part").exists()
 
 
+def test_two_at_once_fetch_the_file_once(tmp_path: Path, server: tuple[str, type[Handler]]) -> None:
+    url, handler = server
+    second = threading.Thread(target=lambda: download(url, tmp_path / "file", MD5, pause=0), daemon=True)
+
+    def meanwhile(answering: Handler, start: int) -> None:
+        second.start()
+        second.join(0.5)
+        good(answering, start)
+
+    handler.answers = [meanwhile, good]
+    assert download(url, tmp_path / "file", MD5, pause=0).read_bytes() == CONTENT
+    second.join(10)
+    assert not second.is_alive()
+    assert handler.asked == [0]
+
+
 @pytest.mark.parametrize(("partial", "asked"), [(None, [0]), (b"stale", [5, 0])])
 def test_another_file_is_fetched_from_the_start_once_and_refused(
     tmp_path: Path, server: tuple[str, type[Handler]], partial: bytes | None, asked: list[int]
