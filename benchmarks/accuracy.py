@@ -39,13 +39,16 @@ from classifier.calibration import (
     expected_calibration_error,
     upper_bound,
 )
+from classifier.errors import ClassifierError
 from classifier.memory import keep_freed_memory
 from classifier.network import EfficientNetLite0
 from classifier.preprocessing import decode_pixels
 from stacks.assets import weights_file
+from training.errors import TrainingCodeError
 from training.fitting import Run, predict_logits
 from training.folds import CrossFit, average, deal
 from training.hyperparameters import Hyperparameters
+from training.job import choose_device
 from training.pictures import Pictures
 from training.staging.dataset import build_dataset
 from training.staging.folder import open_folder
@@ -225,6 +228,13 @@ def nested(
     return summary(name, outcomes)
 
 
+def _pair(word: str) -> tuple[str, str]:
+    name, given, value = word.partition("=")
+    if not given:
+        raise argparse.ArgumentTypeError(f"{word!r} is no NAME=VALUE")
+    return name, value
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the models over the outer folds, and print their figures and the pictures that were wrong."""
     parser = argparse.ArgumentParser(
@@ -235,7 +245,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, default=[0], nargs="+", help="all of it once for each")
     parser.add_argument("--only", choices=MODELS, action="append", help="leave the other models out")
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a hyperparameter")
+    parser.add_argument(
+        "--set", type=_pair, action="append", default=[], metavar="NAME=VALUE", help="a hyperparameter"
+    )
     parser.add_argument(
         "--out",
         type=Path,
@@ -244,9 +256,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     options = parser.parse_args(arguments)
     keep_freed_memory()
-    given = dict(each.split("=", 1) for each in options.set)
-    chosen = replace(Hyperparameters.from_strings(given), device=options.device)
-    data = read(options.data, chosen.image_size)
+    try:
+        chosen = replace(Hyperparameters.from_strings(dict(options.set)), device=options.device)
+        device = choose_device(chosen)
+        data = read(options.data, chosen.image_size)
+    except (TrainingCodeError, ClassifierError) as error:
+        parser.error(str(error))
     folds, doubts = deal(data.pictures, options.folds), Doubts(data)
     options.out.mkdir(parents=True, exist_ok=True)
     kept = Kept.of(
@@ -259,7 +274,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         )
         run = Run(
             replace(chosen, seed=seed),
-            torch.device(options.device),
+            device,
             World(),
             {},
             lambda line: print(f"  {line}", flush=True),

@@ -97,7 +97,15 @@ def _weights(wanted: str) -> Path:
     return path
 
 
-def _device(chosen: Hyperparameters) -> torch.device:
+def choose_device(chosen: Hyperparameters) -> torch.device:
+    """
+    Return the device that the hyperparameters name, or with "auto" the best there is.
+
+    Raises
+    ------
+    HyperparameterError
+        When it is a GPU and there is none.
+    """
     if chosen.device == "cuda" and not torch.cuda.is_available():
         raise HyperparameterError(
             "The hyperparameter 'device' is 'cuda', and this machine has no usable GPU: leave it at 'auto'."
@@ -113,12 +121,12 @@ def train(arguments: Sequence[str], started: float) -> None:
     keep_freed_memory()
     if chosen.threads:
         torch.set_num_threads(chosen.threads)
-    with joined(_device(chosen).type == "cuda") as world:
+    with joined(choose_device(chosen).type == "cuda") as world:
         _train(chosen, world, Phases(started))
 
 
 def _train(chosen: Hyperparameters, world: World, phases: Phases) -> None:
-    device = _device(chosen)
+    device = choose_device(chosen)
     if world.size > 1 and device.type == "cuda":
         device = torch.device("cuda", world.local_rank)
     manifest = read_manifest(_only_file("manifest", "*.json"))

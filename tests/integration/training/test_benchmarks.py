@@ -50,6 +50,30 @@ def test_accuracy_is_printed_for_each_model(
     assert again == written
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--data", "/no/such"], "'such' does not exist"),
+        (["--set", "foo"], "'foo' is no NAME=VALUE"),
+        (["--set", "magic=1"], "There is no hyperparameter 'magic'"),
+        (["--device", "tpu"], "'device' is 'tpu'"),
+        (["--device", "cuda"], "this machine has no usable GPU"),
+    ],
+)
+def test_what_accuracy_cannot_measure_is_one_sentence(
+    drawings: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    words: list[str],
+    message: str,
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(SystemExit) as caught:
+        accuracy.main(["--data", str(drawings), "--out", str(drawings.parent), *words])
+    assert caught.value.code == 2
+    assert message in capsys.readouterr().err.splitlines()[-1]
+
+
 def test_ratios_are_printed_for_a_training_step(capsys: pytest.CaptureFixture[str]) -> None:
     training.main(["--image-size", "32", "--batch-size", "2", "--rounds", "1"])
     assert capsys.readouterr().out.count("ms/step") == 4
