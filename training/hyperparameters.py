@@ -59,7 +59,8 @@ class Hyperparameters:
     classes
         Expected class names, comma-separated, in the order of the outputs; empty takes the folders'.
     weights_sha256
-        Hash of the pretrained weights' file, hexadecimal; other weights are refused. Empty takes any.
+        Hash of the pretrained weights' file, hexadecimal in either case; other weights are refused.
+        Empty takes any.
     device
         ``auto`` (GPU when there is one), ``cpu`` or ``cuda``.
     checkpoint_dir
@@ -119,18 +120,28 @@ class Hyperparameters:
             if name in typed:
                 raise HyperparameterError(f"The hyperparameter {_key(name)!r} is given twice: give it once.")
             try:
-                typed[name] = kinds[name](text.strip())
+                typed[name] = _typed(kinds[name], text.strip())
             except ValueError as error:
                 kind = "a whole number" if kinds[name] is int else "a number"
                 raise HyperparameterError(
                     f"The hyperparameter {_key(name)!r} is {text!r}, and it must be {kind}."
                 ) from error
+        if "weights_sha256" in typed:
+            typed["weights_sha256"] = str(typed["weights_sha256"]).lower()
         return cls(**typed)  # type: ignore[arg-type]
 
     def to_strings(self) -> dict[str, str]:
         """Write every value as SageMaker wants it: text, keys with '-', empty ones left out."""
         texts = {_key(field.name): str(getattr(self, field.name)) for field in fields(self)}
         return {key: text for key, text in texts.items() if text}
+
+
+def _typed(kind: type, text: str) -> object:
+    # Python reads 1_0 as 10, which whoever wrote it hardly meant.
+    if kind is not str and "_" in text:
+        raise ValueError(text)
+    value: object = kind(text)
+    return value
 
 
 def _key(name: str) -> str:
@@ -160,4 +171,5 @@ _RULES: dict[str, _Rule] = {
     "target_error": (lambda v: 0.0 < v < 0.5, "above 0 and below 0.5"),
     "weights_sha256": (lambda v: bool(re.fullmatch("([0-9a-f]{64})?", v)), "64 hexadecimal digits"),
     "device": (lambda v: v in ("auto", "cpu", "cuda"), "'auto', 'cpu' or 'cuda'"),
+    "checkpoint_dir": (lambda v: "\0" not in v, "a path without a NUL character"),
 }

@@ -19,6 +19,11 @@ def test_what_is_written_is_read_back() -> None:
     assert Hyperparameters.from_strings(chosen.to_strings()) == chosen
 
 
+def test_a_hash_is_the_same_in_capitals() -> None:
+    given = {"weights-sha256": "0AbC" * 16}
+    assert Hyperparameters.from_strings(given).weights_sha256 == "0abc" * 16
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
@@ -26,6 +31,10 @@ def test_what_is_written_is_read_back() -> None:
         ({"epochs": "many"}, "'epochs' is 'many', and it must be a whole number"),
         ({"image-size": "100"}, "'image-size' is 100, and it must be a multiple of 32"),
         ({"device": "tpu"}, "'device'"),
+        ({"epochs": "1_0"}, "'epochs' is '1_0', and it must be a whole number"),
+        ({"learning-rate": "0.0_1"}, "'learning-rate' is '0.0_1', and it must be a number"),
+        ({"weights-sha256": "G" * 64}, "it must be 64 hexadecimal digits"),
+        ({"checkpoint-dir": "/tmp/a\0b"}, "'checkpoint-dir' is '/tmp/a.*b', and it must be a path"),
     ],
 )
 def test_a_bad_value_is_refused_by_name(given: dict[str, str], message: str) -> None:
