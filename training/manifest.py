@@ -15,6 +15,9 @@ from training.staging.dataset import version_of
 
 _TEXTS = ("file", "split", "sha256", "pixels", "group", "original")
 
+AGAIN = "delete its version's mark in the dataset's index and train again, which stages it anew"
+"""What to do about a version that is not what was staged: while the index has it, it is never written again."""
+
 
 def read_manifest(path: Path) -> dict[str, Any]:
     """
@@ -40,9 +43,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
         )
         fits = manifest["version"] == made
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DatasetError(
-            f"{path.name} is no manifest of a staged dataset: stage the data again."
-        ) from error
+        raise DatasetError(f"{path.name} is no manifest of a staged dataset: {AGAIN}.") from error
     if not fits:
         raise DatasetError(
             f"{path.name} says that it is version {manifest['version']}, and its pictures make version {made}: stage "
@@ -99,7 +100,7 @@ def listed(
         where = (
             "the manifest, but not in the split" if odd[0] in wanted else "the split, but not in the manifest"
         )
-        raise DatasetError(f"The file {odd[0]!r} is in {where}: stage the data again.")
+        raise DatasetError(f"The file {odd[0]!r} is in {where}: {AGAIN}.")
     return {path: wanted[file] for file, path in found.items()}
 
 
@@ -114,9 +115,7 @@ def content(path: Path, entry: Mapping[str, Any]) -> bytes:
     """
     data = path.read_bytes()
     if hashlib.sha256(data).hexdigest() != entry["sha256"]:
-        raise DatasetError(
-            f"The file {entry['file']!r} is not the one that the manifest lists: stage the data again."
-        )
+        raise DatasetError(f"The file {entry['file']!r} is not the one that the manifest lists: {AGAIN}.")
     return data
 
 
