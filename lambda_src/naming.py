@@ -17,8 +17,9 @@ SHADOW_CONFIG = "-shadow"
 def made(begins: str) -> re.Pattern[str]:
     """Return what the names of what one classifier's workflow makes match whole: step, run and attempt follow.
 
-    Another classifier's may begin alike. The endpoint bears the prefix alone; `-cpu` is the model that evaluation
-    uses where the endpoint has GPUs, `-shadow` the configuration with a model in the shadow.
+    Another classifier's may begin alike; a model's of `a-b` is not told from one of `a` after the step `b`, for which
+    there are tags. The endpoint bears the prefix alone; `-cpu` is the model that evaluation uses where the endpoint has
+    GPUs, `-shadow` the configuration with a model in the shadow.
     """
     return re.compile(rf"{re.escape(begins)}((-[a-z]+)?-[0-9a-f]{{12}}(-[0-9]+|-cpu|{SHADOW_CONFIG})?)?")
 

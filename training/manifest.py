@@ -15,7 +15,9 @@ from training.staging.dataset import version_of
 
 _TEXTS = ("file", "split", "sha256", "pixels", "group", "original")
 
-AGAIN = "delete its version's mark in the dataset's index and train again, which stages it anew"
+AGAIN = (
+    "delete its version's folder and its mark in the dataset's index, and train again, which stages it anew"
+)
 """What to do about a version that is not what was staged: while the index has it, it is never written again."""
 
 
@@ -46,8 +48,8 @@ def read_manifest(path: Path) -> dict[str, Any]:
         raise DatasetError(f"{path.name} is no manifest of a staged dataset: {AGAIN}.") from error
     if not fits:
         raise DatasetError(
-            f"{path.name} says that it is version {manifest['version']}, and its pictures make version {made}: stage "
-            "the data again."
+            f"{path.name} says that it is version {manifest['version']}, and its pictures make version {made}: "
+            f"{AGAIN}."
         )
     return manifest
 

@@ -35,7 +35,8 @@ class RangeSettings(Strict):
     @model_validator(mode="after")
     def _whole(self) -> Self:
         numbers = self.minimum is not None and self.maximum is not None and self.minimum < self.maximum
-        if numbers == bool(self.values):
+        halves = self.minimum is not None or self.maximum is not None
+        if numbers == bool(self.values) or (halves and self.values):
             raise ValueError("a range has a minimum and a larger maximum, or values")
         if self.scale == "log" and (self.minimum or 0) <= 0:
             raise ValueError("a range on a logarithmic scale begins above 0")

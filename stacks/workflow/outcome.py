@@ -26,7 +26,9 @@ def in_words(cause: str) -> str:
     chosen = "".join(f"$described.{name} ? $described.{name} : " for name in SENTENCES)
     return (
         f"($cause := {cause}; "
-        f"$described := $substring($cause, 0, 1) = '{{' and ({' or '.join(told_by)}) ? $parse($cause) : {{}}; "
+        # One that was cut is no JSON, and a failure to read it would hide the first.
+        f"$described := $substring($cause, 0, 1) = '{{' and $substring($cause, -1) = '}}' and "
+        f"({' or '.join(told_by)}) ? $parse($cause) : {{}}; "
         f"{chosen}$cause)"
     )
 

@@ -19,7 +19,7 @@ IN_WORDS = {
         "Cause": expression(f"$exists({_SAID}) = false ? 'No cause was given.' : {in_words(_SAID)}"),
     }
 }
-"""What a failure assigns, with a function's own sentence where it is a function's."""
+"""What a failure assigns, with the sentence of the function or the job where it is one's."""
 
 
 @dataclass(frozen=True)

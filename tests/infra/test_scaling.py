@@ -9,7 +9,7 @@ from lambda_src.naming import VARIANT
 from stacks.workflow.scaling import METRIC
 from tests.infra.conftest import Synthesized
 
-STATES = ("RegisterScaling", "TrackConcurrency", "ScheduleNight", "ScheduleDay", "StopScalingToPause")
+STATES = ("RegisterScaling", "TrackConcurrency", "ScheduleNight", "ScheduleDay")
 UPDATES = ("UpdateEndpoint", "UpdateEndpointUnguarded", "RestoreChampion")
 
 
@@ -29,6 +29,7 @@ def test_scaling_is_absent_when_the_settings_do_not_ask_for_it(synthesized: Synt
     assert not [name for name in UPDATES if "RetainAllVariantProperties" in made[name]["Arguments"]]
     # What earlier settings asked for is taken away.
     assert made["StopScaling"]["Next"] == "FindEndpoint"
+    assert made["StopScalingToPause"]["Next"] == "FindEndpointToPause"
     wanted = actions(synthesized)
     assert {each for each in wanted if each.startswith("application-autoscaling:")} == {
         "application-autoscaling:DeregisterScalableTarget"

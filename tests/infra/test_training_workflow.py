@@ -103,6 +103,7 @@ JOB = {
         (json.dumps({**JOB, "ExitMessage": ""}), "AlgorithmError: See job logs for more information"),
         ('{"errorMessage": "It lies.", "errorType": "SmokeTestError"}', "It lies."),
         ('{"Status": "FAILED"}', '{"Status": "FAILED"}'),
+        ('{"FailureReason": "cut o', '{"FailureReason": "cut o'),
         ("No FailureReason.", "No FailureReason."),
         (None, "No cause was given."),
     ],

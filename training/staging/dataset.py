@@ -124,7 +124,7 @@ def build_dataset(
     for item, group, split in zip(kept, groups, splits, strict=True):
         # What was tested with before stays there, though its source, which splits itself by now, says otherwise.
         tested = (known or {}).get(item.pixels) == "test"
-        if item.candidate.split == "train" and split == "test" and not tested:
+        if item.candidate.split in ("train", "validation") and split == "test" and not tested:
             rejects.append(
                 Reject(item.candidate.file, "it is nearly the same as a picture of the test split")
             )
@@ -205,7 +205,7 @@ def _require_enough(dataset: Dataset) -> None:
                 groups = Counter(picture.group for picture in dataset.pictures if picture.label == label)
                 (_, largest), *_ = groups.most_common(1)
                 near = (
-                    f" others than the {largest} of {total} that are near one another" if largest > 1 else ""
+                    f" other than the {largest} of {total} that are near one another" if largest > 1 else ""
                 )
                 raise SourceError(
                     f"The class {label!r} has no picture for the {split} split: add pictures{near}."

@@ -33,10 +33,10 @@ class Item:
 
     @property
     def kept(self) -> str | None:
-        """The split that it keeps, unless its source says otherwise."""
-        if self.given is None:
+        """The split that it keeps, unless its source says otherwise; what was tested with is never learnt from."""
+        if self.given in (None, "train") or (self.given == "validation" and self.known == "test"):
             return self.known
-        return self.known if self.given == "train" else None
+        return None
 
 
 def position(group: str) -> float:
@@ -60,6 +60,9 @@ def assign(items: Sequence[Item]) -> list[str | None]:
     for item in items:
         if item.given and _rank(item.given) > _rank(given.get(item.group, "train")):
             given[item.group] = item.given
+    for item in items:
+        if item.kept == "test" and given.get(item.group) == "validation":
+            del given[item.group]
     kept: dict[str, set[str]] = defaultdict(set)
     for item in items:
         if item.kept and item.group not in given:

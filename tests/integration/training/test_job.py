@@ -228,7 +228,7 @@ def test_files_that_are_not_what_the_manifest_lists_are_refused(channels: Path) 
     manifest.write_text("[]")
     assert main([*FAST, "--epochs", "1"]) == 1
     assert _said(channels).startswith(
-        "manifest.json is no manifest of a staged dataset: delete its version's mark"
+        "manifest.json is no manifest of a staged dataset: delete its version's folder"
     )
 
 

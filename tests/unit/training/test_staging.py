@@ -7,6 +7,7 @@ import re
 import shutil
 import zipfile
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -297,6 +298,21 @@ def test_no_picture_moves_when_its_source_begins_to_bring_a_test_split(
     assert "test" in first.values()
     assert len(second) == len(first) + 12
     assert {pixels: second[pixels] for pixels in first} == first == third
+
+
+def test_what_was_tested_with_is_not_learnt_from_when_its_source_calls_it_validation() -> None:
+    old = [("ab"[number % 2], textured(number)) for number in range(60)]
+    before = {p.pixels: p.split for p in built(candidates(old)).pictures}
+    source = [
+        replace(each, split="validation" if number < 30 else "train")
+        for number, each in enumerate(candidates(old))
+    ]
+    copies = [replace(each, data=nearly(each.data), file=f"copy-{each.file}") for each in source]
+    after = {p.pixels: p.split for p in built([*source, *copies], before).pictures}
+    tested = {pixels for pixels, split in before.items() if split == "test"}
+    assert tested
+    assert {after[pixels] for pixels in tested} == {"test"}
+    assert sum(split == "test" for split in after.values()) == len(tested)
 
 
 def test_a_class_of_near_duplicates_is_told_of(tmp_path: Path) -> None:
