@@ -12,6 +12,8 @@ SHADOW_VARIANT = "Shadow"
 """The variant that sees copies of its requests, where there is one."""
 SHADOW_CONFIG = "-shadow"
 """How the name of an endpoint configuration ends that has a shadow variant."""
+REASONS = ("ExitMessage", "FailureReason", "errorMessage")
+"""Where a processing job, any job, and a function say why they failed, the job's own words first."""
 
 
 def made(begins: str) -> re.Pattern[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from lambda_src.naming import search_prefix
+from lambda_src.naming import REASONS, search_prefix
 from scones.target import Clients
 
 LOG_GROUPS = {
@@ -166,7 +166,7 @@ def _reason(described: object) -> str | None:
             return described
     if not isinstance(described, dict):
         return None
-    for key in ("ExitMessage", "FailureReason", "errorMessage", "reason", "Cause", "cause"):
+    for key in (*REASONS, "reason", "Cause", "cause"):
         if described.get(key) and (found := _reason(described[key])):
             return found.strip()
     return None

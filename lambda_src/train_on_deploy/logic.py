@@ -9,13 +9,12 @@ from typing import Any
 
 from lambda_src.adapters.training import Training
 from lambda_src.errors import ServiceBusyError, TrainingFailedError, TrainingRejectedError
+from lambda_src.naming import REASONS
 from lambda_src.observability import logger
 
 REASON_LIMIT = 900
 """Characters: CloudFormation takes 4 KiB in all, and shows about a thousand."""
 UNDER_WAY = ("RUNNING", "PENDING_REDRIVE")
-REASONS = ("ExitMessage", "FailureReason", "errorMessage")
-"""Where a processing job, any job, and a function say why they failed; the job's own words first."""
 JOBS = ("TrainingJobName", "ProcessingJobName", "TransformJobName", "HyperParameterTuningJobName")
 
 

@@ -9,6 +9,7 @@ from aws_cdk import aws_stepfunctions as sfn
 from aws_cdk import aws_stepfunctions_tasks as tasks
 from constructs import Construct
 
+from lambda_src.naming import REASONS
 from stacks.workflow.context import RUN, Context, expression
 from stacks.workflow.items import put, texts
 from stacks.workflow.lock import release
@@ -16,14 +17,12 @@ from stacks.workflow.tasks import RETRIED, State, Tasks, seconds
 
 CAUSE = "($exists($failure.Cause) ? $string($failure.Cause) : 'No cause was given.')"
 """A time-out has none, and a missing field would fail in the first failure's place."""
-SENTENCES = ("ExitMessage", "FailureReason", "errorMessage")
-"""Where a job or a function gives its own sentence, the best first: SageMaker's reason may be a general one."""
 
 
 def in_words(cause: str) -> str:
     """Return JSONata for the sentence in a cause: of a job and of a function it is a description, as JSON."""
-    told_by = [f"$contains($cause, '\"{name}\"')" for name in SENTENCES]
-    chosen = "".join(f"$described.{name} ? $described.{name} : " for name in SENTENCES)
+    told_by = [f"$contains($cause, '\"{name}\"')" for name in REASONS]
+    chosen = "".join(f"$described.{name} ? $described.{name} : " for name in REASONS)
     return (
         f"($cause := {cause}; "
         # One that was cut is no JSON, and a failure to read it would hide the first.

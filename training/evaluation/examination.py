@@ -135,9 +135,7 @@ def agree(card: ModelCard, manifest: Mapping[str, Any], answers: Sequence[Answer
         raise EvaluationError(
             f"The answers have the threshold {threshold}, and the archive's is {card.threshold}: transform again."
         )
-    if strange := sorted(
-        {str(answer.predicted) for answer in answers if answer.predicted not in card.classes}
-    ):
+    if strange := sorted({answer.predicted for answer in answers if answer.predicted not in card.classes}):
         raise EvaluationError(
             f"An answer's class is {strange[0]!r}, and the archive's are {', '.join(card.classes)}: transform again."
         )
