@@ -44,7 +44,7 @@ from classifier.memory import keep_freed_memory
 from classifier.network import EfficientNetLite0
 from classifier.preprocessing import decode_pixels
 from stacks.assets import weights_file
-from training.errors import TrainingCodeError
+from training.errors import DatasetError, HyperparameterError, TrainingCodeError
 from training.fitting import Run, predict_logits
 from training.folds import CrossFit, average, deal
 from training.hyperparameters import Hyperparameters
@@ -235,14 +235,22 @@ def _pair(word: str) -> tuple[str, str]:
     return name, value
 
 
+def _at_least(least: int, word: str) -> int:
+    if not word.isdecimal() or int(word) < least:
+        raise argparse.ArgumentTypeError(f"{word!r} is no whole number from {least}")
+    return int(word)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the models over the outer folds, and print their figures and the pictures that were wrong."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.accuracy", description="Nested cross-validation."
     )
     parser.add_argument("--data", type=Path, required=True, help="folder of class folders")
-    parser.add_argument("--folds", type=int, default=5, help="outer folds")
-    parser.add_argument("--seeds", type=int, default=[0], nargs="+", help="all of it once for each")
+    parser.add_argument("--folds", type=partial(_at_least, 2), default=5, help="outer folds")
+    parser.add_argument(
+        "--seeds", type=partial(_at_least, 0), default=[0], nargs="+", help="all of it once for each"
+    )
     parser.add_argument("--only", choices=MODELS, action="append", help="leave the other models out")
     parser.add_argument("--device", default="cpu")
     parser.add_argument(
@@ -257,12 +265,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     keep_freed_memory()
     try:
-        chosen = replace(Hyperparameters.from_strings(dict(options.set)), device=options.device)
-        device = choose_device(chosen)
-        data = read(options.data, chosen.image_size)
+        measure(options)
     except (TrainingCodeError, ClassifierError) as error:
         parser.error(str(error))
+
+
+def measure(options: argparse.Namespace) -> None:
+    """Run what the command line asks for."""
+    names = [name for name, _ in options.set]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise HyperparameterError(f"The hyperparameter {twice[0]!r} is given twice: give it once.")
+    chosen = replace(Hyperparameters.from_strings(dict(options.set)), device=options.device)
+    device = choose_device(chosen)
+    data = read(options.data, chosen.image_size)
     folds, doubts = deal(data.pictures, options.folds), Doubts(data)
+    if not all(map(len, folds)):
+        raise DatasetError(f"{options.folds} outer folds are too many for {len(data.pictures)} pictures.")
     options.out.mkdir(parents=True, exist_ok=True)
     kept = Kept.of(
         options.out, data.version, options.folds, {**chosen.to_strings(), "seed": ""}, str(torch.__version__)
