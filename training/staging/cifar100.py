@@ -36,7 +36,7 @@ def open_cifar100(
         lacks a class.
     """
     cache.mkdir(parents=True, exist_ok=True)
-    archive = download(url, cache / "cifar-100-python.tar.gz", md5, log)
+    archive = download(url, cache / f"cifar-100-python-{md5.lower()}.tar.gz", md5, log)
     with tempfile.TemporaryDirectory(dir=cache) as folder:
         parts = {name: read_pickle(_extract(archive, name, Path(folder))) for name in MEMBERS}
     try:

@@ -7,7 +7,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from http import HTTPStatus
-from http.client import HTTPException
+from http.client import HTTPException, InvalidURL
 from pathlib import Path
 
 from training.errors import ChecksumError, DownloadError
@@ -41,6 +41,8 @@ def download(url: str, target: Path, md5: str, log: Log = print, pause: float = 
     """
     if not url.startswith(("http://", "https://")):
         raise DownloadError(f"The address {url!r} is no http or https address: correct it in the settings.")
+    if _is_there(target, md5):
+        return target
     with target.with_name(target.name + ".lock").open("w") as lock:
         # One at a time: two that share a folder would append to the same partial file.
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -49,7 +51,7 @@ def download(url: str, target: Path, md5: str, log: Log = print, pause: float = 
 
 def _download(url: str, target: Path, md5: str, log: Log, pause: float) -> Path:
     partial = target.with_name(target.name + ".part")
-    if target.is_file() and file_md5(target) == md5.lower():
+    if _is_there(target, md5):
         return target
     resumed = _complete(url, partial, log, pause)
     if resumed and file_md5(partial) != md5.lower():
@@ -61,6 +63,10 @@ def _download(url: str, target: Path, md5: str, log: Log, pause: float) -> Path:
         partial.unlink()
         raise ChecksumError(f"The file at {url} has the MD5 {found} and not {md5}: nothing of it was read.")
     return partial.replace(target)
+
+
+def _is_there(target: Path, md5: str) -> bool:
+    return target.is_file() and file_md5(target) == md5.lower()
 
 
 def _complete(url: str, partial: Path, log: Log, pause: float) -> bool:
@@ -80,6 +86,10 @@ def _complete(url: str, partial: Path, log: Log, pause: float) -> bool:
             )
             if not passing or attempt == ATTEMPTS - 1:
                 raise DownloadError(f"The download of {url} failed with status {error.code}.") from error
+        except (InvalidURL, ValueError) as error:
+            raise DownloadError(
+                f"The address {url!r} cannot be read ({error}): correct it in the settings."
+            ) from error
         except (OSError, HTTPException) as error:
             if attempt == ATTEMPTS - 1:
                 raise DownloadError(f"The download of {url} failed {ATTEMPTS} times: {error}.") from error

@@ -69,7 +69,7 @@ def server() -> Iterator[tuple[str, type[Handler]]]:
         asked: list[int] = []  # noqa: RUF012 - of this class alone
 
     served = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Own)
-    threading.Thread(target=served.serve_forever, daemon=True).start()
+    threading.Thread(target=served.serve_forever, args=(0.01,), daemon=True).start()
     yield f"http://127.0.0.1:{served.server_port}/file", Own
     served.shutdown()
     served.server_close()
@@ -153,3 +153,15 @@ def test_a_refusal_is_told_by_its_status(
     with pytest.raises(DownloadError, match=f"failed with status {code}"):
         download(url, tmp_path / "file", MD5, pause=0)
     assert len(handler.asked) == tries
+
+
+@pytest.mark.parametrize("url", ["http://[::1/file", "http://127.0.0.1:port/file", "http://127.0.0.1/a file"])
+def test_an_address_that_cannot_be_read_is_told_at_once(tmp_path: Path, url: str) -> None:
+    with pytest.raises(DownloadError, match=r"cannot be read .*: correct it in the settings"):
+        download(url, tmp_path / "file", MD5, pause=0)
+
+
+def test_a_file_that_is_there_needs_no_place_to_write(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(CONTENT)
+    assert download("http://127.0.0.1:9/file", tmp_path / "file", MD5, pause=0) == tmp_path / "file"
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
