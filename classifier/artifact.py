@@ -22,6 +22,11 @@ EMBEDDING = 8
 _PROJECTION_SEED = 20_260_101
 
 
+def is_confident(confidence: float, threshold: float) -> bool:
+    """Say whether an answer is routed; a threshold of 1 routes nothing, not even what is certain."""
+    return threshold < 1.0 and confidence >= threshold
+
+
 class Decision(NamedTuple):
     """One image's answer; ``confident`` says whether its confidence reaches the model's threshold."""
 
@@ -53,7 +58,7 @@ class Predictions:
                 label=card.classes[best],
                 confidence=values[best],
                 probabilities=dict(zip(card.classes, values, strict=True)),
-                confident=card.threshold < 1.0 and values[best] >= card.threshold,
+                confident=is_confident(values[best], card.threshold),
                 embedding=embedding,
             )
             for best, values, embedding in rows

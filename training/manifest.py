@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 
 from training.errors import DatasetError
 from training.staging.candidates import SPLITS
-from training.staging.dataset import version_of
+from training.staging.dataset import count, version_of
 
 _TEXTS = ("file", "split", "sha256", "pixels", "group", "original")
 
@@ -75,8 +74,8 @@ def _check_shape(manifest: Mapping[str, Any]) -> None:
 
 def count_images(manifest: Mapping[str, Any]) -> dict[str, dict[str, int]]:
     """Return how many pictures a manifest lists, by class and split."""
-    counted = Counter(tuple(each["file"].split("/")[:2]) for each in manifest["images"])
-    return {name: {split: counted[split, name] for split in SPLITS} for name in manifest["classes"]}
+    parts = (each["file"].split("/") for each in manifest["images"])
+    return count(manifest["classes"], ((split, label) for split, label, _ in parts))
 
 
 def listed(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from classifier.artifact import EMBEDDING
+from classifier.artifact import EMBEDDING, is_confident
 from training.errors import EvaluationError
 
 SUFFIX = ".out"
@@ -88,9 +88,7 @@ def _answer(file: str, raw: Mapping[str, Any]) -> Answer:
             raise EvaluationError(
                 f"The answer {file} has a {name} of {getattr(answer, name)}, and it is from 0 to 1: transform again."
             )
-    # A threshold of 1 routes nothing, not even what is certain.
-    reached = answer.threshold < 1.0 and answer.confidence >= answer.threshold
-    if answer.confident is not reached:
+    if answer.confident is not is_confident(answer.confidence, answer.threshold):
         raise EvaluationError(
             f"The answer {file} says confident {json.dumps(answer.confident)} with a confidence of "
             f"{answer.confidence:g} and a threshold of {answer.threshold:g}: transform again."

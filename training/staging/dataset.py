@@ -59,8 +59,7 @@ class Dataset:
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Pictures by class and split."""
-        counted = Counter((p.label, p.split) for p in self.pictures)
-        return {c: {s: counted[c, s] for s in SPLITS} for c in self.classes}
+        return count(self.classes, ((p.split, p.label) for p in self.pictures))
 
     @property
     def reviewed(self) -> int:
@@ -81,6 +80,12 @@ class Dataset:
             "rejects": [vars(reject) for reject in self.rejects],
             "images": [vars(picture) for picture in self.pictures],
         }
+
+
+def count(classes: Iterable[str], pictures: Iterable[tuple[str, str]]) -> dict[str, dict[str, int]]:
+    """Return how many pictures, each given by its split and class, there are by class and split."""
+    counted = Counter(pictures)
+    return {label: {split: counted[split, label] for split in SPLITS} for label in classes}
 
 
 def build_dataset(
