@@ -25,6 +25,7 @@ from localcloud.mends import (
     stream_failures,
     succeed_output,
     table_encryption,
+    table_names,
     wildcards,
 )
 
@@ -49,6 +50,7 @@ MENDS = (
     stream_failures,
     succeed_output,
     table_encryption,
+    table_names,
     wildcards,
 )
 

@@ -419,3 +419,42 @@ def test_failed_deletions_succeed_at_a_second_try(cloud: Instance, tmp_path: Pat
     client.delete_stack(StackName="obstinate")
     gone.wait(StackName="obstinate", WaiterConfig={"Delay": 1})
     assert not [each for each in sqs.list_queues().get("QueueUrls", []) if each.endswith("needed")]
+
+
+def test_table_names_are_drawn_anew_and_a_table_that_was_left_behind_stays(cloud: Instance) -> None:
+    client, tables = cloud.client("cloudformation"), cloud.client("dynamodb")
+    table = {
+        "Type": "AWS::DynamoDB::Table",
+        "DeletionPolicy": "Retain",
+        "Properties": {
+            "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+            "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+            "BillingMode": "PAY_PER_REQUEST",
+        },
+    }
+
+    def body(**properties: object) -> str:
+        return json.dumps(
+            {"Resources": {"Kept": {**table, "Properties": {**table["Properties"], **properties}}}}  # type: ignore[dict-item]
+        )
+
+    def made() -> str:
+        found = client.describe_stack_resource(StackName="kept", LogicalResourceId="Kept")
+        return str(found["StackResourceDetail"]["PhysicalResourceId"])
+
+    def create() -> str:
+        client.create_stack(StackName="kept", TemplateBody=body())
+        client.get_waiter("stack_create_complete").wait(StackName="kept", WaiterConfig={"Delay": 1})
+        return made()
+
+    first = create()
+    tables.put_item(TableName=first, Item={"id": {"S": "scone"}})
+    client.update_stack(StackName="kept", TemplateBody=body(Tags=[{"Key": "a", "Value": "b"}]))
+    client.get_waiter("stack_update_complete").wait(StackName="kept", WaiterConfig={"Delay": 1})
+    assert made() == first
+    client.delete_stack(StackName="kept")
+    client.get_waiter("stack_delete_complete").wait(StackName="kept", WaiterConfig={"Delay": 1})
+    second = create()
+    assert second != first
+    assert tables.scan(TableName=first)["Items"] == [{"id": {"S": "scone"}}]
+    assert tables.scan(TableName=second)["Items"] == []
