@@ -24,9 +24,17 @@ RESOURCES = {
 
 
 def cost(target: Target) -> dict[str, Any]:
-    """Return what runs with its price per hour, and the price of 1,000 images since the endpoint was made, or a day."""
+    """Return what runs with its price per hour, and the price of 1,000 images since the endpoint was made, or a day.
+
+    Raises
+    ------
+    NotDeployedError
+        When nothing runs and there is none of its stacks: what is left of a destroyed deployment is still told.
+    """
     endpoint, incoming = _endpoint(target)
     running = [*endpoint, *incoming, *_jobs(target)]
+    if not running and not any(map(target.describe, target.stacks)):
+        raise target.lacks(target.stacks[0])
     known = [each["dollars_per_hour"] for each in running if each["dollars_per_hour"] is not None]
     return {
         "running": running,

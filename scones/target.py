@@ -65,12 +65,16 @@ class Target:
         for stack in stacks or self.stacks:
             described = self.describe(stack)
             if described is None:
-                raise NotDeployedError(
-                    f"There is no stack {stack} on {self.where}: deploy it, or choose another deployment "
-                    "with --name, --env and --classifier."
-                )
+                raise self.lacks(stack)
             found |= {each["OutputKey"]: each["OutputValue"] for each in described.get("Outputs", [])}
         return found
+
+    def lacks(self, stack: str) -> NotDeployedError:
+        """Return what is to be said where there is no such stack."""
+        return NotDeployedError(
+            f"There is no stack {stack} on {self.where}: deploy it, or choose another deployment "
+            "with --name, --env and --classifier."
+        )
 
     def describe(self, stack: str) -> dict[str, Any] | None:
         """Return CloudFormation's description of a stack, if there is one."""
@@ -91,7 +95,8 @@ def output(outputs: dict[str, str], key: str) -> str:
         return outputs[key]
     except KeyError:
         raise NotDeployedError(
-            f"The stacks have no output {key}: their deployment did not finish; run `cdk deploy --all` again."
+            f"The stacks have no output {key}: their deployment has not ended, or failed; wait for its end, or run "
+            "`cdk deploy --all` again."
         ) from None
 
 

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from scones import cli, costs, pausing, runs, target, versions
-from scones.errors import LockedError, SconesError, TrainingError, VersionError
+from scones.errors import LockedError, NotDeployedError, SconesError, TrainingError, VersionError
 from scones.runs import UnderWay
 from scones.versions import Version, choose
 from scones.workflow import End
@@ -338,6 +338,14 @@ def test_a_rollback_ends_a_training_only_when_asked_to(monkeypatch: pytest.Monke
     with pytest.raises(LockedError, match="A pause is under way"):
         versions.rollback(lock.holds(monkeypatch), None, print, stop=True)
     assert lock.ended == []
+
+
+def test_the_cost_of_what_nobody_deployed_is_not_nothing(
+    cloud: FakeCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cloud, "stacks", {})
+    with pytest.raises(NotDeployedError, match=r"no stack scones-dev-data .*--classifier"):
+        costs.cost(cloud.target())
 
 
 def test_the_cost_is_of_what_runs_and_of_the_images_of_the_last_day(cloud: FakeCloud) -> None:
