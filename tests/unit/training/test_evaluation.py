@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import tarfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -259,27 +260,36 @@ def test_the_calibration_error_is_the_distance_of_confidence_and_accuracy() -> N
     assert sum(each["count"] for each in sure["bins"]) == 300
 
 
-@pytest.fixture
-def evaluated(tmp_path: Path) -> tuple[Path, list[str]]:
-    """Return a place for the report, and the job's arguments: drawings, and answers with one mistake to them."""
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder of what the job reads: drawings, and answers with one mistake to them."""
+    made = tmp_path_factory.mktemp("prepared")
     classes, candidates = draw_candidates(("bicycle", "motorcycle"), 20, 0)
     dataset, files = build_dataset("drawings", classes, candidates, drawings=True, log=lambda _: None)
-    staged = write_dataset(dataset, files, tmp_path / "data")
+    write_dataset(dataset, files, made / "data")
     tests = [p for p in dataset.pictures if p.split == "test"]
     for number, picture in enumerate(tests):
         other = next(name for name in classes if name != picture.label)
         said = {"class": other if number == 0 else picture.label, "confidence": 0.9, "confident": True}
-        path = tmp_path / "outputs" / f"{picture.file.removeprefix('test/')}.out"
+        path = made / "outputs" / f"{picture.file.removeprefix('test/')}.out"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps({**said, **SEEN, "threshold": 0.8, "model_version": "abc"}))
     card = ModelCard(
         classes, 64, 1.0, 0.8, 0.05, dataset.version, drawings=True, calibrated_on="out-of-fold",
         calibration={"images": 32, "error_upper95": 0.09},
     )  # fmt: skip
-    save_model(tmp_path / "model", EfficientNetLite0(2), card)
-    with tarfile.open(tmp_path / "model.tar.gz", "w:gz") as archive:
-        for file in (tmp_path / "model").iterdir():
+    save_model(made / "model", EfficientNetLite0(2), card)
+    with tarfile.open(made / "model.tar.gz", "w:gz", compresslevel=1) as archive:
+        for file in (made / "model").iterdir():
             archive.add(file, file.name)
+    return made
+
+
+@pytest.fixture
+def evaluated(prepared: Path, tmp_path: Path) -> tuple[Path, list[str]]:
+    """Return a place for the report, and the job's arguments, of files that a test may change."""
+    shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
+    (staged,) = (path.parent for path in (tmp_path / "data").rglob("manifest.json"))
     report = tmp_path / "processing" / "output" / "report"
     return report, [
         *("--outputs", str(tmp_path / "outputs"), "--model", str(tmp_path / "model.tar.gz")),
