@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from stacks.checks.connections import METRICS
+from stacks.checks.watching import METRICS
 
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
 SHORT = (10, 20, 30)

@@ -11,6 +11,7 @@ from typing import Any
 
 from stacks.checks.assemblies import Assembly
 from stacks.checks.longest import export, longest
+from stacks.checks.permissions import listed
 
 Measured = Iterator[tuple[str, int]]
 Measure = Callable[[Assembly], Measured]
@@ -64,7 +65,7 @@ def entries(kind: str, member: str) -> Measure:
 
 def statements(kind: str) -> Measure:
     """Count a policy's statements."""
-    return of(kind, "PolicyDocument", lambda value: len(_listed(value["Statement"])))
+    return of(kind, "PolicyDocument", lambda value: len(listed(value["Statement"])))
 
 
 def actions(kind: str) -> Measure:
@@ -72,7 +73,7 @@ def actions(kind: str) -> Measure:
     return of(
         kind,
         "PolicyDocument",
-        lambda value: max(len(_listed(each.get("Action", []))) for each in _listed(value["Statement"])),
+        lambda value: max(len(listed(each.get("Action", []))) for each in listed(value["Statement"])),
     )
 
 
@@ -104,7 +105,7 @@ def inline_policies(assembly: Assembly) -> Measured:
     for kind, attached in (("AWS::IAM::Policy", "Roles"), ("AWS::IAM::RolePolicy", "RoleName")):
         for stack, _, policy in assembly.resources(kind):
             size = without_whitespace(longest(policy["Properties"]["PolicyDocument"], assembly, stack))
-            for role in _listed(policy["Properties"].get(attached, [])):
+            for role in listed(policy["Properties"].get(attached, [])):
                 total[_role(role, assembly, stack)] += size
     yield from total.items()
 
@@ -178,7 +179,3 @@ def packages(assembly: Assembly) -> Measured:
 
 def _compact(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
-
-
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]

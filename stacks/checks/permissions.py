@@ -175,5 +175,5 @@ def _allowed(own: Sequence[Mapping[str, Any]], need: Need) -> bool:
 
 
 def listed(value: Any) -> list[Any]:
-    """Return what a policy gives as one or as several."""
-    return value if isinstance(value, list) else [value]
+    """Return what a template gives as one, as several, or not at all."""
+    return value if isinstance(value, list) else [] if value is None else [value]
