@@ -29,12 +29,14 @@ def cost(target: Target) -> dict[str, Any]:
     Raises
     ------
     NotDeployedError
-        When nothing runs and there is none of its stacks: what is left of a destroyed deployment is still told.
+        When nothing runs and the classifier has no stack: what is left of a destroyed deployment is still told.
     """
     endpoint, incoming = _endpoint(target)
     running = [*endpoint, *incoming, *_jobs(target)]
-    if not running and not any(map(target.describe, target.stacks)):
-        raise target.lacks(target.stacks[0])
+    # The data stack is all classifiers'.
+    own = target.stacks[1:]
+    if not running and not any(map(target.describe, own)):
+        raise target.lacks(own[0])
     known = [each["dollars_per_hour"] for each in running if each["dollars_per_hour"] is not None]
     return {
         "running": running,

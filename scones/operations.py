@@ -44,7 +44,9 @@ def rollback(
 
     target = choose()
     if listing:
-        print_rows([each.as_dict() for each in versions(target)], json=json)
+        print_rows(
+            [each.as_dict() for each in versions(target)], json=json, none="No version is registered yet."
+        )
         return
     end = rollback(target, version, typer.echo, stop=stop)
     typer.echo(f"{end.status}: {end.reason}")
@@ -107,7 +109,7 @@ def history(
     target = choose()
     fields = ("started_at", "run", "reason", "status", "accuracy", "dataset_version", "gate_reason")
     rows = [{key: each.get(key, "") for key in fields} for each in history(target)]
-    print_rows(rows, json=json)
+    print_rows(rows, json=json, none="No training has ended yet.")
 
 
 @on_target

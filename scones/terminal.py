@@ -123,17 +123,26 @@ def print_overview(state: dict[str, Any]) -> None:
     RESULT.print(table)
 
 
-def print_rows(rows: Sequence[Mapping[str, Any]], *, json: bool) -> None:
-    """Print rows that have the same fields: JSON, a table to a terminal, tab-separated rows to a pipe."""
+def print_rows(rows: Sequence[Mapping[str, Any]], *, json: bool, none: str) -> None:
+    """Print rows that have the same fields: JSON, a table to a terminal, tab-separated rows to a pipe.
+
+    Parameters
+    ----------
+    none
+        What to say where there are none, beside the result: a pipe stays empty.
+    """
     if json:
         typer.echo(dumps(list(rows), indent=2, ensure_ascii=False))
+        return
+    if not rows:
+        typer.echo(none, err=True)
         return
     if not RESULT.is_terminal:
         for each in rows:
             typer.echo("\t".join(" ".join(str(cell).split()) for cell in each.values()))
         return
     table = Table(box=None, pad_edge=False)
-    for heading in rows[0] if rows else ():
+    for heading in rows[0]:
         table.add_column(heading.replace("_", " "), overflow="fold")
     for each in rows:
         table.add_row(*(Text(printable(str(cell))) for cell in each.values()))

@@ -343,8 +343,8 @@ def test_a_rollback_ends_a_training_only_when_asked_to(monkeypatch: pytest.Monke
 def test_the_cost_of_what_nobody_deployed_is_not_nothing(
     cloud: FakeCloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cloud, "stacks", {})
-    with pytest.raises(NotDeployedError, match=r"no stack scones-dev-data .*--classifier"):
+    monkeypatch.setattr(cloud, "stacks", {"scones-dev-data": {}})
+    with pytest.raises(NotDeployedError, match=r"no stack scones-dev-vehicles-training .*--classifier"):
         costs.cost(cloud.target())
 
 
@@ -397,6 +397,13 @@ def test_the_cost_is_of_what_runs_and_of_the_images_of_the_last_day(cloud: FakeC
     shown = runner.invoke(cli.app, ["cost"])
     assert "2 x ml.g5.xlarge" in shown.stdout
     assert json.loads(runner.invoke(cli.app, ["cost", "--json"]).stdout)["unpriced"] == []
+
+
+def test_where_nothing_was_trained_that_is_said_beside_an_empty_result(cloud: FakeCloud) -> None:
+    shown = runner.invoke(cli.app, ["history"])
+    assert (shown.exit_code, shown.stdout) == (0, "")
+    assert shown.stderr.endswith("\nNo training has ended yet.\n")
+    assert json.loads(runner.invoke(cli.app, ["history", "--json"]).stdout) == []
 
 
 def test_the_history_shows_the_latest_run_first(cloud: FakeCloud) -> None:
