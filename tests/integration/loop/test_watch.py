@@ -40,7 +40,7 @@ from tests.integration.workflow.traffic import (
 from tests.integration.workflow.traffic import state as remembered
 from training.drawings import draw_candidates
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 ENV = "prod"
 WINDOW = 60
 CLEAN = 20
