@@ -28,6 +28,7 @@ def test_every_function_starts(capsys: pytest.CaptureFixture[str]) -> None:
     assert "classify_image / bare boto3" in said
 
 
+@pytest.mark.slow
 def test_synth_is_measured_by_classifiers(capsys: pytest.CaptureFixture[str]) -> None:
     synth.main(["--classifiers", "1", "2", "--rounds", "1"])
     said = capsys.readouterr().out

@@ -57,6 +57,7 @@ def test_the_jobs_reason_reaches_the_terminal_when_training_fails(deploy: Deploy
     assert "this machine has no usable GPU" in reason
 
 
+@pytest.mark.slow
 def test_the_rejection_reaches_the_terminal_when_the_model_is_below_the_gate(deploy: Deploy) -> None:
     reason = deploy(OVERLAY.replace("minimum_accuracy = 0.6", "minimum_accuracy = 1.0"))
     assert "The model was rejected" in reason
