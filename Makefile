@@ -39,7 +39,7 @@ down: setup-local ## The second half: destroy it, check that nothing is left
 test: setup-dev ## Every test that fits 25 minutes on 2 cores
 	@.venv/bin/python -m pytest -m "not slow" $(TESTS)
 
-test-fast: setup-dev ## Unit and infra tests, under a minute on 2 cores
+test-fast: setup-dev ## Unit and infra tests, a minute or a little more on 2 cores
 	@.venv/bin/python -m pytest tests/unit tests/infra
 
 test-full: setup-dev ## Everything, the slow tests too
