@@ -44,7 +44,7 @@ from classifier.memory import keep_freed_memory
 from classifier.network import EfficientNetLite0
 from classifier.preprocessing import decode_pixels
 from stacks.assets import weights_file
-from training.errors import DatasetError, HyperparameterError, TrainingCodeError
+from training.errors import DatasetError, TrainingCodeError
 from training.fitting import Run, predict_logits
 from training.folds import CrossFit, average, deal
 from training.hyperparameters import Hyperparameters
@@ -272,10 +272,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def measure(options: argparse.Namespace) -> None:
     """Run what the command line asks for."""
-    names = [name for name, _ in options.set]
-    if twice := [name for name in names if names.count(name) > 1]:
-        raise HyperparameterError(f"The hyperparameter {twice[0]!r} is given twice: give it once.")
-    chosen = replace(Hyperparameters.from_strings(dict(options.set)), device=options.device)
+    chosen = replace(Hyperparameters.from_pairs(options.set), device=options.device)
     device = choose_device(chosen)
     data = read(options.data, chosen.image_size)
     folds, doubts = deal(data.pictures, options.folds), Doubts(data)

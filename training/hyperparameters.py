@@ -1,7 +1,7 @@
 """The training job's hyperparameters: typed here, strings in SageMaker, the same names with '-' for '_'."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 
 from training.errors import HyperparameterError
@@ -102,17 +102,22 @@ class Hyperparameters:
 
     @classmethod
     def from_strings(cls, values: Mapping[str, str]) -> "Hyperparameters":
+        """Read SageMaker's strings, as `from_pairs` does."""
+        return cls.from_pairs(values.items())
+
+    @classmethod
+    def from_pairs(cls, values: Iterable[tuple[str, str]]) -> "Hyperparameters":
         """
-        Read SageMaker's strings; keys may be written with '-' or '_'.
+        Read names and values; names may be written with '-' or '_'.
 
         Raises
         ------
         HyperparameterError
-            Naming the key that is unknown or whose value is wrong.
+            Naming the key that is unknown or given twice, or whose value is wrong.
         """
         kinds: dict[str, type] = {field.name: type(getattr(cls, field.name)) for field in fields(cls)}
         typed: dict[str, object] = {}
-        for key, text in values.items():
+        for key, text in values:
             name = key.replace("-", "_")
             if name not in kinds:
                 known = ", ".join(_key(n) for n in kinds)
