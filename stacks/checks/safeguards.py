@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from stacks.checks.assemblies import Assembly
+from stacks.checks.permissions import listed
 from stacks.checks.result import Result
 from stacks.settings import load
 
@@ -79,21 +80,14 @@ def _refuses(
     """Say whether a resource's own policy refuses actions on it that meet a condition, whoever asks."""
     for resource in resources.values():
         properties = resource.get("Properties", {})
-        if resource["Type"] == kind and {"Ref": name} in (
-            properties.get(where),
-            *_listed(properties.get(where)),
-        ):
+        if resource["Type"] == kind and {"Ref": name} in listed(properties.get(where)):
             for statement in properties.get("PolicyDocument", {}).get("Statement", []):
                 if (
                     statement["Effect"] == "Deny"
                     and statement.get("Principal") in ANYBODY
-                    and actions in (statement.get("Action"), *_listed(statement.get("Action")))
+                    and actions in listed(statement.get("Action"))
                     and f'"{name}"' in json.dumps(statement.get("Resource"))
                     and condition in json.dumps(statement.get("Condition"))
                 ):
                     return True
     return False
-
-
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []

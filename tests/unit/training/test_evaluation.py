@@ -289,7 +289,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def evaluated(prepared: Path, tmp_path: Path) -> tuple[Path, list[str]]:
     """Return a place for the report, and the job's arguments, of files that a test may change."""
     shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
-    (staged,) = (path.parent for path in (tmp_path / "data").rglob("manifest.json"))
+    (staged,) = (tmp_path / "data").iterdir()
     report = tmp_path / "processing" / "output" / "report"
     return report, [
         *("--outputs", str(tmp_path / "outputs"), "--model", str(tmp_path / "model.tar.gz")),
