@@ -45,11 +45,11 @@ from classifier.network import EfficientNetLite0
 from classifier.preprocessing import decode_pixels
 from stacks.assets import weights_file
 from training.errors import DatasetError, TrainingCodeError
-from training.fitting import Run, predict_logits
 from training.folds import CrossFit, average, deal
 from training.hyperparameters import Hyperparameters
 from training.job import choose_device
 from training.pictures import Pictures
+from training.run import Run, predict_logits
 from training.staging.dataset import build_dataset
 from training.staging.folder import open_folder
 from training.world import World

@@ -19,9 +19,9 @@ from classifier.network import EfficientNetLite0, load_pretrained
 from classifier.preprocessing import normalise
 from stacks.assets import weights_file
 from training.augmentation import augment, draw_views
-from training.fitting import Run
 from training.folds import deal
 from training.pictures import Pictures
+from training.run import Run
 
 SCRATCH_EPOCHS = 30
 SCRATCH_SIZE = 32

@@ -3,9 +3,8 @@
 import copy
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -15,81 +14,10 @@ from torch.nn import functional as F  # noqa: N812 - torch's own customary name
 from classifier.network import EfficientNetLite0
 from classifier.preprocessing import normalise
 from training.augmentation import Views, augment, draw_share, draw_views
-from training.errors import TrainingError
+from training.checkpoints import Checkpoint
 from training.hyperparameters import Hyperparameters
 from training.pictures import Pictures
-from training.world import World
-
-EVALUATION_BATCH = 64
-
-
-@dataclass
-class Epoch:
-    """What one epoch came to; losses in nats."""
-
-    epoch: int
-    train_loss: float
-    seconds: float
-    validation_loss: float
-    validation_accuracy: float
-
-
-@dataclass
-class Fit:
-    """
-    A run's outcome so far.
-
-    Parameters
-    ----------
-    logits
-        Of the held-out pictures after the epoch that answered them best, shape [n, k].
-    """
-
-    epochs: list[Epoch] = field(default_factory=list)
-    logits: Tensor = field(default_factory=lambda: torch.zeros(0))
-
-    @property
-    def best(self) -> int:
-        """The number of the epoch with the lowest validation loss."""
-        return min(self.epochs, key=lambda epoch: epoch.validation_loss).epoch
-
-    def stale(self, patience: int) -> bool:
-        """Whether the last ``patience`` epochs all failed to lower the validation loss."""
-        return patience > 0 and bool(self.epochs) and len(self.epochs) - self.best >= patience
-
-
-@dataclass(frozen=True)
-class Run:
-    """
-    What all fits of one job share.
-
-    Parameters
-    ----------
-    identity
-        What the job is of: a checkpoint of another identity is refused.
-    log
-        Takes one line of progress an epoch.
-    watch
-        Is shown each fit's network after each epoch, for whoever measures: what it sees decides nothing.
-    """
-
-    chosen: Hyperparameters
-    device: torch.device
-    world: World
-    identity: Mapping[str, Any]
-    log: Callable[[str], None]
-    watch: Callable[[EfficientNetLite0], None] = lambda network: None
-
-
-def predict_logits(network: EfficientNetLite0, pixels: Tensor, run: Run) -> Tensor:
-    """Return logits, shape [n, k], of uint8 pictures, shape [n, 3, S, S]; processes share the work."""
-    network.eval()
-    logits = torch.zeros(len(pixels), network.head.out_features)
-    with torch.inference_mode():
-        for rows in torch.split(run.world.mine(torch.arange(len(pixels))), EVALUATION_BATCH):
-            x = normalise(pixels[rows].to(run.device)).contiguous(memory_format=torch.channels_last)
-            logits[rows] = network(x).float().cpu()
-    return run.world.total(logits.clone().to(run.device)).cpu()
+from training.run import Epoch, Fit, Run, predict_logits, require_finite
 
 
 def class_weights(labels: Tensor, classes: int) -> Tensor:
@@ -122,6 +50,7 @@ class Fitting:
         self._best: dict[str, Tensor] = {}
         self._optimizer = torch.optim.AdamW(self._groups(), weight_decay=self._chosen.weight_decay)
         self._generator = torch.Generator().manual_seed(self._chosen.seed + seed)
+        self._checkpoint = Checkpoint(self._chosen.checkpoint_dir, name, run.identity)
         self._steps = 0
         self.fit = Fit()
 
@@ -177,7 +106,8 @@ class Fitting:
             f"validation_accuracy={done.validation_accuracy:.4f} seconds={done.seconds};"
         )
         self._run.watch(self._average)
-        self._save()
+        if self._run.world.leads:
+            self._checkpoint.save(self._state())
 
     def _epoch(self, train: Pictures, index: int) -> float:
         steps = math.ceil(len(train) / self._chosen.batch_size)
@@ -258,16 +188,9 @@ class Fitting:
         for group in self._optimizer.param_groups:
             group["lr"] = group["peak"] * share
 
-    @property
-    def _checkpoint(self) -> Path | None:
-        folder = self._chosen.checkpoint_dir
-        return Path(folder) / f"{self._name}.pt" if folder else None
-
-    def _save(self) -> None:
-        if self._checkpoint is None or not self._run.world.leads:
-            return
-        state = {
-            "identity": dict(self._run.identity),
+    def _state(self) -> dict[str, Any]:
+        """Return all that a killed fit needs to end as an undisturbed one."""
+        return {
             "network": self._network.state_dict(),
             "average": self._average.state_dict(),
             "best": self._best,
@@ -277,31 +200,11 @@ class Fitting:
             "epochs": [asdict(epoch) for epoch in self.fit.epochs],
             "logits": self.fit.logits,
         }
-        # Written beside and moved, so that a job killed meanwhile leaves the older one whole.
-        fresh = self._checkpoint.with_suffix(".new")
-        torch.save(state, fresh)
-        fresh.replace(self._checkpoint)
 
     def _resume(self) -> None:
-        if self._checkpoint is None or not self._checkpoint.is_file():
+        if (state := self._checkpoint.load()) is None:
             return
-        try:
-            state = torch.load(self._checkpoint, map_location="cpu", weights_only=True)
-        except Exception as error:  # torch.load raises whatever its unpickler meets
-            raise TrainingError(
-                f"The checkpoint {self._checkpoint.name} cannot be read: empty the checkpoint folder."
-            ) from error
-        theirs = state.get("identity") if isinstance(state, dict) else None
-        if not isinstance(theirs, dict):
-            raise TrainingError(
-                f"The checkpoint {self._checkpoint.name} is not of a training job: empty the checkpoint folder."
-            )
-        if other := differing(theirs, self._run.identity):
-            raise TrainingError(
-                f"The checkpoint {self._checkpoint.name} was made with another {' and another '.join(other)}: empty "
-                "the checkpoint folder."
-            )
-        try:
+        with self._checkpoint.taken_up():
             self._network.load_state_dict(state["network"])
             self._average.load_state_dict(state["average"])
             self._best = state["best"]
@@ -309,30 +212,7 @@ class Fitting:
             self._generator.set_state(state["generator"])
             self._steps = int(state["steps"])
             self.fit = Fit([Epoch(**each) for each in state["epochs"]], state["logits"])
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
-            raise TrainingError(
-                f"The checkpoint {self._checkpoint.name} is not of this network: empty the checkpoint folder."
-            ) from error
         self._run.log(f"{self._name} resumed after epoch {len(self.fit.epochs)}")
-
-
-def differing(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> list[str]:
-    """Return what of two identities is not the same, named as hyperparameters are, sorted."""
-    names = {*theirs, *ours}
-    return sorted(str(name).replace("_", "-") for name in names if theirs.get(name) != ours.get(name))
-
-
-def require_finite(what: str, value: float, chosen: Hyperparameters) -> None:
-    """
-    See that a figure of a run is a finite number.
-
-    Raises
-    ------
-    TrainingError
-        When it is not: the run has diverged, and more epochs would not mend it.
-    """
-    if not math.isfinite(value):
-        raise TrainingError(f"The {what} became {value}: lower the learning rate ({chosen.learning_rate}).")
 
 
 def share_of_peak(step: int, total: int, warm: float) -> float:

@@ -11,8 +11,9 @@ from torch import Tensor
 
 from classifier.network import EfficientNetLite0, load_pretrained
 from training.errors import DatasetError
-from training.fitting import Epoch, Fit, Fitting, Run
+from training.fitting import Fitting
 from training.pictures import Pictures
+from training.run import Epoch, Fit, Run
 
 
 @dataclass(frozen=True)

@@ -19,12 +19,12 @@ from classifier.card import FORMAT, ModelCard
 from classifier.memory import keep_freed_memory
 from classifier.network import EfficientNetLite0
 from training.errors import DatasetError, HyperparameterError
-from training.fitting import Epoch, Run, require_finite
 from training.folds import Answers, CrossFit, deal
 from training.hyperparameters import Hyperparameters
 from training.manifest import read_manifest
 from training.pictures import class_names, read_split
 from training.reporting import log, run_job
+from training.run import Epoch, Run, require_finite
 from training.world import World, joined
 
 

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from classifier.network import EfficientNetLite0
-from training.fitting import Epoch, Fit
 from training.folds import average, deal, gather
 from training.pictures import Pictures
+from training.run import Epoch, Fit
 
 
 def _pictures(labels: list[int], groups: list[str]) -> Pictures:

@@ -1,0 +1,84 @@
+"""A fit's state in a file: written whole, and taken up by nothing but the same fit."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from training.errors import TrainingError
+
+
+class Checkpoint:
+    """
+    Where one fit keeps its state after each epoch.
+
+    Parameters
+    ----------
+    folder
+        Of all checkpoints; empty keeps none.
+    name
+        The fit's.
+    identity
+        What the job is of: a checkpoint of another identity is refused.
+    """
+
+    def __init__(self, folder: str, name: str, identity: Mapping[str, Any]) -> None:
+        self._file = Path(folder) / f"{name}.pt" if folder else None
+        self._identity = identity
+
+    def save(self, state: Mapping[str, Any]) -> None:
+        """Keep the state in place of the one before."""
+        if self._file is None:
+            return
+        # Written beside and moved, so that a job killed meanwhile leaves the older one whole.
+        fresh = self._file.with_suffix(".new")
+        torch.save({**state, "identity": dict(self._identity)}, fresh)
+        fresh.replace(self._file)
+
+    def load(self) -> dict[str, Any] | None:
+        """
+        Return the state that was kept, or None.
+
+        Raises
+        ------
+        TrainingError
+            When the file cannot be read, or is of another job.
+        """
+        if self._file is None or not self._file.is_file():
+            return None
+        try:
+            state = torch.load(self._file, map_location="cpu", weights_only=True)
+        except Exception as error:  # torch.load raises whatever its unpickler meets
+            raise self._refusal("cannot be read") from error
+        theirs = state.get("identity") if isinstance(state, dict) else None
+        if not isinstance(state, dict) or not isinstance(theirs, dict):
+            raise self._refusal("is not of a training job")
+        if other := differing(theirs, self._identity):
+            raise self._refusal(f"was made with another {' and another '.join(other)}")
+        return state
+
+    @contextmanager
+    def taken_up(self) -> Iterator[None]:
+        """
+        Refuse, by a sentence, a state that does not fit whoever takes it up within.
+
+        Raises
+        ------
+        TrainingError
+        """
+        try:
+            yield
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise self._refusal("is not of this network") from error
+
+    def _refusal(self, why: str) -> TrainingError:
+        name = self._file.name if self._file else ""
+        return TrainingError(f"The checkpoint {name} {why}: empty the checkpoint folder.")
+
+
+def differing(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> list[str]:
+    """Return what of two identities is not the same, named as hyperparameters are, sorted."""
+    names = {*theirs, *ours}
+    return sorted(str(name).replace("_", "-") for name in names if theirs.get(name) != ours.get(name))
