@@ -29,7 +29,7 @@ def run_job(work: Callable[[], None], message_files: Iterable[Path]) -> int:
         sentence = f"The job met a fault of its own: {type(error).__name__}: {error}."
     else:
         return 0
-    sentence = " ".join(sentence.split())[:_MOST]
+    sentence = printable(" ".join(sentence.split()))[:_MOST]
     for file in message_files:
         if file.parent.is_dir():
             file.write_text(sentence + "\n", encoding="utf-8")
@@ -40,7 +40,12 @@ def run_job(work: Callable[[], None], message_files: Iterable[Path]) -> int:
 
 def log(line: str) -> None:
     """Print one line of progress, at once: jobs' output is followed live."""
-    print(line, flush=True)  # noqa: T201 - a job speaks through its output
+    print(printable(line), flush=True)  # noqa: T201 - a job speaks through its output
+
+
+def printable(text: str) -> str:
+    """Return text that every file and terminal takes: a file's name need not be UTF-8."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def processing_message(folder: Path) -> Path:

@@ -3,6 +3,7 @@
 import io
 import tarfile
 import tempfile
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,8 @@ def open_cifar100(
         parts = {name: read_pickle(_extract(archive, name, Path(folder))) for name in MEMBERS}
     try:
         names = [_text(name) for name in _list(parts["meta"], b"fine_label_names")]
+        if len(set(names)) < len(names):
+            raise ValueError("a class that is named twice")
         classes = choose_classes(names, wanted, _SOURCE)
         splits = {split: _split(parts[split]) for split in ("train", "test")}
         if odd := [
@@ -64,7 +67,7 @@ def _extract(archive: Path, name: str, folder: Path) -> Path:
                     target = folder / name
                     target.write_bytes(stream.read())
                     return target
-    except (tarfile.TarError, OSError, EOFError) as error:
+    except (tarfile.TarError, zlib.error, OSError, EOFError) as error:
         raise UnsafeArchiveError(f"The {_SOURCE} cannot be unpacked: {error}.") from error
     raise SourceError(f"The {_SOURCE} holds no usable file {name!r}: it is not the Python version.")
 

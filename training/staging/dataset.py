@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,13 +120,18 @@ def build_dataset(
             for c, g in zip(kept, groups, strict=True)
         ]
     )
+    nearer = _nearer_later(kept, groups, splits)
     # A group that a newcomer would tie together from several splits stays as many groups.
     lowest: dict[tuple[str, str | None], str] = {}
     for item, group, split in zip(kept, groups, splits, strict=True):
         lowest[group, split] = min(lowest.get((group, split), item.pixels), item.pixels)
     pictures: list[Picture] = []
     files: dict[str, bytes] = {}
-    for item, group, split in zip(kept, groups, splits, strict=True):
+    for row, (item, group, split) in enumerate(zip(kept, groups, splits, strict=True)):
+        if row in nearer:
+            reason = f"it is nearly the same as a picture of the {nearer[row]} split, which was away"
+            rejects.append(Reject(item.candidate.file, reason))
+            continue
         # What was tested with before stays there, though its source, which splits itself by now, says otherwise.
         tested = (known or {}).get(item.pixels) == "test"
         if item.candidate.split in ("train", "validation") and split == "test" and not tested:
@@ -172,6 +177,37 @@ def _groups(kept: Sequence[Checked]) -> list[str]:
     for number, item in zip(numbers, kept, strict=True):
         lowest[number] = min(lowest.get(number, item.pixels), item.pixels)
     return [lowest[number] for number in numbers]
+
+
+def _nearer_later(
+    kept: Sequence[Checked], groups: Sequence[str], splits: Sequence[str | None]
+) -> dict[int, str]:
+    """
+    Return the rows of pictures that are nearly the same as one of a later split, with that split.
+
+    Pictures keep their splits, so one that was away while a near copy of it came may be in another than that copy when
+    it is back. What would be tested with must not be learnt from: the copy is left out as long as both are there.
+    """
+    members: dict[str, list[int]] = defaultdict(list)
+    for row, (group, split) in enumerate(zip(groups, splits, strict=True)):
+        if split:
+            members[group].append(row)
+    found: dict[int, str] = {}
+    for rows in members.values():
+        if len({splits[row] for row in rows}) < 2:
+            continue
+        # Without the newcomers that have no split: what only they tie together is apart.
+        for near in _joined(rows, group_near([kept[row].near for row in rows])):
+            latest = max((splits[row] or "train" for row in near), key=SPLITS.index)
+            found |= {row: latest for row in near if splits[row] != latest}
+    return found
+
+
+def _joined(rows: Sequence[int], numbers: Sequence[int]) -> list[list[int]]:
+    groups: dict[int, list[int]] = defaultdict(list)
+    for row, number in zip(rows, numbers, strict=True):
+        groups[number].append(row)
+    return list(groups.values())
 
 
 def _picture(item: Checked, group: str, split: str) -> Picture:

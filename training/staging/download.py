@@ -104,8 +104,8 @@ def _fetch(url: str, partial: Path, log: Log) -> None:
     with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:  # noqa: S310 - http(s) only, checked above
         if answer.status != 206:
             have = 0  # the server sends it from the start
-        length = answer.headers.get("Content-Length")
-        total = have + int(length) if length else None
+        length = answer.headers.get("Content-Length", "")
+        total = have + int(length) if length.isdecimal() else None
         with partial.open("ab" if have else "wb") as out:
             reported = have
             while chunk := answer.read(CHUNK):

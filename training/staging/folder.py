@@ -1,13 +1,17 @@
 """Class folders, as they are or in one zip file."""
 
+import lzma
+import struct
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Protocol
 
+from classifier.preprocessing import Limits
 from training.errors import SourceError, UnsafeArchiveError
+from training.reporting import printable
 from training.staging.candidates import Candidate, choose_classes
 
 _SOURCE = "source folder"
@@ -16,47 +20,33 @@ _MAX_UNPACKED = 64 * 1024**3
 _IGNORED = ("__MACOSX", "Thumbs.db", "desktop.ini")
 
 
-class _Tree(Protocol):
-    """A source's files by relative path, wherever they lie."""
-
-    def names(self) -> list[PurePosixPath]: ...
-
-    def read(self, name: PurePosixPath) -> bytes: ...
-
-
-@dataclass(frozen=True)
-class _Directory:
-    root: Path
-
-    def names(self) -> list[PurePosixPath]:
-        return [
-            PurePosixPath(p.relative_to(self.root).as_posix()) for p in self.root.rglob("*") if p.is_file()
-        ]
-
-    def read(self, name: PurePosixPath) -> bytes:
-        return (self.root / name).read_bytes()
+_UNREADABLE = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error),
+    *(EOFError, RuntimeError, OSError, ValueError, LookupError),
+)
+"""What Python's reader of zip files meets in damaged, encrypted or oddly packed members, and
+the reader of a folder in a file that may not be read."""
 
 
 @dataclass(frozen=True)
-class _Zip:
-    archive: zipfile.ZipFile
+class _File:
+    """A source's file, wherever it lies: its relative path, its size in bytes, and what reads it."""
 
-    def names(self) -> list[PurePosixPath]:
-        infos = [info for info in self.archive.infolist() if not info.is_dir()]
-        if sum(info.file_size for info in infos) > _MAX_UNPACKED:
-            raise UnsafeArchiveError("The zip file would unpack to more than 64 GiB: give a smaller one.")
-        return [PurePosixPath(info.filename) for info in infos]
-
-    def read(self, name: PurePosixPath) -> bytes:
-        # Members are read into memory by name and never written by it, so no path can leave a folder.
-        return self.archive.read(name.as_posix())
+    name: PurePosixPath
+    size: int
+    read: Callable[[], bytes]
 
 
 @dataclass(frozen=True)
 class _Place:
-    name: PurePosixPath
+    file: _File
     label: str
     split: str | None
+
+    @property
+    def name(self) -> str:
+        """The file's path, for people."""
+        return printable(str(self.file.name))
 
 
 def open_folder(root: Path, wanted: Sequence[str]) -> tuple[tuple[str, ...], Iterator[Candidate]]:
@@ -71,8 +61,7 @@ def open_folder(root: Path, wanted: Sequence[str]) -> tuple[tuple[str, ...], Ite
     SourceError
         When the folder is missing or empty, a wanted class is missing, or there is one class only.
     """
-    tree = _open(root)
-    places = _places([name for name in tree.names() if _visible(name)])
+    places = _places([file for file in _files(root) if _visible(file.name)])
     classes = choose_classes({p.label for p in places if p.split in (None, "train")}, wanted, _SOURCE)
     for place in places:
         # Left out without a word otherwise, as classes are that nobody asked for.
@@ -81,53 +70,73 @@ def open_folder(root: Path, wanted: Sequence[str]) -> tuple[tuple[str, ...], Ite
                 f"The source folder spells a class {place.label!r} in {place.name}, and not as it does elsewhere: give "
                 "all its pictures one spelling."
             )
-    chosen = sorted((p for p in places if p.label in classes), key=lambda p: p.name.as_posix())
-    return classes, (_candidate(tree, place) for place in chosen)
+    chosen = sorted((p for p in places if p.label in classes), key=lambda p: p.name)
+    return classes, map(_candidate, chosen)
 
 
-def _candidate(tree: _Tree, place: _Place) -> Candidate:
+def _candidate(place: _Place) -> Candidate:
+    most = Limits().max_bytes
+    if place.file.size > most:
+        # Not even read: a film among the pictures may be larger than the memory.
+        reason = f"The file has {place.file.size:,} bytes, more than the {most:,} allowed."
+        return Candidate(place.name, place.label, b"", place.split, damage=reason)
     try:
-        return Candidate(str(place.name), place.label, tree.read(place.name), place.split)
-    # A member that is damaged, encrypted or packed in a way that Python has not, and a file that may not be read.
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, OSError) as error:
+        return Candidate(place.name, place.label, place.file.read(), place.split)
+    except _UNREADABLE as error:
         reason = f"it cannot be read: {str(error).rstrip('.')}."
-        return Candidate(str(place.name), place.label, b"", place.split, damage=reason)
+        return Candidate(place.name, place.label, b"", place.split, damage=reason)
 
 
-def _open(root: Path) -> _Tree:
+def _files(root: Path) -> list[_File]:
     if not root.is_dir():
         raise SourceError(f"The source folder {root.name!r} does not exist: give a folder of class folders.")
     entries = [entry for entry in root.iterdir() if not entry.name.startswith(".")]
     if not entries:
         raise SourceError("The source folder is empty: it needs one folder of images for each class.")
     if len(entries) == 1 and entries[0].suffix.lower() == ".zip":
-        try:
-            return _Zip(zipfile.ZipFile(entries[0]))
-        except zipfile.BadZipFile as error:
-            raise SourceError(f"The file {entries[0].name} is no readable zip file: {error}.") from error
-    return _Directory(root)
+        return _members(entries[0])
+    return [
+        _File(PurePosixPath(path.relative_to(root).as_posix()), path.stat().st_size, path.read_bytes)
+        for path in root.rglob("*")
+        if path.is_file()
+    ]
+
+
+def _members(path: Path) -> list[_File]:
+    try:
+        archive = zipfile.ZipFile(path)
+    except _UNREADABLE as error:
+        raise SourceError(f"The file {path.name} is no readable zip file: {error}.") from error
+    infos = [info for info in archive.infolist() if not info.is_dir()]
+    if sum(info.file_size for info in infos) > _MAX_UNPACKED:
+        raise UnsafeArchiveError("The zip file would unpack to more than 64 GiB: give a smaller one.")
+    # Read into memory and never written by their names, so no path can leave a folder.
+    return [
+        _File(PurePosixPath(info.filename), info.file_size, partial(archive.read, info)) for info in infos
+    ]
 
 
 def _visible(name: PurePosixPath) -> bool:
     return not any(part.startswith(".") or part in _IGNORED for part in name.parts)
 
 
-def _places(names: list[PurePosixPath]) -> list[_Place]:
+def _places(files: list[_File]) -> list[_Place]:
     """Read split and class off the paths, below whatever single folder holds them all."""
+    names = [file.name for file in files]
     skip = 0
     while names and _is_wrapper({n.parts[skip] for n in names if len(n.parts) > skip}, names, skip):
         skip += 1
     split_folders = any(len(n.parts) > skip + 2 and n.parts[skip].lower() == "train" for n in names)
     places = []
-    for name in names:
-        parts = name.parts[skip:]
+    for file in files:
+        parts = file.name.parts[skip:]
         if split_folders and len(parts) >= 3 and parts[0].lower() in _GIVEN:
-            places.append(_Place(name, parts[1], _GIVEN[parts[0].lower()]))
+            places.append(_Place(file, parts[1], _GIVEN[parts[0].lower()]))
         elif not split_folders and len(parts) >= 2:
-            places.append(_Place(name, parts[0], None))
+            places.append(_Place(file, parts[0], None))
     if {p.split for p in places} == {"train"}:
         # Nothing but train/: the split is ours to make.
-        places = [_Place(p.name, p.label, None) for p in places]
+        places = [replace(place, split=None) for place in places]
     return places
 
 

@@ -160,6 +160,7 @@ def nested() -> list[object]:
         (archive(train={**split(3), b"filenames": [2**34, b"b", b"c"]}), "a name that is no text"),
         (archive(names=[2**34, b"bicycle", b"motorcycle"]), "a name that is no text"),
         (archive(names={b"bicycle": 1}), "fine_label_names that are no list"),
+        (archive(names=[b"bicycle", b"bicycle", b"motorcycle"]), "a class that is named twice"),
     ],
 )
 def test_what_is_no_picture_label_or_name_is_refused_before_it_is_made_into_one(
@@ -183,3 +184,14 @@ def test_text_is_as_good_a_name_as_bytes(tmp_path: Path, serve: Serve) -> None:
 def test_a_truncated_archive_is_refused(tmp_path: Path, serve: Serve) -> None:
     assert stage(tmp_path, *serve(archive()[:2000])) == 1
     assert (tmp_path / "message").read_text().strip()
+
+
+def test_an_archive_that_was_damaged_before_its_checksum_was_made_is_refused(
+    tmp_path: Path, serve: Serve
+) -> None:
+    whole = archive()
+    for place in range(20, len(whole), len(whole) // 40):
+        damaged = whole[:place] + bytes([whole[place] ^ 255]) + whole[place + 1 :]
+        code = stage(tmp_path, *serve(damaged))
+        said = (tmp_path / "message").read_text() if code else ""
+        assert "a fault of its own" not in said

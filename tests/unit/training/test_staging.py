@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import os
 import re
 import shutil
 import zipfile
@@ -12,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageEnhance
 
 from classifier.errors import LabelsError
@@ -21,6 +24,7 @@ from training.staging.candidates import Candidate
 from training.staging.dataset import Dataset, build_dataset
 from training.staging.fingerprints import difference_hash, group_near
 from training.staging.folder import open_folder
+from training.staging.job import main
 from training.staging.report import page
 
 
@@ -110,21 +114,53 @@ def test_pictures_keep_their_splits_when_near_duplicates_join_them() -> None:
     assert len({(p.group, p.split) for p in second.pictures}) == len({p.group for p in second.pictures}) == 60
 
 
+def blend(first: bytes, second: bytes, rows: int) -> bytes:
+    """Return the second picture with its upper rows from the first."""
+    upper, lower = (np.asarray(Image.open(io.BytesIO(content))) for content in (first, second))
+    buffer = io.BytesIO()
+    Image.fromarray(np.concatenate([upper[:rows], lower[rows:]])).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def hashes(*contents: bytes) -> list[NDArray[np.uint8] | None]:
+    return [difference_hash(Image.open(io.BytesIO(content))) for content in contents]
+
+
 def test_a_newcomer_that_would_tie_splits_together_is_set_aside() -> None:
     old = [("ab"[number % 2], textured(number)) for number in range(60)]
+    first, second = old[0][1], blend(textured(99), old[0][1], 10)
+    between = blend(textured(99), first, 4)
+    assert group_near(hashes(first, second)) == [0, 1]
+    assert group_near(hashes(first, second, between)) == [0, 0, 0]
+    old.append(("a", second))
     before = {p.pixels: p.split for p in built(candidates(old)).pictures}
-    twins = candidates([*old, ("a", nearly(old[0][1], 1.01)), ("a", nearly(old[0][1], 1.03))])
-    alike = built(twins)
-    group = next(p.group for p in alike.pictures if p.original == "60.png")
-    own = [p for p in alike.pictures if p.group == group]
-    assert len(own) == 3
-    # As if two of the three had come first, and the hashes had given them different splits.
-    apart = {own[0].pixels: "train", own[1].pixels: "test"}
-    dataset = built(twins, before | apart)
-    assert {p.pixels: p.split for p in dataset.pictures if p.pixels in apart} == apart
-    if own[2].pixels not in before:
-        assert [reject.file for reject in dataset.rejects] == [own[2].original]
+    ends = {p.original: p.pixels for p in built(candidates(old)).pictures}
+    apart = {ends["0.png"]: "train", ends["60.png"]: "test"}
+    dataset = built(candidates([*old, ("a", between)]), before | apart)
+    assert {p.pixels: p.split for p in dataset.pictures} == before | apart
+    assert [reject.file for reject in dataset.rejects] == ["61.png"]
     assert len({(p.group, p.split) for p in dataset.pictures}) == len({p.group for p in dataset.pictures})
+
+
+@pytest.mark.parametrize("was", ["test", "validation"])
+def test_a_picture_that_is_back_keeps_its_split_and_the_copy_that_came_meanwhile_is_set_aside(
+    was: str,
+) -> None:
+    old = [("ab"[number % 2], textured(number)) for number in range(60)]
+    whole = built(candidates(old))
+    known = {p.pixels: p.split for p in whole.pictures}
+    back = next(p for p in whole.pictures if p.split == was)
+    copy = ("a" if back.label == "a" else "b", nearly(old[int(back.original.removesuffix(".png"))][1]))
+    away = [each for number, each in enumerate(old) if f"{number}.png" != back.original]
+    meanwhile = built(candidates([*away, copy]), known)
+    (came,) = [p for p in meanwhile.pictures if p.pixels not in known]
+    # As the hash of its group may have it.
+    known |= {came.pixels: "train"}
+    dataset = built(candidates([*old, copy]), known)
+    assert {p.pixels: p.split for p in dataset.pictures} == {p.pixels: p.split for p in whole.pictures}
+    (reject,) = dataset.rejects
+    assert reject.file == "60.png"
+    assert f"nearly the same as a picture of the {was} split" in reject.reason
 
 
 def test_unreadable_files_are_set_aside_with_a_reason(pictures: Path, tmp_path: Path) -> None:
@@ -173,6 +209,74 @@ def test_a_damaged_member_of_a_zip_is_set_aside(pictures: Path, tmp_path: Path) 
     assert [(reject.file, "cannot be read" in reject.reason) for reject in dataset.rejects] == [
         ("bicycle/3.png", True)
     ]
+
+
+def zipped(pictures: Path, path: Path, packing: int, prefix: str = "") -> bytes:
+    """Pack class folders, and return the zip file's bytes."""
+    with zipfile.ZipFile(path, "w", packing) as archive:
+        for label in ("bicycle", "motorcycle"):
+            for file in sorted((pictures / label).iterdir()):
+                archive.writestr(f"{prefix}{label}/{file.name}", file.read_bytes())
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("packing", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_member_that_cannot_be_unpacked_is_set_aside(pictures: Path, tmp_path: Path, packing: int) -> None:
+    path = tmp_path / "pictures.zip"
+    whole = zipped(pictures, path, packing)
+    with zipfile.ZipFile(path) as archive:
+        info = archive.infolist()[3]
+    middle = info.header_offset + 30 + len(info.filename) + info.compress_size // 2
+    path.write_bytes(
+        whole[:middle] + bytes(each ^ 255 for each in whole[middle : middle + 40]) + whole[middle + 40 :]
+    )
+    dataset = staged(tmp_path)
+    assert [reject.file for reject in dataset.rejects] == [info.filename]
+    assert len(dataset.pictures) == 47
+
+
+@pytest.mark.parametrize("prefix", ["./", "mine//", "/"])
+def test_members_are_found_by_odd_names(pictures: Path, tmp_path: Path, prefix: str) -> None:
+    zipped(pictures, tmp_path / "pictures.zip", zipfile.ZIP_STORED, prefix)
+    assert staged(tmp_path).version == staged(pictures).version
+
+
+def test_a_zip_that_is_damaged_anywhere_is_refused_or_read(tmp_path: Path) -> None:
+    path = tmp_path / "pictures.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for label in ("bicycle", "motorcycle"):
+            for number in range(4):
+                archive.writestr(f"{label}/{number}.png", b"a picture" * 9)
+    whole, random = path.read_bytes(), np.random.default_rng(0)
+    for _ in range(600):
+        place, value = int(random.integers(len(whole))), int(random.integers(256))
+        path.write_bytes(whole[:place] + bytes([value]) + whole[place + 1 :])
+        # Whatever else is raised is a fault of ours.
+        with contextlib.suppress(SourceError, LabelsError):
+            assert all(each.data or each.damage for each in open_folder(tmp_path, ())[1])
+
+
+def test_a_file_larger_than_a_picture_may_be_is_set_aside_unread(pictures: Path, tmp_path: Path) -> None:
+    shutil.copytree(pictures, tmp_path, dirs_exist_ok=True)
+    with (tmp_path / "bicycle" / "film.mp4").open("wb") as film:
+        film.truncate(2**40)
+    (reject,) = staged(tmp_path).rejects
+    assert reject.file == "bicycle/film.mp4"
+    assert "1,099,511,627,776 bytes, more than the 6,291,456 allowed" in reject.reason
+
+
+def test_a_name_that_is_no_text_can_be_told(pictures: Path, tmp_path: Path) -> None:
+    source, index = tmp_path / "source", tmp_path / "index"
+    shutil.copytree(pictures, source)
+    index.mkdir()
+    try:
+        Path(os.fsdecode(os.fsencode(source / "bicycle") + b"/caf\xe9.png")).write_bytes(b"no picture")
+    except OSError:
+        pytest.skip("this file system takes UTF-8 names alone")
+    places = {name: str(tmp_path / name) for name in ("index", "dataset", "splits", "summary", "message")}
+    words = [word for name, place in places.items() for word in (f"--{name}", place)]
+    assert main(["--source", "folder", "--input", str(source), *words]) == 0
+    assert "bicycle/caf\\udce9.png" in (tmp_path / "summary" / "report.html").read_text()
 
 
 @pytest.mark.parametrize("wanted", [(), ("bicycle", "motorcycle")])
