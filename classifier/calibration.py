@@ -221,9 +221,11 @@ def require_support(images: int, target_error: float) -> None:
     needed = images_needed(target_error)
     if images < needed:
         possible = supported_error(images)
+        # No target may reach a half.
+        or_else = f", or set target_error to {possible:.3f} or more" if possible < 0.5 else ""
         raise CalibrationError(
             f"At most {target_error:.2%} wrong among routed images takes {needed} images to calibrate on, and there "
-            f"are {images}: add pictures, or set target_error to {possible:.3f} or more."
+            f"are {images}: add pictures{or_else}."
         )
 
 

@@ -1,5 +1,6 @@
 """A fit's state in a file: written whole, and taken up by nothing but the same fit."""
 
+import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,13 +30,25 @@ class Checkpoint:
         self._identity = identity
 
     def save(self, state: Mapping[str, Any]) -> None:
-        """Keep the state in place of the one before."""
+        """
+        Keep the state in place of the one before.
+
+        Raises
+        ------
+        TrainingError
+            When it cannot be written.
+        """
         if self._file is None:
             return
         # Written beside and moved, so that a job killed meanwhile leaves the older one whole.
         fresh = self._file.with_suffix(".new")
-        torch.save({**state, "identity": dict(self._identity)}, fresh)
-        fresh.replace(self._file)
+        try:
+            torch.save({**state, "identity": dict(self._identity)}, fresh)
+            fresh.replace(self._file)
+        except (OSError, RuntimeError) as error:  # torch raises the latter where the disk is full
+            raise TrainingError(
+                f"The checkpoint {self._file.name} cannot be written: see that the checkpoint folder has room."
+            ) from error
 
     def load(self) -> dict[str, Any] | None:
         """
@@ -44,13 +57,20 @@ class Checkpoint:
         Raises
         ------
         TrainingError
-            When the file cannot be read, or is of another job.
+            When the file cannot be read, is damaged, or is of another job.
         """
         if self._file is None or not self._file.is_file():
             return None
         try:
+            # torch reads numbers whose checksum is wrong without a word.
+            with zipfile.ZipFile(self._file) as members:
+                damaged = members.testzip()
+            if damaged:
+                raise ValueError(damaged)
             state = torch.load(self._file, map_location="cpu", weights_only=True)
-        except Exception as error:  # torch.load raises whatever its unpickler meets
+        except (
+            Exception
+        ) as error:  # torch.load raises whatever its unpickler meets, and so does the zip reader
             raise self._refusal("cannot be read") from error
         theirs = state.get("identity") if isinstance(state, dict) else None
         if not isinstance(state, dict) or not isinstance(theirs, dict):
@@ -70,7 +90,7 @@ class Checkpoint:
         """
         try:
             yield
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        except Exception as error:  # torch raises whatever a state of another shape makes it meet
             raise self._refusal("is not of this network") from error
 
     def _refusal(self, why: str) -> TrainingError:

@@ -4,7 +4,7 @@ import copy
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, astuple
 from typing import Any
 
 import torch
@@ -72,7 +72,7 @@ class Fitting:
         TrainingError
             When a loss is no finite number, or the checkpoint is of another run.
         """
-        self._resume()
+        self._resume(len(held_out))
         self._weights = class_weights(train.labels, self._network.head.out_features).to(self._run.device)
         while len(self.fit.epochs) < self._chosen.epochs and not self.fit.stale(self._chosen.patience):
             self._one(train, held_out)
@@ -201,17 +201,24 @@ class Fitting:
             "logits": self.fit.logits,
         }
 
-    def _resume(self) -> None:
+    def _resume(self, held_out: int) -> None:
         if (state := self._checkpoint.load()) is None:
             return
         with self._checkpoint.taken_up():
             self._network.load_state_dict(state["network"])
-            self._average.load_state_dict(state["average"])
             self._best = state["best"]
+            # Taken into the network once, so that what does not fit is told now and not when training is over.
+            self._average.load_state_dict(self._best)
+            self._average.load_state_dict(state["average"])
             self._optimizer.load_state_dict(state["optimizer"])
             self._generator.set_state(state["generator"])
             self._steps = int(state["steps"])
-            self.fit = Fit([Epoch(**each) for each in state["epochs"]], state["logits"])
+            logits: Tensor = state["logits"]
+            if logits.shape != (held_out, self._network.head.out_features) or not logits.isfinite().all():
+                raise ValueError("answers to other pictures")
+            self.fit = Fit([Epoch(**each) for each in state["epochs"]], logits)
+            if not all(math.isfinite(number) for each in self.fit.epochs for number in astuple(each)):
+                raise ValueError("an epoch without its figures")
         self._run.log(f"{self._name} resumed after epoch {len(self.fit.epochs)}")
 
 

@@ -142,8 +142,8 @@ class Hyperparameters:
 
 
 def _typed(kind: type, text: str) -> object:
-    # Python reads 1_0 as 10, which whoever wrote it hardly meant.
-    if kind is not str and "_" in text:
+    # Python reads 1_0 as 10, and other scripts' digits, which whoever wrote it hardly meant.
+    if kind is not str and ("_" in text or not text.isascii()):
         raise ValueError(text)
     value: object = kind(text)
     return value
@@ -173,7 +173,7 @@ _RULES: dict[str, _Rule] = {
     "mixup": (lambda v: 0.0 <= v <= 10.0, "from 0 to 10"),
     "seed": (lambda v: 0 <= v < 2**32, "from 0 to 4294967295"),
     "threads": (lambda v: 0 <= v <= 256, "from 0 to 256"),
-    "target_error": (lambda v: 0.0 < v < 0.5, "above 0 and below 0.5"),
+    "target_error": (lambda v: 1e-6 <= v < 0.5, "at least 0.000001 and below 0.5"),
     "weights_sha256": (lambda v: bool(re.fullmatch("([0-9a-f]{64})?", v)), "64 hexadecimal digits"),
     "device": (lambda v: v in ("auto", "cpu", "cuda"), "'auto', 'cpu' or 'cuda'"),
     "checkpoint_dir": (lambda v: "\0" not in v, "a path without a NUL character"),

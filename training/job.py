@@ -18,7 +18,7 @@ from classifier.calibration import choose_threshold, fit_temperature, require_su
 from classifier.card import FORMAT, ModelCard
 from classifier.memory import keep_freed_memory
 from classifier.network import EfficientNetLite0
-from training.errors import DatasetError, HyperparameterError
+from training.errors import DatasetError, HyperparameterError, TrainingError
 from training.folds import Answers, CrossFit, deal
 from training.hyperparameters import Hyperparameters
 from training.manifest import read_manifest
@@ -66,8 +66,8 @@ def parse(arguments: Sequence[str]) -> Hyperparameters:
     words = list(arguments)
     if len(words) % 2 or any(not word.startswith("--") for word in words[::2]):
         raise HyperparameterError(f"The arguments must be pairs of --name and value, not: {' '.join(words)}.")
-    return Hyperparameters.from_strings(
-        {name.removeprefix("--"): value for name, value in zip(words[::2], words[1::2], strict=True)}
+    return Hyperparameters.from_pairs(
+        (name.removeprefix("--"), value) for name, value in zip(words[::2], words[1::2], strict=True)
     )
 
 
@@ -79,7 +79,7 @@ def _channel(name: str) -> Path:
 
 
 def _only_file(name: str, pattern: str) -> Path:
-    files = sorted(_channel(name).rglob(pattern))
+    files = sorted(path for path in _channel(name).rglob(pattern) if path.is_file())
     if not files:
         raise DatasetError(f"The input channel {name!r} holds no {pattern} file.")
     return files[0]
@@ -131,7 +131,7 @@ def _train(chosen: Hyperparameters, world: World, phases: Phases) -> None:
         device = torch.device("cuda", world.local_rank)
     manifest = read_manifest(_only_file("manifest", "*.json"))
     wanted = [name.strip() for name in chosen.classes.split(",") if name.strip()]
-    names = class_names(_channel("train"), wanted)
+    names = class_names(_channel("train"), wanted or manifest["classes"])
     training, validation = (
         read_split(_channel(split), split, names, manifest, chosen.image_size)
         for split in ("train", "validation")
@@ -152,6 +152,10 @@ def _train(chosen: Hyperparameters, world: World, phases: Phases) -> None:
     )
     phases.ends("load")
     network, answers = fits.run()
+    if not all(bool(parameter.isfinite().all()) for parameter in network.parameters()):
+        raise TrainingError(
+            "The model's weights are no finite numbers: empty the checkpoint folder and train again."
+        )
     phases.ends("train")
     card = _card(answers, chosen, names, manifest)
     phases.ends("calibrate")

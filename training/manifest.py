@@ -43,7 +43,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
             manifest["classes"], ((each["file"], each["pixels"]) for each in manifest["images"])
         )
         fits = manifest["version"] == made
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise DatasetError(f"{path.name} is no manifest of a staged dataset: {AGAIN}.") from error
     if not fits:
         raise DatasetError(

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from classifier.errors import ClassifierError
 from classifier.labels import check_classes
 from classifier.preprocessing import decode_pixels
 from training.errors import DatasetError
@@ -56,12 +57,12 @@ class Pictures:
 
 def class_names(folder: Path, wanted: Sequence[str]) -> tuple[str, ...]:
     """
-    Return the classes of a split: the wanted ones in their order, or the folders', sorted.
+    Return the classes to learn, in their order, once each of them is seen to have a folder.
 
     Raises
     ------
     DatasetError
-        When a class has no folder, or fewer than two have.
+        When a class has no folder, or there are fewer than two.
     classifier.errors.LabelsError
         When a name cannot label a model: better said before training than when the model is loaded.
     """
@@ -69,10 +70,9 @@ def class_names(folder: Path, wanted: Sequence[str]) -> tuple[str, ...]:
     for name in wanted:
         if name not in found:
             raise DatasetError(f"The split {folder.name!r} has no class {name!r}: it has {', '.join(found)}.")
-    names = tuple(wanted) or tuple(found)
-    if len(names) < 2:
-        raise DatasetError(f"The split {folder.name!r} has {len(names)} class: training needs at least two.")
-    return check_classes(names)
+    if len(wanted) < 2:
+        raise DatasetError(f"The split {folder.name!r} has {len(wanted)} class: training needs at least two.")
+    return check_classes(tuple(wanted))
 
 
 def read_split(
@@ -84,9 +84,8 @@ def read_split(
     Raises
     ------
     DatasetError
-        When a class is empty, or the files are not those that the manifest lists, by name and content.
-    classifier.errors.ClassifierError
-        When a picture cannot be decoded.
+        When a class is empty, a picture cannot be decoded, or the files are not those that the manifest lists, by
+        name and content.
     """
     entries = listed(folder, split, manifest, names)
     own = [entry["file"].split("/")[1] for entry in entries.values()]
@@ -97,7 +96,7 @@ def read_split(
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         pixels = list(
             pool.map(
-                lambda path, entry: decode_pixels(content(path, entry), image_size)[0],
+                lambda path, entry: _decoded(path, entry, image_size),
                 entries.keys(),
                 entries.values(),
             )
@@ -107,3 +106,10 @@ def read_split(
         torch.tensor([labels[name] for name in own]),
         tuple(entry["group"] for entry in entries.values()),
     )
+
+
+def _decoded(path: Path, entry: Mapping[str, Any], image_size: int) -> Tensor:
+    try:
+        return decode_pixels(content(path, entry), image_size)[0]
+    except ClassifierError as error:
+        raise DatasetError(f"The file {entry['file']!r} is no picture to learn from: {error}") from error

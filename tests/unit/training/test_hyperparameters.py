@@ -32,6 +32,8 @@ def test_a_hash_is_the_same_in_capitals() -> None:
         ({"image-size": "100"}, "'image-size' is 100, and it must be a multiple of 32"),
         ({"device": "tpu"}, "'device'"),
         ({"epochs": "1_0"}, "'epochs' is '1_0', and it must be a whole number"),
+        ({"epochs": "\u0663"}, "'epochs' is '\u0663', and it must be a whole number"),
+        ({"target-error": "1e-310"}, "'target-error' is 1e-310, and it must be at least 0.000001"),
         ({"learning-rate": "0.0_1"}, "'learning-rate' is '0.0_1', and it must be a number"),
         ({"weights-sha256": "G" * 64}, "it must be 64 hexadecimal digits"),
         ({"checkpoint-dir": "/tmp/a\0b"}, "'checkpoint-dir' is '/tmp/a.*b', and it must be a path"),
