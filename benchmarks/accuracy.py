@@ -23,7 +23,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +43,7 @@ from classifier.memory import keep_freed_memory
 from classifier.network import EfficientNetLite0
 from classifier.preprocessing import decode_pixels
 from stacks.assets import weights_file
-from training.errors import DatasetError, TrainingCodeError
+from training.errors import DatasetError, HyperparameterError, TrainingCodeError
 from training.folds import CrossFit, average, deal
 from training.hyperparameters import Hyperparameters
 from training.job import choose_device
@@ -54,6 +53,15 @@ from training.staging.dataset import build_dataset
 from training.staging.folder import open_folder
 from training.world import World
 
+NOT_SET = {
+    "seed": "give --seeds",
+    "device": "give --device",
+    "threads": "set OMP_NUM_THREADS",
+    "classes": "the folder's classes are learnt",
+    "checkpoint_dir": "each outer fold's answers are kept in --out",
+    "weights_sha256": "the installed package's weights are used",
+}
+"""Hyperparameters of the training job that mean nothing to the benchmark, and what to do instead."""
 REACHED = 0.97
 """The accuracy whose training time is printed."""
 
@@ -94,14 +102,17 @@ def network(train: Pictures, test: Pictures, names: Sequence[str], run: Run) -> 
     temperature, threshold = calibrate(answers.logits, answers.labels, run.chosen.target_error)
     ended = time.perf_counter()
     logits = predict_logits(kept, test.pixels, run)
-    # What the model would have been, had the training ended after each epoch.
-    models = [average(after) for after in zip(*seen.values(), strict=False)]
-    right = [(predict_logits(model, test.pixels, run).argmax(1) == test.labels).numpy() for model in models]
-    times = accumulate(epoch.seconds for epoch in answers.curve)
+    stages = []
+    for number in range(1, max(len(fit.epochs) for fit in answers.fits) + 1):
+        # What the model would have been, had the training ended after this epoch: each fit keeps its best one.
+        so_far = [fit.after(number) for fit in answers.fits]
+        model = average([each[fit.best - 1] for each, fit in zip(seen.values(), so_far, strict=True)])
+        right = (predict_logits(model, test.pixels, run).argmax(1) == test.labels).numpy()
+        stages.append(Stage(sum(fit.seconds for fit in so_far), right))
     outcome = Outcome.of(logits.numpy(), test.labels.numpy(), temperature, threshold, ended - started)
     return replace(
         outcome,
-        stages=tuple(Stage(seconds, each) for seconds, each in zip(times, right, strict=True)),
+        stages=tuple(stages),
         learnt_from=torch.cat(parts),
         learnt_wrong=(answers.logits.argmax(1) != answers.labels).numpy(),
     )
@@ -268,22 +279,41 @@ def main(arguments: Sequence[str] | None = None) -> None:
         measure(options)
     except (TrainingCodeError, ClassifierError) as error:
         parser.error(str(error))
+    except KeyboardInterrupt:
+        parser.exit(
+            130, f"\nEnded. What was answered is kept in {options.out}, and the same command goes on there.\n"
+        )
 
 
 def measure(options: argparse.Namespace) -> None:
     """Run what the command line asks for."""
-    chosen = replace(Hyperparameters.from_pairs(options.set), device=options.device)
+    given = Hyperparameters.from_pairs(options.set)
+    for name, instead in NOT_SET.items():
+        if getattr(given, name) != getattr(Hyperparameters, name):
+            raise HyperparameterError(
+                f"The hyperparameter {name.replace('_', '-')!r} is not set here: {instead}."
+            )
+    if given.folds == 1:
+        raise HyperparameterError(
+            "With one fold the job holds out its validation split, which there is none of here: set folds to 2 or more."
+        )
+    chosen = replace(given, device=options.device)
     device = choose_device(chosen)
     data = read(options.data, chosen.image_size)
     folds, doubts = deal(data.pictures, options.folds), Doubts(data)
     if not all(map(len, folds)):
         raise DatasetError(f"{options.folds} outer folds are too many for {len(data.pictures)} pictures.")
-    options.out.mkdir(parents=True, exist_ok=True)
+    try:
+        options.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DatasetError(
+            f"Nothing can be written to {options.out}: {error.strerror}. Give another folder with --out."
+        ) from error
     kept = Kept.of(
         options.out, data.version, options.folds, {**chosen.to_strings(), "seed": ""}, str(torch.__version__)
     )
     result: dict[str, object] = {"hyperparameters": chosen.to_strings()}
-    for seed in options.seeds:
+    for seed in dict.fromkeys(options.seeds):
         print(
             f"{len(data.pictures)} pictures of {', '.join(data.names)}; {options.folds} outer folds, seed {seed}"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Callable
@@ -31,7 +32,9 @@ class Kept:
         """Return what was answered before, or answer now; and how to say which."""
         file = self.folder / f"{name}.json"
         if file.exists():
-            return Outcome.from_json(file.read_text(encoding="utf-8")), ", by an earlier run"
+            # One that is damaged is answered again.
+            with contextlib.suppress(ValueError, KeyError, TypeError):
+                return Outcome.from_json(file.read_text(encoding="utf-8")), ", by an earlier run"
         found = answer()
         whole = file.with_suffix(".part")
         whole.write_text(found.to_json(), encoding="utf-8")

@@ -25,16 +25,21 @@ class Answers:
     ----------
     logits, labels
         Shapes [n, k] and [n].
-    epochs
-        After which epoch each network answered best.
+    fits
+        What each network's training came to.
     curve
         Every epoch up to the shortest fit's last, over all of the pictures.
     """
 
     logits: Tensor
     labels: Tensor
-    epochs: tuple[int, ...]
+    fits: tuple[Fit, ...]
     curve: list[Epoch]
+
+    @property
+    def epochs(self) -> tuple[int, ...]:
+        """After which epoch each network answered best."""
+        return tuple(fit.best for fit in self.fits)
 
 
 def deal(pictures: Pictures, folds: int) -> list[Tensor]:
@@ -78,7 +83,7 @@ def gather(fits: Sequence[Fit], held_out: Sequence[Pictures]) -> Answers:
     return Answers(
         logits=torch.cat([fit.logits for fit in fits]),
         labels=torch.cat([pictures.labels for pictures in held_out]),
-        epochs=tuple(fit.best for fit in fits),
+        fits=tuple(fits),
         curve=curve,
     )
 

@@ -42,6 +42,15 @@ class Fit:
     epochs: list[Epoch] = field(default_factory=list)
     logits: Tensor = field(default_factory=lambda: torch.zeros(0))
 
+    def after(self, epochs: int) -> "Fit":
+        """Return what the first ``epochs`` came to, without the answers."""
+        return Fit(self.epochs[:epochs])
+
+    @property
+    def seconds(self) -> float:
+        """How long all of them took."""
+        return sum(epoch.seconds for epoch in self.epochs)
+
     @property
     def best(self) -> int:
         """The number of the epoch with the lowest validation loss."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,38 @@ def test_accuracy_is_printed_for_each_model(
     assert again == written
 
 
+def test_the_time_is_that_of_every_fit_and_the_last_stage_the_model_that_is_kept(
+    drawings: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # So restless that fits stop early, and not all after the same epoch.
+    given = ["epochs=6", "patience=1", "image-size=32", "folds=3", "batch-size=8", "frozen-blocks=12"]
+    accuracy.main(
+        [
+            *("--data", str(drawings), "--folds", "2", "--only", "network", "--out", str(drawings.parent)),
+            *(
+                word
+                for each in [*given, "learning-rate=0.05", "target-error=0.2"]
+                for word in ("--set", each)
+            ),
+        ]
+    )
+    lines = re.findall(r"fold-. epoch=(\d).* seconds=([\d.]+);", capsys.readouterr().out)
+    written = json.loads((drawings.parent / "figures.json").read_text())["seed 0"]["network"]
+    assert sum(written["training_seconds"]) == pytest.approx(
+        sum(float(seconds) for _, seconds in lines), abs=0.01
+    )
+    ends = [
+        int(number)
+        for (number, _), (after, _) in zip(lines, [*lines[1:], ("1", "")], strict=True)
+        if after == "1"
+    ]
+    assert len(ends) == 6
+    assert written["epochs"] == [max(ends[:3]), max(ends[3:])]
+    for file in drawings.parent.glob("folds/*/network-*.json"):
+        outcome = peers.Outcome.from_json(file.read_text())
+        assert (outcome.stages[-1].correct == outcome.correct).all()
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -58,6 +91,10 @@ def test_accuracy_is_printed_for_each_model(
         (["--set", "magic=1"], "There is no hyperparameter 'magic'"),
         (["--set", "epochs=1", "--set", "epochs=2"], "'epochs' is given twice"),
         (["--set", "seed=-1"], "'seed' is -1"),
+        (["--set", "seed=7"], "'seed' is not set here: give --seeds"),
+        (["--set", "device=cuda"], "'device' is not set here: give --device"),
+        (["--set", "folds=1"], "set folds to 2 or more"),
+        (["--out", "/dev/null"], "Nothing can be written to /dev/null"),
         (["--seeds", "-1"], "'-1' is no whole number from 0"),
         (["--folds", "1"], "'1' is no whole number from 2"),
         (["--folds", "40"], "40 outer folds are too many for"),
