@@ -24,13 +24,17 @@ TRAINING_SHARE_MINUTES = 30
 """What staging, evaluation and the endpoint leave of the hour that CloudFormation waits."""
 
 
+MAX_VALUES = 30
+"""Of a hyperparameter that is searched: ParameterValues in SageMaker's API."""
+
+
 class RangeSettings(Strict):
     """Where a hyperparameter is searched: between two numbers, or among some values."""
 
     minimum: float | None = None
     maximum: float | None = None
     scale: Literal["linear", "log"] = "linear"
-    values: tuple[str | int | float, ...] = ()
+    values: tuple[str | int | float, ...] = Field(default=(), max_length=MAX_VALUES)
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -74,6 +78,8 @@ class SearchSettings(Strict):
                 raise ValueError(f"the hyperparameter {key!r} is no choice of a model: remove its range")
             for value in given.values or (given.minimum, given.maximum):
                 _check({name: text(name, value)})
+            if len({text(name, value) for value in given.values}) < len(given.values):
+                raise ValueError(f"a value of the hyperparameter {key!r} is given twice: give it once")
             if given.minimum is not None and _whole(name):
                 try:
                     _check({name: text(name, given.minimum + 1)})

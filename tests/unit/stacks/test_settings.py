@@ -178,6 +178,11 @@ def test_the_known_environments_are_listed_when_one_is_unknown() -> None:
         ),
         (SEARCH + "[{at}.ranges.epochs]\nminimum = 0\nmaximum = 3", "'epochs' is 0, and it must be from 1"),
         (SEARCH + "[{at}.ranges.epochs]\nvalues = [2.5]", "'epochs' is '2.5', and it must be a whole number"),
+        (
+            SEARCH + "[{at}.ranges.epochs]\nvalues = [3, 3.0]",
+            "a value of the hyperparameter 'epochs' is given twice",
+        ),
+        (SEARCH + f"[{{at}}.ranges.epochs]\nvalues = {[*range(1, 32)]}", "ranges.epochs.values"),
         (SEARCH + "[{at}.ranges.magic]\nvalues = [1]", "no hyperparameter 'magic'"),
         (SEARCH + "[{at}.ranges.target-error]\nvalues = [0.1]", "'target-error' follows from"),
         (
