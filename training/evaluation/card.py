@@ -155,7 +155,7 @@ def _limits(card: ModelCard, figures: Mapping[str, Any]) -> list[str]:
         )
     elif routed["error_upper95"] and routed["error_upper95"] > card.target_error:
         limits.append(
-            f"{routed['routed']} routed test pictures are too few to show the target of "
+            f"The routed test pictures, {routed['routed']}, are too few to show the target of "
             f"{card.target_error:.1%}: all that they show is at most {routed['error_upper95']:.1%}."
         )
     calibrated = card.calibration
