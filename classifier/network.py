@@ -123,6 +123,11 @@ class EfficientNetLite0(nn.Module):
         return logits
 
 
+def is_finite(network: nn.Module) -> bool:
+    """Say whether every weight is a finite number."""
+    return all(bool(torch.isfinite(parameter).all()) for parameter in network.parameters())
+
+
 _BLOCK = {
     "expand": ("_expand_conv", "_bn0"),
     "depthwise": ("_depthwise_conv", "_bn1"),
@@ -177,7 +182,7 @@ def load_pretrained(network: EfficientNetLite0, path: Path) -> None:
         raise ArtifactError(
             f"The pretrained weights {path.name} do not fit EfficientNet-Lite0: give its own."
         ) from error
-    if not all(bool(torch.isfinite(parameter).all()) for parameter in network.parameters()):
+    if not is_finite(network):
         raise ArtifactError(f"The pretrained weights {path.name} hold what is no number: give others.")
 
 

@@ -68,9 +68,7 @@ class Checkpoint:
             if damaged:
                 raise ValueError(damaged)
             state = torch.load(self._file, map_location="cpu", weights_only=True)
-        except (
-            Exception
-        ) as error:  # torch.load raises whatever its unpickler meets, and so does the zip reader
+        except Exception as error:  # its unpickler raises whatever it meets, and so does the zip reader
             raise self._refusal("cannot be read") from error
         theirs = state.get("identity") if isinstance(state, dict) else None
         if not isinstance(state, dict) or not isinstance(theirs, dict):

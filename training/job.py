@@ -17,7 +17,7 @@ from classifier.artifact import save_model
 from classifier.calibration import choose_threshold, fit_temperature, require_support, softmax
 from classifier.card import FORMAT, ModelCard
 from classifier.memory import keep_freed_memory
-from classifier.network import EfficientNetLite0
+from classifier.network import EfficientNetLite0, is_finite
 from training.errors import DatasetError, HyperparameterError, TrainingError
 from training.folds import Answers, CrossFit, deal
 from training.hyperparameters import Hyperparameters
@@ -152,7 +152,7 @@ def _train(chosen: Hyperparameters, world: World, phases: Phases) -> None:
     )
     phases.ends("load")
     network, answers = fits.run()
-    if not all(bool(parameter.isfinite().all()) for parameter in network.parameters()):
+    if not is_finite(network):
         raise TrainingError(
             "The model's weights are no finite numbers: empty the checkpoint folder and train again."
         )

@@ -22,8 +22,6 @@ TRAINING_LIMIT_MINUTES = 25 * 60
 """What the training workflow's own time-out of 26 hours leaves to the training step."""
 TRAINING_SHARE_MINUTES = 30
 """What staging, evaluation and the endpoint leave of the hour that CloudFormation waits."""
-
-
 MAX_VALUES = 30
 """Of a hyperparameter that is searched: ParameterValues in SageMaker's API."""
 

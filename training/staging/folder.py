@@ -18,14 +18,11 @@ _SOURCE = "source folder"
 _GIVEN = {"train": "train", "validation": "validation", "val": "validation", "test": "test"}
 _MAX_UNPACKED = 64 * 1024**3
 _IGNORED = ("__MACOSX", "Thumbs.db", "desktop.ini")
-
-
 _UNREADABLE = (
     *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error),
     *(EOFError, RuntimeError, OSError, ValueError, LookupError),
 )
-"""What Python's reader of zip files meets in damaged, encrypted or oddly packed members, and
-the reader of a folder in a file that may not be read."""
+"""What readers raise of a damaged, encrypted or oddly packed member of a zip file, and of what may not be read."""
 
 
 @dataclass(frozen=True)
