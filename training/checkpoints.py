@@ -1,6 +1,7 @@
 """A fit's state in a file: written whole, and taken up by nothing but the same fit."""
 
-import zipfile
+import hashlib
+import io
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,9 +44,9 @@ class Checkpoint:
         # Written beside and moved, so that a job killed meanwhile leaves the older one whole.
         fresh = self._file.with_suffix(".new")
         try:
-            torch.save({**state, "identity": dict(self._identity)}, fresh)
+            fresh.write_bytes(pack({**state, "identity": dict(self._identity)}))
             fresh.replace(self._file)
-        except (OSError, RuntimeError) as error:  # torch raises the latter where the disk is full
+        except OSError as error:
             raise TrainingError(
                 f"The checkpoint {self._file.name} cannot be written: see that the checkpoint folder has room."
             ) from error
@@ -62,13 +63,8 @@ class Checkpoint:
         if self._file is None or not self._file.is_file():
             return None
         try:
-            # torch reads numbers whose checksum is wrong without a word.
-            with zipfile.ZipFile(self._file) as members:
-                damaged = members.testzip()
-            if damaged:
-                raise ValueError(damaged)
-            state = torch.load(self._file, map_location="cpu", weights_only=True)
-        except Exception as error:  # its unpickler raises whatever it meets, and so does the zip reader
+            state = unpack(self._file.read_bytes())
+        except Exception as error:  # torch.load raises whatever its unpickler meets
             raise self._refusal("cannot be read") from error
         theirs = state.get("identity") if isinstance(state, dict) else None
         if not isinstance(state, dict) or not isinstance(theirs, dict):
@@ -94,6 +90,28 @@ class Checkpoint:
     def _refusal(self, why: str) -> TrainingError:
         name = self._file.name if self._file else ""
         return TrainingError(f"The checkpoint {name} {why}: empty the checkpoint folder.")
+
+
+def pack(state: object) -> bytes:
+    """Write a state as torch does, behind the SHA-256 of that: torch itself reads damaged numbers without a word."""
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    return hashlib.sha256(buffer.getbuffer()).digest() + buffer.getvalue()
+
+
+def unpack(content: bytes) -> Any:
+    """
+    Read what `pack` wrote.
+
+    Raises
+    ------
+    ValueError
+        When it is not what was written.
+    """
+    length = hashlib.sha256().digest_size
+    if hashlib.sha256(content[length:]).digest() != content[:length]:
+        raise ValueError("it is damaged")
+    return torch.load(io.BytesIO(content[length:]), map_location="cpu", weights_only=True)
 
 
 def differing(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> list[str]:

@@ -154,7 +154,7 @@ def _train(chosen: Hyperparameters, world: World, phases: Phases) -> None:
     network, answers = fits.run()
     if not is_finite(network):
         raise TrainingError(
-            "The model's weights are no finite numbers: empty the checkpoint folder and train again."
+            "The model's weights are no finite numbers: lower the learning rate, or empty the checkpoint folder."
         )
     phases.ends("train")
     card = _card(answers, chosen, names, manifest)
