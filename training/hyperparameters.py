@@ -57,7 +57,7 @@ class Hyperparameters:
     target_error
         Share of wrong images allowed among routed ones, 0…1; the threshold is chosen for it.
     classes
-        Expected class names, comma-separated, in the order of the outputs; empty takes the folders'.
+        Expected class names, comma-separated, in the order of the outputs; empty takes the manifest's.
     weights_sha256
         Hash of the pretrained weights' file, hexadecimal in either case; other weights are refused.
         Empty takes any.
