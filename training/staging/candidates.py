@@ -1,10 +1,17 @@
 """What every source yields: the bytes of one picture with its class, before anybody has looked at them."""
 
-from collections.abc import Iterable, Sequence
+import lzma
+import struct
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path, PurePath
 
 from classifier.labels import check_classes
+from classifier.preprocessing import Limits
 from training.errors import SourceError
+from training.reporting import printable
 
 SPLITS = ("train", "validation", "test")
 SOURCE = "source"
@@ -40,6 +47,55 @@ class Candidate:
     split: str | None = None
     damage: str = ""
     origin: str = SOURCE
+
+
+UNREADABLE = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error),
+    *(EOFError, RuntimeError, OSError, ValueError, LookupError),
+)
+"""What readers raise of a damaged, encrypted or oddly packed member of a zip file, and of what may not be read."""
+
+
+@dataclass(frozen=True)
+class File:
+    """
+    A file of a source, wherever it lies.
+
+    Parameters
+    ----------
+    name
+        Its relative path.
+    size
+        Bytes, as far as can be told before it is read.
+    read
+        Returns its first bytes, as many as it is asked for.
+    """
+
+    name: PurePath
+    size: int
+    read: Callable[[int], bytes]
+
+    @property
+    def told(self) -> str:
+        """Its name for people, and for files and terminals that take UTF-8 alone."""
+        return printable(self.name.as_posix())
+
+    def candidate(self, label: str, split: str | None = None, origin: str = SOURCE) -> Candidate:
+        """Read it; what cannot be read, or is larger than a picture may be, is a candidate with that damage."""
+        most, data, damage = Limits().max_bytes, b"", ""
+        try:
+            # What a zip file says of a size need not be true, and a film may be larger than the memory.
+            if self.size > most or len(data := self.read(most + 1)) > most:
+                damage = f"The file has more than the {most:,} bytes allowed."
+        except UNREADABLE as error:
+            damage = f"it cannot be read: {str(error).rstrip('.')}."
+        return Candidate(self.told, label, b"" if damage else data, split, damage, origin)
+
+
+def read_start(path: Path, most: int) -> bytes:
+    """Return a file's first bytes."""
+    with path.open("rb") as stream:
+        return stream.read(most)
 
 
 def choose_classes(found: Iterable[str], wanted: Sequence[str], source: str) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import permutations
 from pathlib import Path
 
 from training.errors import SourceError
@@ -129,7 +130,9 @@ def build_dataset(
     files: dict[str, bytes] = {}
     for row, (item, group, split) in enumerate(zip(kept, groups, splits, strict=True)):
         if row in nearer:
-            reason = f"it is nearly the same as a picture of the {nearer[row]} split, which was away"
+            reason = (
+                f"it is nearly the same as a picture of the {nearer[row]} split, and was in another itself"
+            )
             rejects.append(Reject(item.candidate.file, reason))
             continue
         # What was tested with before stays there, though its source, which splits itself by now, says otherwise.
@@ -186,28 +189,27 @@ def _nearer_later(
     Return the rows of pictures that are nearly the same as one of a later split, with that split.
 
     Pictures keep their splits, so one that was away while a near copy of it came may be in another than that copy when
-    it is back. What would be tested with must not be learnt from: the copy is left out as long as both are there.
+    it is back. What is tested with must not be learnt from: one of them is left out as long as both are there.
     """
     members: dict[str, list[int]] = defaultdict(list)
     for row, (group, split) in enumerate(zip(groups, splits, strict=True)):
         if split:
             members[group].append(row)
-    found: dict[int, str] = {}
-    for rows in members.values():
-        if len({splits[row] for row in rows}) < 2:
-            continue
-        # Without the newcomers that have no split: what only they tie together is apart.
-        for near in _joined(rows, group_near([kept[row].near for row in rows])):
-            latest = max((splits[row] or "train" for row in near), key=SPLITS.index)
-            found |= {row: latest for row in near if splits[row] != latest}
-    return found
+    # What only a newcomer without a split ties together is apart, so pictures are compared one by one.
+    return {
+        row: later
+        for rows in members.values()
+        for row, other in permutations(rows, 2)
+        if (later := _later(splits[row], splits[other])) and _near(kept[row], kept[other])
+    }
 
 
-def _joined(rows: Sequence[int], numbers: Sequence[int]) -> list[list[int]]:
-    groups: dict[int, list[int]] = defaultdict(list)
-    for row, number in zip(rows, numbers, strict=True):
-        groups[number].append(row)
-    return list(groups.values())
+def _later(split: str | None, other: str | None) -> str | None:
+    return other if split and other and SPLITS.index(other) > SPLITS.index(split) else None
+
+
+def _near(first: Checked, second: Checked) -> bool:
+    return group_near([first.near, second.near]) == [0, 0]
 
 
 def _picture(item: Checked, group: str, split: str) -> Picture:

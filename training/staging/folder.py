@@ -1,49 +1,27 @@
 """Class folders, as they are or in one zip file."""
 
-import lzma
-import struct
 import zipfile
-import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 
-from classifier.preprocessing import Limits
 from training.errors import SourceError, UnsafeArchiveError
-from training.reporting import printable
-from training.staging.candidates import Candidate, choose_classes
+from training.staging.candidates import UNREADABLE, Candidate, File, choose_classes, read_start
 
 _SOURCE = "source folder"
 _GIVEN = {"train": "train", "validation": "validation", "val": "validation", "test": "test"}
 _MAX_UNPACKED = 64 * 1024**3
+_PIECE = 4096
+"""Bytes of a member at a time: with LZMA, Python unpacks all of so many packed ones at once."""
 _IGNORED = ("__MACOSX", "Thumbs.db", "desktop.ini")
-_UNREADABLE = (
-    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error),
-    *(EOFError, RuntimeError, OSError, ValueError, LookupError),
-)
-"""What readers raise of a damaged, encrypted or oddly packed member of a zip file, and of what may not be read."""
-
-
-@dataclass(frozen=True)
-class _File:
-    """A source's file, wherever it lies: its relative path, its size in bytes, and what reads it."""
-
-    name: PurePosixPath
-    size: int
-    read: Callable[[], bytes]
 
 
 @dataclass(frozen=True)
 class _Place:
-    file: _File
+    file: File
     label: str
     split: str | None
-
-    @property
-    def name(self) -> str:
-        """The file's path, for people."""
-        return printable(str(self.file.name))
 
 
 def open_folder(root: Path, wanted: Sequence[str]) -> tuple[tuple[str, ...], Iterator[Candidate]]:
@@ -64,27 +42,14 @@ def open_folder(root: Path, wanted: Sequence[str]) -> tuple[tuple[str, ...], Ite
         # Left out without a word otherwise, as classes are that nobody asked for.
         if place.label not in classes and place.label.lower() in map(str.lower, classes):
             raise SourceError(
-                f"The source folder spells a class {place.label!r} in {place.name}, and not as it does elsewhere: give "
-                "all its pictures one spelling."
+                f"The source folder spells a class {place.label!r} in {place.file.told}, and not as it does elsewhere: "
+                "give all its pictures one spelling."
             )
-    chosen = sorted((p for p in places if p.label in classes), key=lambda p: p.name)
-    return classes, map(_candidate, chosen)
+    chosen = sorted((p for p in places if p.label in classes), key=lambda p: p.file.told)
+    return classes, (place.file.candidate(place.label, place.split) for place in chosen)
 
 
-def _candidate(place: _Place) -> Candidate:
-    most = Limits().max_bytes
-    if place.file.size > most:
-        # Not even read: a film among the pictures may be larger than the memory.
-        reason = f"The file has {place.file.size:,} bytes, more than the {most:,} allowed."
-        return Candidate(place.name, place.label, b"", place.split, damage=reason)
-    try:
-        return Candidate(place.name, place.label, place.file.read(), place.split)
-    except _UNREADABLE as error:
-        reason = f"it cannot be read: {str(error).rstrip('.')}."
-        return Candidate(place.name, place.label, b"", place.split, damage=reason)
-
-
-def _files(root: Path) -> list[_File]:
+def _files(root: Path) -> list[File]:
     if not root.is_dir():
         raise SourceError(f"The source folder {root.name!r} does not exist: give a folder of class folders.")
     entries = [entry for entry in root.iterdir() if not entry.name.startswith(".")]
@@ -93,31 +58,39 @@ def _files(root: Path) -> list[_File]:
     if len(entries) == 1 and entries[0].suffix.lower() == ".zip":
         return _members(entries[0])
     return [
-        _File(PurePosixPath(path.relative_to(root).as_posix()), path.stat().st_size, path.read_bytes)
+        File(path.relative_to(root), path.stat().st_size, partial(read_start, path))
         for path in root.rglob("*")
         if path.is_file()
     ]
 
 
-def _members(path: Path) -> list[_File]:
+def _members(path: Path) -> list[File]:
     try:
         archive = zipfile.ZipFile(path)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise SourceError(f"The file {path.name} is no readable zip file: {error}.") from error
     infos = [info for info in archive.infolist() if not info.is_dir()]
     if sum(info.file_size for info in infos) > _MAX_UNPACKED:
         raise UnsafeArchiveError("The zip file would unpack to more than 64 GiB: give a smaller one.")
-    # Read into memory and never written by their names, so no path can leave a folder.
-    return [
-        _File(PurePosixPath(info.filename), info.file_size, partial(archive.read, info)) for info in infos
-    ]
+
+    def start(info: zipfile.ZipInfo, most: int) -> bytes:
+        # Read into memory and never written by its name, so no path can leave a folder.
+        if info.compress_type == zipfile.ZIP_BZIP2:
+            raise ValueError("bzip2 may unpack a kilobyte to a gigabyte: pack it with deflate")
+        content = bytearray()
+        with archive.open(info) as member:
+            while len(content) < most and (piece := member.read(_PIECE)):
+                content += piece
+        return bytes(content)
+
+    return [File(PurePosixPath(info.filename), info.file_size, partial(start, info)) for info in infos]
 
 
-def _visible(name: PurePosixPath) -> bool:
+def _visible(name: PurePath) -> bool:
     return not any(part.startswith(".") or part in _IGNORED for part in name.parts)
 
 
-def _places(files: list[_File]) -> list[_Place]:
+def _places(files: list[File]) -> list[_Place]:
     """Read split and class off the paths, below whatever single folder holds them all."""
     names = [file.name for file in files]
     skip = 0
@@ -137,7 +110,7 @@ def _places(files: list[_File]) -> list[_Place]:
     return places
 
 
-def _is_wrapper(tops: set[str], names: list[PurePosixPath], skip: int) -> bool:
+def _is_wrapper(tops: set[str], names: list[PurePath], skip: int) -> bool:
     """Whether one folder holds everything and is neither a class nor ``train``: classes lie deeper in it."""
     if len(tops) != 1 or "train" in map(str.lower, tops) or any(len(n.parts) <= skip + 2 for n in names):
         return False

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import date
+from functools import partial
 from pathlib import Path
 
-from training.staging.candidates import REVIEWED, Candidate
+from training.reporting import printable
+from training.staging.candidates import REVIEWED, Candidate, File, read_start
 
 
 def reviewed_candidates(root: Path, classes: Sequence[str]) -> Iterator[Candidate]:
@@ -18,12 +20,13 @@ def reviewed_candidates(root: Path, classes: Sequence[str]) -> Iterator[Candidat
         if not path.is_file():
             continue
         place = path.relative_to(root)
-        label, name = place.parts[0], f"{REVIEWED}/{place.as_posix()}"
+        file = File(Path(REVIEWED, place), path.stat().st_size, partial(read_start, path))
+        label = printable(place.parts[0])
         if label in classes:
-            yield Candidate(name, label, path.read_bytes(), origin=REVIEWED)
+            yield file.candidate(label, origin=REVIEWED)
         else:
             reason = f"people called it {label!r}, which is none of the classes {', '.join(classes)}"
-            yield Candidate(name, label, b"", damage=reason, origin=REVIEWED)
+            yield Candidate(file.told, label, b"", damage=reason, origin=REVIEWED)
 
 
 def reviewed_on(file: str) -> date | None:
