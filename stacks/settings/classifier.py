@@ -89,7 +89,7 @@ class MonitoringSettings(Strict):
 class ClassifierSettings(Strict):
     """One classifier."""
 
-    target_error: float = Field(gt=0, lt=0.5)
+    target_error: float = Field(ge=1e-6, lt=0.5)
     routes: Mapping[str, str]
     data: Data
     training: TrainingSettings

@@ -76,7 +76,7 @@ class SearchSettings(Strict):
                 raise ValueError(f"the hyperparameter {key!r} is no choice of a model: remove its range")
             for value in given.values or (given.minimum, given.maximum):
                 _check({name: text(name, value)})
-            if len({text(name, value) for value in given.values}) < len(given.values):
+            if len({_typed(name, value) for value in given.values}) < len(given.values):
                 raise ValueError(f"a value of the hyperparameter {key!r} is given twice: give it once")
             if given.minimum is not None and _whole(name):
                 try:
@@ -92,6 +92,14 @@ class SearchSettings(Strict):
 def text(name: str, value: Any) -> str:
     """Write a hyperparameter's value as SageMaker takes it: TOML's 3.0 is 3 where a whole number is wanted."""
     return str(int(value)) if _whole(name) and isinstance(value, float) and value.is_integer() else str(value)
+
+
+def _typed(name: str, value: Any) -> object:
+    """Return a hyperparameter's value as the training job reads it."""
+    attribute: object = getattr(
+        Hyperparameters.from_pairs([(name, text(name, value))]), name.replace("-", "_")
+    )
+    return attribute
 
 
 def _whole(name: str) -> bool:
