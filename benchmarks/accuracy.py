@@ -58,8 +58,8 @@ NOT_SET = {
     "device": "give --device",
     "threads": "set OMP_NUM_THREADS",
     "classes": "the folder's classes are learnt",
-    "checkpoint_dir": "each outer fold's answers are kept in --out",
-    "weights_sha256": "the installed package's weights are used",
+    "checkpoint-dir": "each outer fold's answers are kept in --out",
+    "weights-sha256": "the installed package's weights are used",
 }
 """Hyperparameters of the training job that mean nothing to the benchmark, and what to do instead."""
 REACHED = 0.97
@@ -279,6 +279,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         measure(options)
     except (TrainingCodeError, ClassifierError) as error:
         parser.error(str(error))
+    except OSError as error:
+        parser.error(f"{error.filename or options.out} cannot be used: {error.strerror}. See --out.")
     except KeyboardInterrupt:
         parser.exit(
             130, f"\nEnded. What was answered is kept in {options.out}, and the same command goes on there.\n"
@@ -288,11 +290,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def measure(options: argparse.Namespace) -> None:
     """Run what the command line asks for."""
     given = Hyperparameters.from_pairs(options.set)
-    for name, instead in NOT_SET.items():
-        if getattr(given, name) != getattr(Hyperparameters, name):
-            raise HyperparameterError(
-                f"The hyperparameter {name.replace('_', '-')!r} is not set here: {instead}."
-            )
+    for name, _ in options.set:
+        if instead := NOT_SET.get(name.replace("_", "-")):
+            raise HyperparameterError(f"The hyperparameter {name!r} is not set here: {instead}.")
     if given.folds == 1:
         raise HyperparameterError(
             "With one fold the job holds out its validation split, which there is none of here: set folds to 2 or more."
@@ -303,12 +303,7 @@ def measure(options: argparse.Namespace) -> None:
     folds, doubts = deal(data.pictures, options.folds), Doubts(data)
     if not all(map(len, folds)):
         raise DatasetError(f"{options.folds} outer folds are too many for {len(data.pictures)} pictures.")
-    try:
-        options.out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DatasetError(
-            f"Nothing can be written to {options.out}: {error.strerror}. Give another folder with --out."
-        ) from error
+    options.out.mkdir(parents=True, exist_ok=True)
     kept = Kept.of(
         options.out, data.version, options.folds, {**chosen.to_strings(), "seed": ""}, str(torch.__version__)
     )

@@ -41,8 +41,8 @@ def test_accuracy_is_printed_for_each_model(
     assert "pictures right" in said
     assert "by networks that had not learnt from them" in said
     # As one that was ended after all but the last fold goes on.
-    next(drawings.parent.glob("folds/*/scratch-0-2.json")).unlink()
-    accuracy.main(arguments)
+    next(drawings.parent.glob("folds/*/scratch-0-2.json")).write_text('{"confidence": [')
+    accuracy.main([*arguments, "--seeds", "0", "0"])
     said = capsys.readouterr().out
     assert said.count("by an earlier run") == 5
     again = json.loads(figures.read_text())
@@ -77,6 +77,8 @@ def test_the_time_is_that_of_every_fit_and_the_last_stage_the_model_that_is_kept
         if after == "1"
     ]
     assert len(ends) == 6
+    assert len({*ends[:3]}) > 1
+    assert len({*ends[3:]}) > 1
     assert written["epochs"] == [max(ends[:3]), max(ends[3:])]
     for file in drawings.parent.glob("folds/*/network-*.json"):
         outcome = peers.Outcome.from_json(file.read_text())
@@ -94,7 +96,9 @@ def test_the_time_is_that_of_every_fit_and_the_last_stage_the_model_that_is_kept
         (["--set", "seed=7"], "'seed' is not set here: give --seeds"),
         (["--set", "device=cuda"], "'device' is not set here: give --device"),
         (["--set", "folds=1"], "set folds to 2 or more"),
-        (["--out", "/dev/null"], "Nothing can be written to /dev/null"),
+        (["--set", "seed=0"], "'seed' is not set here: give --seeds"),
+        (["--out", "/dev/null"], "/dev/null cannot be used: File exists. See --out."),
+        (["--out", "/proc"], "/proc/folds cannot be used"),
         (["--seeds", "-1"], "'-1' is no whole number from 0"),
         (["--folds", "1"], "'1' is no whole number from 2"),
         (["--folds", "40"], "40 outer folds are too many for"),
@@ -130,3 +134,16 @@ def test_false_alarms_and_power_are_printed(
     assert "drawn with replacement (too few)" in said
     assert "false alarms per 100 windows" in said
     assert said.count("raised within one window") == 5
+
+
+def test_an_interruption_says_what_is_kept(
+    drawings: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(accuracy.MODELS, "network", interrupted)
+    with pytest.raises(SystemExit) as caught:
+        accuracy.main(["--data", str(drawings), "--out", str(drawings.parent), "--only", "network"])
+    assert caught.value.code == 130
+    assert f"What was answered is kept in {drawings.parent}" in capsys.readouterr().err
