@@ -224,8 +224,8 @@ def require_support(images: int, target_error: float) -> None:
         # No target may reach a half.
         or_else = f", or set target_error to {possible:.3f} or more" if possible < 0.5 else ""
         raise CalibrationError(
-            f"At most {target_error:.2%} wrong among routed images takes {needed} images to calibrate on, and there "
-            f"are {images}: add pictures{or_else}."
+            f"At most {100 * target_error:g}% wrong among routed images takes {needed} images to calibrate on, and "
+            f"there are {images}: add pictures{or_else}."
         )
 
 

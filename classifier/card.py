@@ -55,6 +55,11 @@ class ModelCard:
     weights_sha256: str = ""
     model_version: str | None = None
 
+    @property
+    def target(self) -> str:
+        """The target error for people: in percent, not rounded to one that nobody set."""
+        return f"{100 * self.target_error:g}%"
+
     def write(self, path: Path) -> None:
         """Write it as JSON with sorted keys."""
         path.write_text(json.dumps(asdict(self), indent=2, sort_keys=True) + "\n", encoding="utf-8")

@@ -91,7 +91,7 @@ def listed(
     """
     wanted = {each["file"]: each for each in manifest["images"] if each["split"] == split}
     wanted = {file: each for file, each in wanted.items() if file.split("/")[1] in names}
-    unknown = {path.name for path in folder.iterdir() if path.is_dir()} - {*manifest["classes"]}
+    unknown = {path.name for path in folder.glob("*") if path.is_dir()} - {*manifest["classes"]}
     found = {
         f"{split}/{path.relative_to(folder).as_posix()}": path
         for name in (*names, *sorted(unknown))

@@ -128,7 +128,7 @@ def _figures(card: ModelCard, figures: Mapping[str, Any]) -> str:
         (
             "wrong among these",
             f"{_percent(routing['error'])} ({routing['wrong']} of {routing['routed']}; at 95 % at most "
-            f"{_percent(routing['error_upper95'])}); the target was {card.target_error:.1%}",
+            f"{_percent(routing['error_upper95'])}); the target was {card.target}",
         ),
         ("calibration error", f"{calibration['error']:.1%}, 15 bins of equal mass"),
         *(
@@ -151,12 +151,12 @@ def _limits(card: ModelCard, figures: Mapping[str, Any]) -> list[str]:
     if routed["error"] and routed["error"] > card.target_error:
         limits.append(
             f"It misses its target on the test split: {routed['wrong']} of {routed['routed']} routed pictures are "
-            f"wrong, {routed['error']:.1%}, and the target is {card.target_error:.1%}."
+            f"wrong, {routed['error']:.1%}, and the target is {card.target}."
         )
     elif routed["error_upper95"] and routed["error_upper95"] > card.target_error:
         limits.append(
             f"The routed test pictures, {routed['routed']}, are too few to show the target of "
-            f"{card.target_error:.1%}: all that they show is at most {routed['error_upper95']:.1%}."
+            f"{card.target}: all that they show is at most {routed['error_upper95']:.1%}."
         )
     calibrated = card.calibration
     limits.append(

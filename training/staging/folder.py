@@ -69,7 +69,8 @@ def _members(path: Path) -> list[File]:
         archive = zipfile.ZipFile(path)
     except UNREADABLE as error:
         raise SourceError(f"The file {path.name} is no readable zip file: {error}.") from error
-    infos = [info for info in archive.infolist() if not info.is_dir()]
+    # Damage can take a member's name; Python's own `is_dir` wants one.
+    infos = [info for info in archive.infolist() if info.filename and not info.is_dir()]
     if sum(info.file_size for info in infos) > _MAX_UNPACKED:
         raise UnsafeArchiveError("The zip file would unpack to more than 64 GiB: give a smaller one.")
 

@@ -534,6 +534,7 @@ def test_the_card_says_how_a_model_was_made_and_not_where() -> None:
     card = model_card(made, figures, {}, "c0de")
     assert "Hyperparameters: epochs 3, folds 2." in card
     assert "- JPEG (10 quality) costs it 45.0% of accuracy." in card
+    assert "the target was 0.25%" in model_card(replace(made, target_error=0.0025), figures, {}, "c0de")
 
 
 def test_the_interval_of_the_calibration_error_holds_it() -> None:

@@ -262,6 +262,14 @@ def test_members_are_found_by_odd_names(pictures: Path, tmp_path: Path, prefix: 
     assert staged(tmp_path).version == staged(pictures).version
 
 
+def test_a_member_that_lost_its_name_is_left_out(pictures: Path, tmp_path: Path) -> None:
+    path = tmp_path / "pictures.zip"
+    whole = zipped(pictures, path, zipfile.ZIP_STORED)
+    name = whole.rindex(b"bicycle/3.png")
+    path.write_bytes(whole[:name] + b"\0" + whole[name + 1 :])
+    assert len(staged(tmp_path).pictures) == 47
+
+
 def test_a_zip_that_is_damaged_anywhere_is_refused_or_read(tmp_path: Path) -> None:
     path = tmp_path / "pictures.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
