@@ -147,8 +147,8 @@ def _look(voice: Voice, folder: Path, wanted: float) -> data.Pictures:
     possible = overlay.target_error(pictures, wanted)
     if possible > wanted:
         voice.say(
-            f"So few pictures cannot show that at most {wanted:.1%} of the routed are wrong: the demo aims at "
-            f"{possible:.1%}.",
+            f"So few pictures cannot show that at most {100 * wanted:g}% of the routed are wrong: the demo "
+            f"aims at {possible:.1%}.",
             style="yellow",
         )
     return pictures

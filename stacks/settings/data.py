@@ -28,6 +28,14 @@ ARGUMENT_LIMIT = 256
 """Characters of one argument of a processing job."""
 
 
+DEEPEST = 16
+"""Folders in one another that hold nothing else, above the classes."""
+
+
+def _folders(path: Path) -> list[Path]:
+    return [each for each in path.iterdir() if each.is_dir() and not each.name.startswith(".")]
+
+
 class CifarData(Strict):
     """The official CIFAR-100 archive."""
 
@@ -54,14 +62,23 @@ class FolderData(Strict):
         return path
 
     def known(self) -> frozenset[str] | None:
-        """Return the class folders, in it or in the only folder in it; None for a zip file, which staging reads."""
-        inside = [each for each in self.path.iterdir() if not each.name.startswith(".")]
-        if len(inside) == 1 and inside[0].is_dir():
-            below = [each for each in inside[0].iterdir() if each.is_dir()]
-            inside += below
-        if [each.suffix for each in inside] == [".zip"]:
+        """Return the class folders, wherever staging finds them; None for a zip file, which it reads.
+
+        They lie in the folder, or below the only folders in one another, there or in ``train`` beside ``test``.
+        """
+        entries = [each for each in self.path.iterdir() if not each.name.startswith(".")]
+        if [each.suffix.lower() for each in entries] == [".zip"]:
             return None
-        return frozenset(each.name for each in inside if each.is_dir())
+        inside, names = _folders(self.path), set[str]()
+        for _ in range(DEEPEST):
+            names |= {each.name for each in inside}
+            train = [below for each in inside if each.name.lower() == "train" for below in _folders(each)]
+            if train:
+                return frozenset(each.name for each in train)
+            if len(inside) != 1:
+                break
+            inside = _folders(inside[0])
+        return frozenset(names)
 
 
 class S3Data(Strict):

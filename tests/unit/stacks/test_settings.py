@@ -362,6 +362,26 @@ def test_the_classes_that_a_folder_has_are_those_that_routes_may_name(tmp_path: 
     _load(tmp_path, overlay)
 
 
+@pytest.mark.parametrize("above", ["", "pictures", "my/pictures"])
+@pytest.mark.parametrize("splits", [["train"], ["Train", "Test"], ["train", "validation", "test"]])
+def test_classes_are_known_where_the_source_splits_itself(
+    tmp_path: Path, above: str, splits: list[str]
+) -> None:
+    overlay = f'[classifier.vehicles.data]\nkind = "folder"\npath = "{tmp_path / "data"}"\n'
+    for split in splits:
+        for name in ("bicycle", "motorbike"):
+            (tmp_path / "data" / above / split / name).mkdir(parents=True)
+    with pytest.raises(
+        SettingsError, match="has no class 'motorcycle', which routes names; it has bicycle, motorbike"
+    ):
+        _load(tmp_path, overlay)
+    for split in splits:
+        (tmp_path / "data" / above / split / "motorbike").rename(
+            tmp_path / "data" / above / split / "motorcycle"
+        )
+    _load(tmp_path, overlay)
+
+
 def test_the_drawings_are_those_that_there_are_pens_for() -> None:
     assert set(CLASSES) == DRAWN
     assert len(CIFAR100) == 100
