@@ -96,7 +96,8 @@ def pack(state: object) -> bytes:
     """Write a state as torch does, behind the SHA-256 of that: torch itself reads damaged numbers without a word."""
     buffer = io.BytesIO()
     torch.save(state, buffer)
-    return hashlib.sha256(buffer.getbuffer()).digest() + buffer.getvalue()
+    content = buffer.getvalue()
+    return hashlib.sha256(content).digest() + content
 
 
 def unpack(content: bytes) -> Any:
@@ -109,9 +110,10 @@ def unpack(content: bytes) -> Any:
         When it is not what was written.
     """
     length = hashlib.sha256().digest_size
-    if hashlib.sha256(content[length:]).digest() != content[:length]:
+    digest, written = content[:length], content[length:]
+    if hashlib.sha256(written).digest() != digest:
         raise ValueError("it is damaged")
-    return torch.load(io.BytesIO(content[length:]), map_location="cpu", weights_only=True)
+    return torch.load(io.BytesIO(written), map_location="cpu", weights_only=True)
 
 
 def differing(theirs: Mapping[str, Any], ours: Mapping[str, Any]) -> list[str]:
