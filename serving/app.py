@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ray
 from ray import serve
@@ -17,9 +17,11 @@ from classifier.errors import ClassifierError
 from serving import errors, requests
 from serving.admission import Admission
 from serving.batching import Batcher
-from serving.engine import Answer, Engine
-from serving.images import Photograph, Pixels
 from serving.timings import StageMetrics, Timings, header
+
+if TYPE_CHECKING:
+    from serving.engine import Answer
+    from serving.images import Photograph, Pixels
 
 logger = logging.getLogger("ray.serve")
 
@@ -40,6 +42,10 @@ class ImageClassifier:
     """One replica: one model."""
 
     def __init__(self) -> None:
+        # Here, because Ray imports this file in a process of its own first, which builds the application and needs
+        # no network: a start saves what torch takes to import.
+        from serving.engine import Engine  # noqa: PLC0415
+
         self._engine = Engine(MODEL_DIRECTORY)
         pace = self._engine.warm_up()
         self._batcher: Batcher[Pixels | Photograph, Answer | ClassifierError] = Batcher(
