@@ -13,6 +13,8 @@ import psutil
 
 MARKER = "LOCALCLOUD_INSTANCE"
 """Environment variable that every process of an instance inherits."""
+DEATH_SECONDS = 3.0
+"""A killed process is gone by then, unless the machine is very busy."""
 
 
 def belonging(value: str, *, marker: str = MARKER) -> list[psutil.Process]:
@@ -35,17 +37,18 @@ def belonging(value: str, *, marker: str = MARKER) -> list[psutil.Process]:
 
 
 def end_all(value: str, *, marker: str = MARKER, grace: float = 3.0) -> None:
-    """End the processes that carry the marker: politely first, then at once, until none is left."""
+    """End the processes that carry the marker, until none is left: politely for `grace` seconds, then at once."""
     for _ in range(5):
-        processes = belonging(value, marker=marker)
-        if not processes:
+        alive = belonging(value, marker=marker)
+        if not alive:
             return
-        for process in processes:
-            _signal(process, kill=False)
-        _, alive = psutil.wait_procs(processes, timeout=grace)
+        if grace:
+            for process in alive:
+                _signal(process, kill=False)
+            _, alive = psutil.wait_procs(alive, timeout=grace)
         for process in alive:
             _signal(process, kill=True)
-        psutil.wait_procs(alive, timeout=grace)
+        psutil.wait_procs(alive, timeout=DEATH_SECONDS)
 
 
 def _signal(process: psutil.Process, *, kill: bool) -> None:

@@ -20,7 +20,7 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
@@ -38,6 +38,11 @@ from localcloud.sagemaker.errors import JobFailedError
 MARKER = "LOCALCLOUD_CONTAINER"
 START_SECONDS = 180.0
 """SageMaker gives a container's first healthy answer this long, unless asked otherwise 480 s in all."""
+STOP_SECONDS = 30.0
+"""Between the SIGTERM and the SIGKILL that SageMaker sends to a container.
+
+https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html
+"""
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,28 @@ class Log(Protocol):
         """Take one line."""
 
 
+class UnderWay:
+    """Counts the invocations that have no answer yet."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._changed = threading.Condition()
+
+    def __enter__(self) -> None:
+        with self._changed:
+            self._count += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._changed:
+            self._count -= 1
+            self._changed.notify_all()
+
+    def wait(self, timeout: float) -> None:
+        """Wait until there is none, `timeout` seconds at most."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._count, timeout)
+
+
 @dataclass(frozen=True)
 class Container:
     """A running serving container."""
@@ -66,18 +93,22 @@ class Container:
     port: int
     ray_port: int
     folders: tuple[Path, ...]
+    under_way: UnderWay = field(default_factory=UnderWay)
 
     def invoke(self, body: bytes, headers: Mapping[str, str], *, timeout: float = 60.0) -> Answer:
         """Send one invocation."""
-        return _request(self.port, "POST", "/invocations", body, headers, timeout)
+        with self.under_way:
+            return _request(self.port, "POST", "/invocations", body, headers, timeout)
 
     def healthy(self) -> bool:
         """Ask the container whether it can serve."""
         return _request(self.port, "GET", "/ping", None, {}, 2.0).status == 200
 
     def stop(self) -> None:
-        """End every process of the container."""
-        end_all(self.identity, marker=MARKER, grace=2.0)
+        """End every process of the container when it has answered what it was asked."""
+        self.under_way.wait(STOP_SECONDS)
+        # At once, because nothing of it is kept: asked politely, Ray's processes take seconds to miss each other.
+        end_all(self.identity, marker=MARKER, grace=0)
         for folder in self.folders:
             shutil.rmtree(folder, ignore_errors=True)
 
