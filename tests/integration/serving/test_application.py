@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import psutil
 import pytest
 
-from localcloud.containers import ray_serve
+from localcloud.containers.container import MARKER
 from localcloud.processes import belonging
 from serving.admission import MAX_IMAGES, MAX_REQUESTS
 from tests.integration.serving.conftest import CLASSES, Answer, Server, tar
@@ -185,7 +185,7 @@ def test_it_lives_on_when_clients_leave(server: Server) -> None:
 def test_haproxy_serves_and_listens_on_loopback_alone(server: Server) -> None:
     found = [
         process
-        for process in belonging(server.container.identity, marker=ray_serve.MARKER)
+        for process in belonging(server.container.identity, marker=MARKER)
         if process.name() == "haproxy"
     ]
     addresses = {

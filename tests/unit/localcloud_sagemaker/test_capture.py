@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from localcloud import access
-from localcloud.containers.ray_serve import Answer
+from localcloud.containers.container import Answer
 from localcloud.sagemaker import capture
 from localcloud.sagemaker.capture import Capture, Exchange
 from localcloud.sagemaker.store import KINDS, Record

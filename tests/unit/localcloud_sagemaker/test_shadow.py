@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import pytest
 
-from localcloud.containers.ray_serve import Answer
+from localcloud.containers.container import Answer
 from localcloud.sagemaker import shadow
 from localcloud.sagemaker.fleets import Fleet
 from localcloud.sagemaker.members import Member
