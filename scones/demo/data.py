@@ -7,11 +7,13 @@ import tomllib
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from scones.errors import DataError
 from scones.target import ROOT
+from training.errors import SourceError
+from training.staging.layout import files_below, labels_to_learn, read_layout
 
 MINIMUM = 10
 """Readable pictures per class; fewer leave nothing to hold back for the test."""
@@ -50,7 +52,7 @@ def inspect(folder: Path) -> Pictures:
     Parameters
     ----------
     folder
-        Holds `<class>/*`, or `train/<class>/*` with or without `test/<class>/*`.
+        Class folders, with or without folders of splits above, as staging takes them.
 
     Raises
     ------
@@ -66,11 +68,16 @@ def inspect(folder: Path) -> Pictures:
     root = folder.resolve()
     if not str(root).isprintable():
         raise DataError(f"The path {str(root)!r} holds characters that are no text: rename the folder.")
-    splits = [root / "train", root / "test"] if (root / "train").is_dir() else [root]
-    wanted = _folders(splits[0])
+    _check_names(root)
+    names = files_below(root)
+    try:
+        places = read_layout(names)
+    except SourceError as error:
+        raise DataError(str(error)) from error
+    wanted = labels_to_learn(places)
     if not wanted:
         raise DataError(
-            f"The folder {folder} holds no class folders: put the pictures of each class in a folder of "
+            f"The folder {folder} holds no class folders with files: put the pictures of each class in a folder of "
             "their own, named as the class."
         )
     for name in wanted:
@@ -78,30 +85,29 @@ def inspect(folder: Path) -> Pictures:
             raise DataError(
                 f"The class name {name!r} may hold letters, digits, '_', '.' and '-' only: rename the folder."
             )
-    for name in _folders(splits[-1]) if splits[-1].is_dir() else []:
-        if name not in wanted:
+    for file, place in zip(names, places, strict=True):
+        if place and place.label not in wanted:
             raise DataError(
-                f"The class {name} has test pictures and none to train on: make {splits[0] / name}, or remove "
-                f"{splits[-1] / name}."
+                f"The class {place.label} has {place.split} pictures and none to train on, like {file}: give it some, "
+                "or remove its folder."
             )
-    _check_names(root)
     if len(wanted) < 2:
         raise DataError(
             f"The folder {folder} has one class only, {wanted[0]}: a classifier needs at least two."
         )
-    return _count(folder, root, splits, wanted)
+    return _count(
+        folder, root, {file: place.label for file, place in zip(names, places, strict=True) if place}
+    )
 
 
-def _count(folder: Path, root: Path, splits: list[Path], wanted: list[str]) -> Pictures:
-    classes = dict.fromkeys(wanted, 0)
+def _count(folder: Path, root: Path, labels: Mapping[PurePath, str]) -> Pictures:
+    classes = dict.fromkeys(sorted(set(labels.values())), 0)
     unreadable: list[str] = []
-    for split in splits:
-        for name in wanted:
-            for path in _files(split / name):
-                if readable(path):
-                    classes[name] += 1
-                else:
-                    unreadable.append(str(path.relative_to(root)))
+    for file, label in labels.items():
+        if readable(root / file):
+            classes[label] += 1
+        else:
+            unreadable.append(str(file))
     if not any(classes.values()):
         raise DataError(f"The folder {folder} holds no picture that can be read: check its files.")
     for name, count in classes.items():
@@ -147,13 +153,3 @@ def known_classifier(env: str, classifier: str) -> dict[str, Any]:
         known = ", ".join(sorted(described))
         raise DataError(f"There is no classifier {classifier!r}; the environment {env} describes: {known}.")
     return described[classifier]
-
-
-def _folders(root: Path) -> list[str]:
-    return sorted(each.name for each in root.iterdir() if each.is_dir() and not each.name.startswith("."))
-
-
-def _files(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        return []
-    return sorted(each for each in folder.rglob("*") if each.is_file() and not each.name.startswith("."))

@@ -120,7 +120,7 @@ class ClassifierSettings(Strict):
         known = self.data.known()
         missing = [name for name in self.routes if known is not None and name not in known]
         if missing:
-            some = ", ".join(sorted(known or ())[:8]) or "no class folder"
+            some = ", ".join(sorted(known or ())[:8]) or "no class folder with files"
             raise ValueError(
                 f"data of the kind {self.data.kind} has no class {missing[0]!r}, which routes names; it has {some}"
             )

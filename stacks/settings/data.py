@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from stacks.settings.base import Strict
+from training.errors import SourceError
+from training.staging.layout import files_below, labels_to_learn, read_layout
 
 CIFAR100_MD5 = "eb9058c3a382ffc7106e4002c42a8d85"
 _NAMES = """
@@ -26,14 +28,6 @@ DRAWN = frozenset(("bicycle", "motorcycle", "good", "defective"))
 """What the built-in drawings show; training/drawings has the pens."""
 ARGUMENT_LIMIT = 256
 """Characters of one argument of a processing job."""
-
-
-DEEPEST = 16
-"""Folders in one another that hold nothing else, above the classes."""
-
-
-def _folders(path: Path) -> list[Path]:
-    return [each for each in path.iterdir() if each.is_dir() and not each.name.startswith(".")]
 
 
 class CifarData(Strict):
@@ -62,23 +56,14 @@ class FolderData(Strict):
         return path
 
     def known(self) -> frozenset[str] | None:
-        """Return the class folders, wherever staging finds them; None for a zip file, which it reads.
-
-        They lie in the folder, or below the only folders in one another, there or in ``train`` beside ``test``.
-        """
+        """Return the classes that staging finds there; None for a zip file, which it reads."""
         entries = [each for each in self.path.iterdir() if not each.name.startswith(".")]
         if [each.suffix.lower() for each in entries] == [".zip"]:
             return None
-        inside, names = _folders(self.path), set[str]()
-        for _ in range(DEEPEST):
-            names |= {each.name for each in inside}
-            train = [below for each in inside if each.name.lower() == "train" for below in _folders(each)]
-            if train:
-                return frozenset(each.name for each in train)
-            if len(inside) != 1:
-                break
-            inside = _folders(inside[0])
-        return frozenset(names)
+        try:
+            return frozenset(labels_to_learn(read_layout(files_below(self.path))))
+        except SourceError as error:
+            raise ValueError(str(error)) from error
 
 
 class S3Data(Strict):

@@ -77,7 +77,7 @@ def test_one_sentence_is_said_when_the_folder_cannot_be_used(tmp_path: Path) -> 
 
 def test_a_class_with_test_pictures_alone_is_named(tmp_path: Path) -> None:
     for name in ("train/bicycle", "train/motorcycle", "test/bicycle", "test/tricycle"):
-        (tmp_path / name).mkdir(parents=True)
+        fill(tmp_path, name)
     with pytest.raises(DataError, match="The class tricycle has test pictures and none to train on"):
         inspect(tmp_path)
 

@@ -345,16 +345,21 @@ def test_a_name_that_could_be_another_deployments_is_refused(tmp_path: Path) -> 
         load(tmp_path, "eu-dev")
 
 
+def _with_a_file(folder: Path) -> None:
+    folder.mkdir(parents=True)
+    (folder / "0.png").touch()
+
+
 def test_the_classes_that_a_folder_has_are_those_that_routes_may_name(tmp_path: Path) -> None:
     overlay = f'[classifier.vehicles.data]\nkind = "folder"\npath = "{tmp_path / "data"}"\n'
     for name in ("bikes", "motorbikes"):
-        (tmp_path / "data" / name).mkdir(parents=True)
+        _with_a_file(tmp_path / "data" / name)
     with pytest.raises(
         SettingsError, match="has no class 'bicycle', which routes names; it has bikes, motorbikes"
     ):
         _load(tmp_path, overlay)
     for name in ("bicycle", "motorcycle"):
-        (tmp_path / "data" / name).mkdir()
+        _with_a_file(tmp_path / "data" / name)
     _load(tmp_path, overlay)
     (tmp_path / "data").rename(tmp_path / "inner")
     (tmp_path / "data").mkdir()
@@ -370,7 +375,7 @@ def test_classes_are_known_where_the_source_splits_itself(
     overlay = f'[classifier.vehicles.data]\nkind = "folder"\npath = "{tmp_path / "data"}"\n'
     for split in splits:
         for name in ("bicycle", "motorbike"):
-            (tmp_path / "data" / above / split / name).mkdir(parents=True)
+            _with_a_file(tmp_path / "data" / above / split / name)
     with pytest.raises(
         SettingsError, match="has no class 'motorcycle', which routes names; it has bicycle, motorbike"
     ):

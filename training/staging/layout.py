@@ -1,0 +1,95 @@
+"""
+How a folder of pictures tells classes and splits: by the names of its folders. No file is opened.
+
+The staging job, the settings and the demo all ask here, so that what one of them takes the others take too.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePath
+
+from training.errors import SourceError
+
+SPLIT_FOLDERS = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("validation", "valid", "val"), "validation"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
+"""Names of folders that tell a split, in lower case; any case is taken."""
+PICTURE_SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
+_IGNORED = ("__MACOSX", "Thumbs.db", "desktop.ini")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A file's class, and the split that its folder names; None when the split is ours to choose."""
+
+    label: str
+    split: str | None
+
+
+def files_below(root: Path) -> list[PurePath]:
+    """Return the paths of a folder's files below it, sorted, without those that are none of the source."""
+    found = (path.relative_to(root) for path in sorted(root.rglob("*")) if path.is_file())
+    return [name for name in found if visible(name)]
+
+
+def visible(name: PurePath) -> bool:
+    """Whether a file is of the source: systems and programs leave others behind."""
+    return not any(part.startswith(".") or part in _IGNORED for part in name.parts)
+
+
+def read_layout(names: Sequence[PurePath]) -> list[Place | None]:
+    """
+    Return the place of each file, by its path below the source's folder; None for one that is in no class folder.
+
+    Known are ``<class>/…`` and ``train/<class>/…``, that with or without ``validation/`` and ``test/`` beside it, each
+    directly or below folders that are the only ones in one another. A source that brings no test split has it made of
+    its training pictures.
+
+    Raises
+    ------
+    SourceError
+        When pictures of the classes lie beside ``train`` in a folder that names no split.
+    """
+    pictures = [name for name in names if name.suffix.lower() in PICTURE_SUFFIXES]
+    # Notes and tables, at whatever depth, say nothing of where the classes are.
+    above = _above(pictures or names)
+    inner = [name.parts[len(above) :] if name.parts[: len(above)] == above else () for name in names]
+    if not any(len(parts) > 2 and _split(parts) == "train" for parts in inner):
+        return [Place(parts[0], None) if len(parts) > 1 else None for parts in inner]
+    places = [Place(parts[1], _split(parts)) if len(parts) > 2 else None for parts in inner]
+    learnt = {place.label for place in places if place and place.split == "train"}
+    for row, place in enumerate(places):
+        if place and place.split is None:
+            if place.label in learnt:
+                raise SourceError(
+                    f"The source folder has pictures of {place.label!r} in {inner[row][0]!r} beside its training "
+                    "pictures, which names no split: call it 'validation' or 'test', or take it away."
+                )
+            places[row] = None
+    if all(place is None or place.split != "test" for place in places):
+        places = [replace(p, split=None) if p and p.split == "train" else p for p in places]
+    return places
+
+
+def labels_to_learn(places: Iterable[Place | None]) -> list[str]:
+    """Return the classes that have files to train on, sorted."""
+    return sorted({place.label for place in places if place and place.split in (None, "train")})
+
+
+def _split(parts: Sequence[str]) -> str | None:
+    return SPLIT_FOLDERS.get(parts[0].lower())
+
+
+def _above(names: Sequence[PurePath]) -> tuple[str, ...]:
+    """Return the folders, each the only one in the one before, that lie above the classes or splits."""
+    depth = 0
+    while True:
+        inside = [name.parts for name in names if len(name.parts) > depth + 1]
+        folders = {parts[depth] for parts in inside}
+        if len(folders) > 1 or any(_split((each,)) == "train" for each in folders):
+            return inside[0][:depth]
+        if not folders or any(len(parts) == depth + 2 for parts in inside):
+            return ()  # it comes to one class: the first folder
+        depth += 1
