@@ -12,8 +12,11 @@ SHADOW_VARIANT = "Shadow"
 """The variant that sees copies of its requests, where there is one."""
 SHADOW_CONFIG = "-shadow"
 """How the name of an endpoint configuration ends that has a shadow variant."""
-REASONS = ("ExitMessage", "FailureReason", "errorMessage")
-"""Where a processing job, any job, and a function say why they failed, the job's own words first."""
+REASONS = ("ExitMessage", "FailureReason", "errorMessage", "SecondaryStatus")
+"""Where a processing job, any job, and a function say why they failed, the job's own words first.
+
+A training job that was stopped, by its time limit for example, gives no reason but its secondary status.
+"""
 
 
 def made(begins: str) -> re.Pattern[str]:

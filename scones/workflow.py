@@ -17,6 +17,13 @@ LOG_GROUPS = {
     "eval": "/aws/sagemaker/ProcessingJobs",
 }
 RUNNING = "RUNNING"
+IN_WORDS = {
+    "MaxRuntimeExceeded": "A training job ran for as long as it may: raise `max_runtime_minutes` of the classifier's "
+    "`training`, or take fewer epochs, folds or pictures.",
+    "MaxWaitTimeExceeded": "A training job waited too long for spot instances: try again later, or set `spot = false`.",
+    "Stopped": "A training job was stopped.",
+}
+"""Secondary statuses of training jobs that have no other reason."""
 
 
 def run_of(execution_arn: str) -> str:
@@ -168,7 +175,7 @@ def _reason(described: object) -> str | None:
         return None
     for key in (*REASONS, "reason", "Cause", "cause"):
         if described.get(key) and (found := _reason(described[key])):
-            return found.strip()
+            return IN_WORDS.get(found, found.strip())
     return None
 
 

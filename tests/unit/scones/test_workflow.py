@@ -87,6 +87,12 @@ def test_there_is_no_end_when_the_execution_runs() -> None:
         ('{"ExitMessage": "No pictures."}', "No pictures."),
         (json.dumps({"errorMessage": "A Lambda failed.", "errorType": "E"}), "A Lambda failed."),
         (json.dumps({"Cause": json.dumps({"FailureReason": "Deep."})}), "Deep."),
+        ('{"SecondaryStatus": "Failed", "FailureReason": "No."}', "No."),
+        (
+            '{"TrainingJobStatus": "Stopped", "SecondaryStatus": "MaxRuntimeExceeded"}',
+            "A training job ran for as long as it may: raise `max_runtime_minutes` of the classifier's `training`, "
+            "or take fewer epochs, folds or pictures.",
+        ),
         ('{"unknown": 1}', 'Some.Error: {"unknown": 1}'),
     ],
 )
