@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
+from inspect import getdoc
 from pathlib import Path
 from typing import Any
 
@@ -238,6 +239,10 @@ def _write(network: EfficientNetLite0, card: ModelCard, curve: Sequence[Epoch], 
 
 def main(arguments: Sequence[str], started: float | None = None) -> int:
     """Run the job, which began when the monotonic clock said `started`, or now; return its exit status."""
+    if {"-h", "--help"} & set(arguments[::2]):
+        defaults = " ".join(f"--{name} {value!r}" for name, value in Hyperparameters().to_strings().items())
+        print(f"usage: train.py [--NAME VALUE …]\n\n{getdoc(Hyperparameters)}\n\nDefaults: {defaults}")  # noqa: T201
+        return 0
     began = time.monotonic() if started is None else started
     output = Path(
         os.environ.get("SM_OUTPUT_DIR")

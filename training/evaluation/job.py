@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -62,6 +63,16 @@ def evaluate(options: argparse.Namespace) -> None:
     log(f"accepted={verdict.accepted} {verdict.reason}")
 
 
+def _share(word: str) -> float:
+    try:
+        share = float(word)
+    except ValueError:
+        share = math.nan
+    if not 0.0 <= share <= 1.0:
+        raise argparse.ArgumentTypeError(f"{word!r} is no share from 0 to 1")
+    return share
+
+
 def main(arguments: Sequence[str]) -> int:
     """Run the job and return its exit status."""
     parser = argparse.ArgumentParser(prog="evaluate.py", description="Judge a model by its test answers.")
@@ -74,7 +85,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--validation", type=Path, required=True, help="the validation split: likewise")
     parser.add_argument("--manifest", type=Path, help="the dataset's manifest")
     parser.add_argument("--champion", type=Path, help="answers of the champion to the same pictures")
-    parser.add_argument("--minimum-accuracy", type=float, required=True, help="the gate's floor, 0…1")
+    parser.add_argument("--minimum-accuracy", type=_share, required=True, help="the gate's floor, 0…1")
     parser.add_argument("--code-version", default="", help="what the code that trained it is called")
     parser.add_argument("--report", type=Path, default=Path("/opt/ml/processing/output/report"))
     options = parser.parse_args(list(arguments))

@@ -276,7 +276,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
         path.write_text(json.dumps({**said, **SEEN, "threshold": 0.8, "model_version": "abc"}))
     card = ModelCard(
         classes, 64, 1.0, 0.8, 0.05, dataset.version, drawings=True, calibrated_on="out-of-fold",
-        calibration={"images": 32, "error_upper95": 0.09},
+        calibration={"images": 32, "error_upper95": 0.09, "coverage": 0.5},
     )  # fmt: skip
     save_model(made / "model", EfficientNetLite0(2), card)
     with tarfile.open(made / "model.tar.gz", "w:gz", compresslevel=1) as archive:
@@ -522,7 +522,8 @@ def test_a_missed_target_is_called_one(evaluated: tuple[Path, list[str]]) -> Non
 
 def test_the_card_says_how_a_model_was_made_and_not_where() -> None:
     made = ModelCard(
-        ("bicycle", "motorcycle"), 64, 1.0, 0.8, 0.5, "v1", calibration={"images": 32, "error_upper95": 0.09},
+        ("bicycle", "motorcycle"), 64, 1.0, 0.8, 0.5, "v1",
+        calibration={"images": 32, "error_upper95": 0.1003, "coverage": 0.5},
         hyperparameters={"checkpoint-dir": "/opt/ml/checkpoints", "epochs": "3", "folds": "2"},
     )  # fmt: skip
     bad = {"kind": "JPEG", "strength": 10.0, "unit": "quality", "accuracy": 0.5}
@@ -534,7 +535,15 @@ def test_the_card_says_how_a_model_was_made_and_not_where() -> None:
     card = model_card(made, figures, {}, "c0de")
     assert "Hyperparameters: epochs 3, folds 2." in card
     assert "- JPEG (10 quality) costs it 45.0% of accuracy." in card
+    assert "at 95 % at most 10.1% of what it routes is wrong" in card
     assert "the target was 0.25%" in model_card(replace(made, target_error=0.0025), figures, {}, "c0de")
+    nothing = {"images": 32, "error_upper95": 1.0, "coverage": 0.0}
+    card = model_card(replace(made, calibration=nothing), figures, {}, "c0de")
+    assert (
+        "- It routes nothing: on the 32 pictures that it was calibrated on, no threshold kept the target"
+        in card
+    )
+    assert "of what it routes is wrong" not in card
 
 
 def test_the_interval_of_the_calibration_error_holds_it() -> None:
