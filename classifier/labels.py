@@ -24,7 +24,8 @@ def check_classes(names: Sequence[str]) -> tuple[str, ...]:
     for name in classes:
         if not _NAME.fullmatch(name):
             raise LabelsError(
-                f"The class name {name!r} cannot be used: take letters, digits, '_', '.' and '-', 64 at most."
+                f"The class name {name!r} cannot be used: take letters, digits, '_', '.' and '-', 64 at most, and a "
+                "letter or digit first."
             )
     repeated = sorted({name for name in classes if classes.count(name) > 1})
     if repeated:

@@ -6,6 +6,8 @@ import hashlib
 import re
 
 DIGITS = 10
+CLASS_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+"""What can label a model, matched whole; a test holds it and `classifier.labels` together."""
 VARIANT = "AllTraffic"
 """The endpoint's one variant that answers."""
 SHADOW_VARIANT = "Shadow"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
 import warnings
 from collections.abc import Mapping
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
+from lambda_src.naming import CLASS_NAME
 from scones.errors import DataError
 from scones.target import ROOT
 from training.errors import SourceError
@@ -19,7 +19,6 @@ MINIMUM = 10
 """Readable pictures per class; fewer leave nothing to hold back for the test."""
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 """What the model's own decoder takes; a test holds the two lists together."""
-CLASS_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
 @dataclass(frozen=True)
@@ -83,7 +82,8 @@ def inspect(folder: Path) -> Pictures:
     for name in wanted:
         if not CLASS_NAME.fullmatch(name):
             raise DataError(
-                f"The class name {name!r} may hold letters, digits, '_', '.' and '-' only: rename the folder."
+                f"The class name {name!r} may hold letters, digits, '_', '.' and '-' only, a letter or digit first and "
+                "64 at most: rename the folder."
             )
     for file, place in zip(names, places, strict=True):
         if place and place.label not in wanted:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Self
 
 from pydantic import Field, field_validator, model_validator
 
+from lambda_src.naming import CLASS_NAME
 from stacks.settings.base import Strict
 from stacks.settings.data import ARGUMENT_LIMIT, Data
 from stacks.settings.serving import ServingSettings
@@ -105,12 +105,17 @@ class ClassifierSettings(Strict):
         if len(routes) < 2:
             raise ValueError("a classifier needs at least two classes")
         for name in routes:
-            if not re.fullmatch(r"(?!\.+$)[A-Za-z0-9_.-]{1,64}", name):
-                raise ValueError(f"the class name {name!r} may hold letters, digits, '_', '.' and '-' only")
+            if not CLASS_NAME.fullmatch(name):
+                raise ValueError(
+                    f"the class name {name!r} may hold letters, digits, '_', '.' and '-' only, a letter or digit first "
+                    "and 64 at most"
+                )
             if name in ANSWERS or name.isdecimal():
                 raise ValueError(
                     f"the class name {name!r} means something else to `scones review`: rename the class"
                 )
+        if len({name.lower() for name in routes}) < len(routes):
+            raise ValueError("two of the class names differ in upper and lower case alone: rename one")
         if len(",".join(routes)) > ARGUMENT_LIMIT:
             raise ValueError(f"the class names have more than {ARGUMENT_LIMIT} characters together")
         return routes

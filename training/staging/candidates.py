@@ -112,13 +112,6 @@ def choose_classes(found: Iterable[str], wanted: Sequence[str], source: str) -> 
     present = sorted(set(found))
     if not present:
         raise SourceError(f"The {source} holds no class: it needs one folder of images for each class.")
-    spelt = {name: [other for other in present if other.lower() == name.lower()] for name in present}
-    for name in wanted or present:
-        if len(several := spelt.get(name, ())) > 1:
-            raise SourceError(
-                f"The {source} spells one class in several ways, {' and '.join(map(repr, several))}: give all its "
-                "pictures one spelling."
-            )
     for name in wanted:
         if name not in present:
             alike = [other for other in present if other.lower() == name.lower()]

@@ -35,7 +35,7 @@ def download(url: str, target: Path, md5: str, log: Log = print, pause: float = 
     Raises
     ------
     DownloadError
-        When the server does not answer, or breaks off each time.
+        When the server refuses, does not answer, or breaks off at the same place each time.
     ChecksumError
         When the file, fetched from the start, is not the one that ``md5`` names. It is removed.
     """
@@ -71,8 +71,8 @@ def _is_there(target: Path, md5: str) -> bool:
 
 def _complete(url: str, partial: Path, log: Log, pause: float) -> bool:
     """Fetch what is missing of ``partial``, with retries, and return whether some of it was there before any try."""
-    resumed = False
-    for attempt in range(ATTEMPTS):
+    resumed, failed, furthest = False, 0, _size(partial)
+    while True:
         resumed = resumed or partial.is_file()
         try:
             _fetch(url, partial, log)
@@ -84,22 +84,32 @@ def _complete(url: str, partial: Path, log: Log, pause: float) -> bool:
             passing = (
                 error.code >= HTTPStatus.INTERNAL_SERVER_ERROR or error.code == HTTPStatus.TOO_MANY_REQUESTS
             )
-            if not passing or attempt == ATTEMPTS - 1:
+            failed += 1
+            if not passing or failed == ATTEMPTS:
                 raise DownloadError(f"The download of {url} failed with status {error.code}.") from error
         except (InvalidURL, ValueError) as error:
             raise DownloadError(
                 f"The address {url!r} cannot be read ({error}): correct it in the settings."
             ) from error
         except (OSError, HTTPException) as error:
-            if attempt == ATTEMPTS - 1:
-                raise DownloadError(f"The download of {url} failed {ATTEMPTS} times: {error}.") from error
-        time.sleep(pause * 2**attempt)
+            # A server that breaks off each time is asked on for as long as each time brings more.
+            failed = 1 if _size(partial) > furthest else failed + 1
+            furthest = max(furthest, _size(partial))
+            if failed == ATTEMPTS:
+                raise DownloadError(
+                    f"The download of {url} failed {ATTEMPTS} times at the same place: {error}."
+                ) from error
+        time.sleep(pause * 2 ** (failed - 1))
     return resumed
+
+
+def _size(partial: Path) -> int:
+    return partial.stat().st_size if partial.is_file() else 0
 
 
 def _fetch(url: str, partial: Path, log: Log) -> None:
     """Append what is missing to ``partial``; raise OSError when the server breaks off."""
-    have = partial.stat().st_size if partial.is_file() else 0
+    have = _size(partial)
     request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})  # noqa: S310 - checked
     with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:  # noqa: S310 - http(s) only, checked above
         if answer.status != 206:
@@ -108,7 +118,8 @@ def _fetch(url: str, partial: Path, log: Log) -> None:
         total = have + int(length) if length.isdecimal() else None
         with partial.open("ab" if have else "wb") as out:
             reported = have
-            while chunk := answer.read(CHUNK):
+            # What has come, and no waiting for more: of a connection that is reset the rest of a chunk is lost.
+            while chunk := answer.read1(CHUNK):
                 out.write(chunk)
                 have += len(chunk)
                 if have - reported >= 16 * CHUNK:

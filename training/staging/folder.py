@@ -29,14 +29,7 @@ def open_folder(root: Path, wanted: Sequence[str]) -> tuple[tuple[str, ...], Ite
     files = _files(root)
     places = read_layout([file.name for file in files])
     classes = choose_classes(labels_to_learn(places), wanted, _SOURCE)
-    placed = [(file, place) for file, place in zip(files, places, strict=True) if place]
-    for file, place in placed:
-        # Left out without a word otherwise, as classes are that nobody asked for.
-        if place.label not in classes and place.label.lower() in map(str.lower, classes):
-            raise SourceError(
-                f"The source folder spells a class {place.label!r} in {file.told}, and not as it does elsewhere: "
-                "give all its pictures one spelling."
-            )
+    placed = ((file, place) for file, place in zip(files, places, strict=True) if place)
     chosen = sorted((each for each in placed if each[1].label in classes), key=lambda each: each[0].told)
     return classes, (file.candidate(place.label, place.split) for file, place in chosen)
 

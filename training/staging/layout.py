@@ -1,7 +1,7 @@
 """
 How a folder of pictures tells classes and splits: by the names of its folders. No file is opened.
 
-The staging job, the settings and the demo all ask here, so that what one of them takes the others take too.
+The settings and the demo ask here, as the staging job does, so that it takes what they took.
 """
 
 from collections.abc import Iterable, Sequence
@@ -50,14 +50,29 @@ def read_layout(names: Sequence[PurePath]) -> list[Place | None]:
     Raises
     ------
     SourceError
-        When pictures of the classes lie beside ``train`` in a folder that names no split.
+        When pictures of the classes lie beside ``train`` in a folder that names no split, or a class is spelt in
+        several ways.
     """
     pictures = [name for name in names if name.suffix.lower() in PICTURE_SUFFIXES]
     # Notes and tables, at whatever depth, say nothing of where the classes are.
     above = _above(pictures or names)
     inner = [name.parts[len(above) :] if name.parts[: len(above)] == above else () for name in names]
-    if not any(len(parts) > 2 and _split(parts) == "train" for parts in inner):
-        return [Place(parts[0], None) if len(parts) > 1 else None for parts in inner]
+    if any(len(parts) > 2 and _split(parts) == "train" for parts in inner):
+        places = _in_splits(inner)
+    else:
+        places = [Place(parts[0], None) if len(parts) > 1 else None for parts in inner]
+    spelt: dict[str, str] = {}
+    for label in sorted({place.label for place in places if place}):
+        if (other := spelt.setdefault(label.lower(), label)) != label:
+            # One of the two would be left out without a word, as classes are that nobody asks for.
+            raise SourceError(
+                f"The source folder spells one class in several ways, {other!r} and {label!r}: give all its pictures "
+                "one spelling."
+            )
+    return places
+
+
+def _in_splits(inner: Sequence[Sequence[str]]) -> list[Place | None]:
     places = [Place(parts[1], _split(parts)) if len(parts) > 2 else None for parts in inner]
     learnt = {place.label for place in places if place and place.split == "train"}
     for row, place in enumerate(places):

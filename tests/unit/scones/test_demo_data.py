@@ -73,6 +73,10 @@ def test_one_sentence_is_said_when_the_folder_cannot_be_used(tmp_path: Path) -> 
     fill(tmp_path / "named", "cat")
     fill(tmp_path / "named", "big dog")
     assert "'big dog' may hold" in said(tmp_path / "named")
+    (tmp_path / "named" / "big dog").rename(tmp_path / "named" / "_dog")
+    assert "'_dog' may hold letters, digits, '_', '.' and '-' only, a letter or digit first" in said(
+        tmp_path / "named"
+    )
 
 
 def test_a_class_with_test_pictures_alone_is_named(tmp_path: Path) -> None:

@@ -98,6 +98,11 @@ def test_the_known_environments_are_listed_when_one_is_unknown() -> None:
             "ml.t2.medium is burstable, which Application Auto Scaling does not register",
         ),
         ('[classifier.vehicles.routes]\n".." = "near"\nother = "far"', "the class name '..' may hold"),
+        (
+            '[classifier.vehicles.routes]\n_one = "near"\nother = "far"',
+            "a letter or digit first and 64 at most",
+        ),
+        ('[classifier.vehicles.routes]\nvan = "near"\nVan = "far"', "differ in upper and lower case alone"),
         ("[classifier.vehicles.serving]\nspeed = 1", "Unknown setting classifier.vehicles.serving.speed"),
         (
             "[classifier.vehicles.serving]\ngpu = true",

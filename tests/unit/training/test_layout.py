@@ -10,6 +10,8 @@ from pathlib import Path, PurePosixPath
 import pytest
 from PIL import Image
 
+from classifier import labels
+from lambda_src.naming import CLASS_NAME
 from scones.demo.data import inspect
 from scones.errors import DataError
 from stacks.settings.data import FolderData
@@ -111,6 +113,23 @@ def test_a_split_under_a_name_that_nobody_knows_is_refused_by_all(tmp_path: Path
         FolderData(kind="folder", path=root).known()
     with pytest.raises(DataError, match=message):
         inspect(root)
+
+
+@pytest.mark.parametrize("odd", ["Bicycle/0.png", "train/Bicycle/0.png", "test/Bicycle/0.png"])
+def test_a_class_in_two_spellings_is_refused_by_all(tmp_path: Path, odd: str) -> None:
+    files = SPLIT if "/B" in odd else FLAT
+    root = write(tmp_path, {**files, odd: ("bicycle", None)}, ())
+    message = "spells one class in several ways, 'Bicycle' and 'bicycle'"
+    with pytest.raises(SourceError, match=message):
+        open_folder(root, CLASSES)
+    with pytest.raises(ValueError, match=message):
+        FolderData(kind="folder", path=root).known()
+    with pytest.raises(DataError, match=message):
+        inspect(root)
+
+
+def test_class_names_are_what_can_label_a_model() -> None:
+    assert CLASS_NAME.pattern == labels._NAME.pattern
 
 
 def test_one_class_is_named_by_its_own_folder(tmp_path: Path) -> None:

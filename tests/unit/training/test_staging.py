@@ -338,25 +338,6 @@ def test_a_name_that_is_no_text_can_be_told(pictures: Path, tmp_path: Path) -> N
     assert "bicycle/caf\\udce9.png" in report
 
 
-@pytest.mark.parametrize("wanted", [(), ("bicycle", "motorcycle")])
-@pytest.mark.parametrize("odd", ["Bicycle", "test/Bicycle"])
-def test_a_class_in_two_spellings_is_refused(
-    pictures: Path, tmp_path: Path, wanted: tuple[str, ...], odd: str
-) -> None:
-    split = "train/" if "/" in odd else ""
-    for label in ("bicycle", "motorcycle"):
-        shutil.copytree(pictures / label, tmp_path / split / label)
-    shutil.copytree(pictures / "bicycle", tmp_path / odd)
-    with pytest.raises(SourceError, match=r"spells .*'Bicycle'.* give all its pictures one spelling"):
-        open_folder(tmp_path, wanted)
-
-
-def test_split_folders_are_known_in_any_case(pictures: Path, tmp_path: Path) -> None:
-    for split in ("Train", "Test"):
-        shutil.copytree(pictures, tmp_path / split)
-    assert open_folder(tmp_path, ())[0] == ("bicycle", "motorcycle")
-
-
 @pytest.mark.parametrize(
     ("folders", "message"),
     [([], "empty"), (["bicycle"], "one class only"), (["bicycle", "truck"], "'motorcycle' is missing")],
@@ -392,14 +373,6 @@ def test_drawings_are_the_same_for_the_same_seed_and_differ_otherwise() -> None:
         assert draw(label, 3, 1).tobytes() != draw(label, 3, 2).tobytes()
     with pytest.raises(SourceError, match="missing in the drawings"):
         draw_candidates(["bicycle", "unicorn"], 5, 0)
-
-
-def test_classes_are_found_below_a_single_folder_that_holds_only_train(
-    pictures: Path, tmp_path: Path
-) -> None:
-    (tmp_path / "mine").mkdir()
-    shutil.copytree(pictures, tmp_path / "mine" / "train")
-    assert staged(tmp_path).version == staged(pictures).version
 
 
 def test_a_class_that_cannot_label_a_model_is_refused_before_training(pictures: Path, tmp_path: Path) -> None:
