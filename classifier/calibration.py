@@ -124,10 +124,13 @@ def choose_threshold(confidence: Floats, correct: NDArray[np.bool_], target_erro
         return Threshold(_NEVER, 0.0, 0.0, 1.0, total)
     last = int(allowed[-1])
     below = float(sure[last + 1]) if last + 1 < total else 0.0
-    value = max(0.5, (float(sure[last]) + below) / 2.0)
+    value = round(max(0.5, (float(sure[last]) + below) / 2.0), 6)
+    if not below < value <= sure[last]:
+        # Closer than six digits: rounded it would route what it was chosen to leave out.
+        value = float(sure[last])
     wrong = round(float(errors[last]) * (last + 1))
     return Threshold(
-        value=round(value, 6),
+        value=value,
         coverage=(last + 1) / total,
         error=float(errors[last]),
         error_upper95=upper_bound(wrong, last + 1),
