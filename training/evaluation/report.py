@@ -9,6 +9,7 @@ from typing import Any
 from PIL import Image
 
 from training.evaluation.examination import Examination
+from training.evaluation.figures import at_most
 
 TEMPLATE = Path(__file__).with_name("report.html.j2")
 _SIDE = 240
@@ -21,6 +22,7 @@ def page(figures: Mapping[str, Any], manifest: Mapping[str, Any], examination: E
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
+    environment.filters["at_most"] = at_most
     environment.filters["percent"] = lambda value: "–" if value is None else f"{value:.1%}"  # noqa: RUF001
     return environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         figures=figures,

@@ -20,7 +20,7 @@ from training.drawings import draw_candidates
 from training.errors import DatasetError, EvaluationError
 from training.evaluation.answers import Answer, read_answers
 from training.evaluation.card import model_card
-from training.evaluation.figures import calibration, risk_coverage, routing, summarize
+from training.evaluation.figures import at_most, calibration, risk_coverage, routing, summarize
 from training.evaluation.job import main
 from training.evaluation.verdict import compare, decide, judge, mcnemar, recent
 from training.manifest import read_manifest
@@ -317,6 +317,7 @@ def test_the_job_writes_what_the_workflow_the_smoke_test_and_people_read(
         page.count("data:image/jpeg;base64,") == 2
     )  # the one mistake: the picture, and where the network looked
     assert "These are drawings" in page
+    assert "on the 32 pictures of the calibration at most 9.0%" in page
     card = (report / "model_card.md").read_text()
     for fact in (
         "code version | c0de",
@@ -544,6 +545,12 @@ def test_the_card_says_how_a_model_was_made_and_not_where() -> None:
         in card
     )
     assert "of what it routes is wrong" not in card
+
+
+def test_an_upper_bound_is_never_rounded_below_itself() -> None:
+    assert [at_most(bound) for bound in (0.142472, 0.1424, 0.142, 1.0, None)] == [
+        *("14.3%", "14.3%", "14.2%", "100.0%", "none"),
+    ]
 
 
 def test_the_interval_of_the_calibration_error_holds_it() -> None:
