@@ -168,7 +168,7 @@ def load_pretrained(network: EfficientNetLite0, path: Path) -> None:
         raw = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch.load raises whatever its unpickler meets
         raise ArtifactError(
-            f"The pretrained weights {path.name} cannot be read: {_first_line(error)}."
+            f"The pretrained weights {path.name} are no file that torch saved ({type(error).__name__}): give others."
         ) from error
     layers = [(name, module.conv) for name, module in network.named_modules() if isinstance(module, Conv)]
     try:
@@ -189,7 +189,3 @@ def load_pretrained(network: EfficientNetLite0, path: Path) -> None:
 def _blocks(state: Mapping[str, Tensor]) -> int:
     """Count the blocks of a pretrained file: a larger relative has all of this network's names and more."""
     return len({key.split(".")[1] for key in state if key.startswith("_blocks.")})
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")

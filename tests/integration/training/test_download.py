@@ -50,6 +50,10 @@ def cut(handler: Handler, start: int) -> None:
     handler.send(206 if start else 200, CONTENT[start : start + 3000], len(CONTENT) - start)
 
 
+def cut_soon(handler: Handler, start: int) -> None:
+    handler.send(206 if start else 200, CONTENT[start : start + 1000], len(CONTENT) - start)
+
+
 def from_another_offset(handler: Handler, start: int) -> None:
     handler.send(206 if start else 200, CONTENT)
 
@@ -80,6 +84,7 @@ def server() -> Iterator[tuple[str, type[Handler]]]:
     [
         (None, [good], [0]),
         (None, [cut, good], [0, 3000]),
+        (None, [cut_soon], list(range(0, len(CONTENT), 1000))),
         (None, [status(503), status(429), good], [0, 0, 0]),
         (CONTENT[:100], [good], [100]),
         (CONTENT, [good], [len(CONTENT)]),
@@ -90,6 +95,7 @@ def server() -> Iterator[tuple[str, type[Handler]]]:
     ids=[
         "whole",
         "cut",
+        "cut more often than there are tries",
         "busy",
         "begun",
         "already whole",

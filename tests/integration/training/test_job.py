@@ -361,7 +361,7 @@ def test_weights_of_another_network_are_refused(channels: Path) -> None:
     assert "weights.pth hold what is no number" in _said(channels)
     path.write_bytes(b"nothing")
     assert main([*FAST, "--epochs", "1"]) == 1
-    assert "weights.pth cannot be read" in _said(channels)
+    assert "weights.pth are no file that torch saved" in _said(channels)
     assert main([*FAST, "--epochs", "1", "--weights-sha256", "0" * 64]) == 1
     assert "weights.pth have the SHA-256 1785cfc3bc6a…, not 000000000000…" in _said(channels)
 
