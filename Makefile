@@ -37,7 +37,7 @@ down: setup-local ## The second half: destroy it, check that nothing is left
 	@$(DEMO) down
 
 test: setup-dev ## Every test that fits 25 minutes on 2 cores
-	@.venv/bin/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder -m "not slow" $(TESTS)
+	@.venv/bin/python -m pytest -n 2 --no-loadscope-reorder -m "not slow" $(TESTS)
 
 test-fast: setup-dev ## Unit and infra tests, a minute or a little more on 2 cores
 	@.venv/bin/python -m pytest tests/unit tests/infra

@@ -40,12 +40,13 @@ def belonging(run: str, clouds: set[str]) -> list[str]:
 
 
 def clouds_now() -> set[str]:
-    """Return the marks of the local clouds that have a process of this folder's programs."""
+    """Return the marks of the local clouds that keep their state in this folder, as the demo's do."""
     found = set()
     for process in psutil.process_iter():
         try:
-            if any(str(ROOT) in word for word in process.cmdline()):
-                found.add(process.environ().get(MARKER, ""))
+            environment = process.environ()
+            if environment.get("LOCALCLOUD_STATE", "").startswith(str(ROOT / "build")):
+                found.add(environment.get(MARKER, ""))
         except psutil.Error:
             continue
     return found - {""}
@@ -53,7 +54,7 @@ def clouds_now() -> set[str]:
 
 @pytest.fixture
 def _nothing_stays(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Other folders' clouds may run beside this one, so only those of this folder that are new count."""
+    """Other clouds may run beside the demo's, other folders' demos too: only what is new in this folder counts."""
     run, before = uuid.uuid4().hex, clouds_now()
     monkeypatch.setenv(RUN, run)
     yield
