@@ -145,6 +145,8 @@ def launch(
         # Without a cluster of machines Ray listens on loopback; only a replica's own port stays open.
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+        # On AWS a container has its machine to itself; here Ray's workers, which are nice, would wait for all others.
+        "RAY_worker_niceness": "0",
         **haproxy.variables(proxy_folder),
         MARKER: identity,
     }
