@@ -95,8 +95,8 @@ def _data(manifest: Mapping[str, Any]) -> str:
         "\n".join(rows)
         + _reviewed(manifest)
         + f"\n\n{manifest['duplicates']} copies were left out and {manifest['rejected']} files set aside. "
-        + "Near duplicates stay in one split, as far as a hash of gradients finds them; of small pictures it misses "
-        "copies that are cropped, mirrored or compressed hard."
+        + "Near duplicates stay in one split, as far as a hash of gradients finds them; it misses copies that are "
+        "cropped or mirrored, and of small or grainy pictures many that are resized, compressed or brightened."
     )
 
 

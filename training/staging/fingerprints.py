@@ -8,10 +8,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 SIDE = 16
-# Of 256 bits. Measured on 1,000 photographs of 32 pixels: enlarged and brightened copies lie below it in nine
-# cases of ten, copies saved as JPEG of quality 90 nearly as often, of quality 70 in half; of all pairs of
-# different photographs two lay below it, and both showed one scene. Moved copies are not found: a shift by a
-# single pixel changes some 75 bits.
+# Of 256 bits. Of all pairs of 1,000 different photographs of 32 pixels two lay below it, and both showed one scene;
+# `benchmarks/copies.py` prints which copies do. Moved ones are not found: a shift by a pixel changes some 75 bits.
 NEAR_BITS = 24
 # Of the rises in either picture's rows, so much at most may be missing in the other: on a plain ground nearly all
 # cells have none, and any two objects there would be within the bits above. Of an ordinary picture half the cells rise.

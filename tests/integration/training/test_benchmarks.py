@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import accuracy, drift, peers, shifts, training
+from benchmarks import accuracy, copies, drift, peers, shifts, training
 from training.drawings import draw
 
 
@@ -49,6 +49,19 @@ def test_accuracy_is_printed_for_each_model(
     for found in (written, again):
         del found["seed 0"]["scratch"]["seconds"]
     assert again == written
+
+
+def test_the_copies_that_staging_finds_are_printed(
+    drawings: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for arguments in (["--data", str(drawings)], ["--most", "6"]):
+        copies.main(arguments)
+        said = capsys.readouterr().out
+        assert re.search(r"JPEG of quality 95 +\d+\.\d% found", said)
+        assert re.search(r"mirrored +0\.0% found", said)
+    with pytest.raises(SystemExit, match="2"):
+        copies.main(["--data", str(drawings / "nowhere")])
+    assert "The source folder 'nowhere' does not exist" in capsys.readouterr().err
 
 
 def test_the_time_is_that_of_every_fit_and_the_last_stage_the_model_that_is_kept(
