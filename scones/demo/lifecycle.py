@@ -43,6 +43,8 @@ def started(
     pictures = _look(voice, folder, float(known["target_error"])) if folder is not None else None
     if pictures is None:
         voice.say("No DATA was given: training on built-in drawings, which say nothing about photographs.")
+    settings = overlay.overlay(classifier, known, pictures, fast=fast)
+    overlay.check(settings, ENV)
     clear_dead(LOCAL)
     session: Session | None = None
     finished = False
@@ -51,7 +53,7 @@ def started(
             with voice.phase("Starting the local cloud"):
                 instance = _start(wanted, port, None if kept else os.getpid())
                 session = Session(instance, classifier, RESULTS / identity, voice)
-            overlay.write(overlay.overlay(classifier, known, pictures, fast=fast), session.overlay)
+            overlay.write(settings, session.overlay)
             session.folder.mkdir(parents=True, exist_ok=True)
             yield session
             finished = True

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from scones.demo.data import Pictures
+from scones.errors import DataError
+from scones.target import ROOT
 from stacks.guarding import LEAST_BAKE_MINUTES
+from stacks.settings import SettingsError, load
 
 DRAWINGS = {"kind": "drawings", "per_class": 240, "seed": 7}
 FAST = {"epochs": 3, "patience": 0, "image_size": 64, "folds": 2}
@@ -70,6 +74,22 @@ def write(settings: Mapping[str, Any], path: Path) -> None:
     """Write settings as TOML."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("\n".join(_table(settings, ())) + "\n", encoding="utf-8")
+
+
+def check(settings: Mapping[str, Any], env: str) -> None:
+    """Refuse what could not be deployed, before anything is started.
+
+    Raises
+    ------
+    DataError
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "settings.toml")
+        write(settings, path)
+        try:
+            load(ROOT / "environments", env, overlay=path)
+        except SettingsError as error:
+            raise DataError(f"The demo cannot be deployed so: {error}".replace(f" in {path}", "")) from error
 
 
 def _table(values: Mapping[str, Any], where: tuple[str, ...]) -> list[str]:

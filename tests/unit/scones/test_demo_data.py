@@ -10,7 +10,7 @@ from PIL import Image
 
 from classifier import preprocessing
 from scones.demo.data import FORMATS, MINIMUM, Pictures, inspect, known_classifier
-from scones.demo.overlay import overlay, target_error, write
+from scones.demo.overlay import check, overlay, target_error, write
 from scones.errors import DataError
 from scones.target import ROOT
 from stacks.settings import load
@@ -146,6 +146,15 @@ def test_the_settings_accept_the_overlay_when_synthesized(tmp_path: Path) -> Non
         settings = load(ROOT / "tests" / "environments", "dev", overlay=tmp_path / "settings.toml")
         assert settings.classifier["vehicles"].data.kind == "drawings"
         assert settings.classifiers == ("vehicles",)
+
+
+def test_what_could_not_be_deployed_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    fill(tmp_path, "0")
+    fill(tmp_path, "1")
+    with pytest.raises(
+        DataError, match=r"cannot be deployed so: .*routes: the class name .0. means something else"
+    ):
+        check(overlay("vehicles", KNOWN, inspect(tmp_path), fast=False), "dev")
 
 
 def test_what_the_demo_counts_is_what_the_model_decodes() -> None:
