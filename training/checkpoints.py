@@ -89,7 +89,7 @@ class Checkpoint:
 
     def _refusal(self, why: str) -> TrainingError:
         name = self._file.name if self._file else ""
-        return TrainingError(f"The checkpoint {name} {why}: empty the checkpoint folder.")
+        return TrainingError(f"The checkpoint {name} {why}: remove it, or empty the checkpoint folder.")
 
 
 def pack(state: object) -> bytes:

@@ -187,7 +187,10 @@ def test_a_checkpoint_of_other_hyperparameters_is_refused_by_their_names(channel
     checkpoints = ["--checkpoint-dir", str(channels / "checkpoints")]
     assert main([*FAST, "--epochs", "1", *checkpoints]) == 0
     assert main([*FAST, "--epochs", "1", *checkpoints, "--learning-rate", "0.002"]) == 1
-    assert "fold-1.pt was made with another learning-rate: empty the checkpoint folder." in _said(channels)
+    assert (
+        "fold-1.pt was made with another learning-rate: remove it, or empty the checkpoint folder."
+        in _said(channels)
+    )
     assert main([*FAST[:-2], "--epochs", "1", *checkpoints, "--seed", "1", "--target-error", "0.3"]) == 1
     assert "was made with another seed and another target-error: empty" in _said(channels)
 
@@ -234,7 +237,7 @@ def test_a_checkpoint_whose_parts_do_not_fit_is_refused(channels: Path, change: 
     path = channels / "checkpoints" / "fold-1.pt"
     path.write_bytes(pack({**unpack(path.read_bytes()), **change}))
     assert main([*FAST, "--epochs", "1", *checkpoints]) == 1
-    assert "fold-1.pt is not of this network: empty the checkpoint folder." in _said(channels)
+    assert "fold-1.pt is not of this network: remove it, or empty the checkpoint folder." in _said(channels)
 
 
 def test_a_damaged_checkpoint_makes_no_model(channels: Path) -> None:
@@ -245,7 +248,7 @@ def test_a_damaged_checkpoint_makes_no_model(channels: Path) -> None:
     for place in range(0, len(whole), len(whole) // 8):
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 16]) + whole[place + 1 :])
         assert main([*FAST, "--epochs", "1", *checkpoints]) == 1
-        assert "fold-2.pt cannot be read: empty the checkpoint folder." in _said(channels)
+        assert "fold-2.pt cannot be read: remove it, or empty the checkpoint folder." in _said(channels)
     state["best"]["head.weight"][:] = float("nan")
     path.write_bytes(pack(state))
     assert main([*FAST, "--epochs", "1", *checkpoints]) == 1
