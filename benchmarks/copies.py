@@ -45,7 +45,8 @@ def brightened(factor: float) -> Alter:
 def resized(factor: float) -> Alter:
     """Multiply both sides."""
     return lambda picture: picture.resize(
-        (round(picture.width * factor), round(picture.height * factor)), Image.Resampling.LANCZOS
+        (max(1, round(picture.width * factor)), max(1, round(picture.height * factor))),
+        Image.Resampling.LANCZOS,
     )
 
 

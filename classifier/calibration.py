@@ -116,7 +116,8 @@ def choose_threshold(confidence: Floats, correct: NDArray[np.bool_], target_erro
     if total == 0:
         raise CalibrationError("There are no predictions to fit a threshold to: give a validation split.")
     order = np.argsort(-confidence, kind="stable")
-    sure = np.asarray(confidence, dtype=np.float64)[order]
+    # To six digits, as an answer has it when it is compared.
+    sure = np.round(np.asarray(confidence, dtype=np.float64)[order], 6)
     errors = np.cumsum(~correct[order]) / np.arange(1, total + 1)
     distinct = np.append(sure[:-1] > sure[1:], True)  # equal confidences are routed together
     allowed = np.flatnonzero((errors <= target_error) & distinct & (sure >= 0.5))
@@ -125,9 +126,8 @@ def choose_threshold(confidence: Floats, correct: NDArray[np.bool_], target_erro
     last = int(allowed[-1])
     below = float(sure[last + 1]) if last + 1 < total else 0.0
     value = round(max(0.5, (float(sure[last]) + below) / 2.0), 6)
-    if not below < value <= sure[last]:
-        # Closer than six digits: rounded it would route what it was chosen to leave out.
-        value = float(sure[last])
+    if value <= below:
+        value = float(sure[last])  # neighbours: half way rounds to the lower
     wrong = round(float(errors[last]) * (last + 1))
     return Threshold(
         value=value,

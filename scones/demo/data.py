@@ -86,7 +86,7 @@ def inspect(folder: Path) -> Pictures:
                 "64 at most: rename the folder."
             )
     for file, place in zip(names, places, strict=True):
-        if place and place.label not in wanted:
+        if place and place.label not in wanted and readable(root / file):
             raise DataError(
                 f"The class {place.label} has {place.split} pictures and none to train on, like {file}: give it some, "
                 "or remove its folder."
@@ -96,7 +96,9 @@ def inspect(folder: Path) -> Pictures:
             f"The folder {folder} has one class only, {wanted[0]}: a classifier needs at least two."
         )
     return _count(
-        folder, root, {file: place.label for file, place in zip(names, places, strict=True) if place}
+        folder,
+        root,
+        {f: place.label for f, place in zip(names, places, strict=True) if place and place.label in wanted},
     )
 
 

@@ -63,7 +63,7 @@ class FolderData(Strict):
         try:
             return frozenset(labels_to_learn(read_layout(files_below(self.path))))
         except SourceError as error:
-            raise ValueError(str(error)) from error
+            raise ValueError(str(error).rstrip(".")) from error
 
 
 class S3Data(Strict):

@@ -16,7 +16,9 @@ SPLIT_FOLDERS = {
     **dict.fromkeys(("test", "testing"), "test"),
 }
 """Names of folders that tell a split, in lower case; any case is taken."""
-PICTURE_SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
+PICTURE_SUFFIXES = (
+    *(".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"),
+)
 _IGNORED = ("__MACOSX", "Thumbs.db", "desktop.ini")
 
 
@@ -50,8 +52,8 @@ def read_layout(names: Sequence[PurePath]) -> list[Place | None]:
     Raises
     ------
     SourceError
-        When pictures of the classes lie beside ``train`` in a folder that names no split, or a class is spelt in
-        several ways.
+        When pictures of the classes lie beside ``train`` in a folder that names no split, all folders name splits and
+        none is ``train``, or a class is spelt in several ways.
     """
     pictures = [name for name in names if name.suffix.lower() in PICTURE_SUFFIXES]
     # Notes and tables, at whatever depth, say nothing of where the classes are.
@@ -59,6 +61,10 @@ def read_layout(names: Sequence[PurePath]) -> list[Place | None]:
     inner = [name.parts[len(above) :] if name.parts[: len(above)] == above else () for name in names]
     if any(len(parts) > 2 and _split(parts) == "train" for parts in inner):
         places = _in_splits(inner)
+    elif splits := _only_splits(inner):
+        raise SourceError(
+            f"The source folder has {' and '.join(splits)} and no folder of training pictures: call that 'train'."
+        )
     else:
         places = [Place(parts[0], None) if len(parts) > 1 else None for parts in inner]
     spelt: dict[str, str] = {}
@@ -72,18 +78,29 @@ def read_layout(names: Sequence[PurePath]) -> list[Place | None]:
     return places
 
 
+def _only_splits(inner: Sequence[Sequence[str]]) -> list[str]:
+    """Return the names of the folders if there are several, with folders of pictures, and each names a split."""
+    folders = {parts[0]: parts for parts in inner if len(parts) > 2 and _is_picture(parts)}
+    named = len(folders) > 1 and all(_split(parts) for parts in folders.values())
+    return sorted(folders) if named else []
+
+
 def _in_splits(inner: Sequence[Sequence[str]]) -> list[Place | None]:
     places = [Place(parts[1], _split(parts)) if len(parts) > 2 else None for parts in inner]
-    learnt = {place.label for place in places if place and place.split == "train"}
+    learnt = {place.label.lower() for place in places if place and place.split == "train"}
+    tested = False
     for row, place in enumerate(places):
+        # Tables and notes of a class are no pictures of it.
+        shows = place is not None and place.label.lower() in learnt and _is_picture(inner[row])
+        tested = tested or (shows and place is not None and place.split == "test")
         if place and place.split is None:
-            if place.label in learnt:
+            if shows:
                 raise SourceError(
                     f"The source folder has pictures of {place.label!r} in {inner[row][0]!r} beside its training "
                     "pictures, which names no split: call it 'validation' or 'test', or take it away."
                 )
             places[row] = None
-    if all(place is None or place.split != "test" for place in places):
+    if not tested:
         places = [replace(p, split=None) if p and p.split == "train" else p for p in places]
     return places
 
@@ -95,6 +112,11 @@ def labels_to_learn(places: Iterable[Place | None]) -> list[str]:
 
 def _split(parts: Sequence[str]) -> str | None:
     return SPLIT_FOLDERS.get(parts[0].lower())
+
+
+def _is_picture(parts: Sequence[str]) -> bool:
+    suffix = PurePath(parts[-1]).suffix.lower()
+    return not suffix or suffix in PICTURE_SUFFIXES
 
 
 def _above(names: Sequence[PurePath]) -> tuple[str, ...]:

@@ -27,11 +27,13 @@ def test_overconfident_logits_get_a_temperature_above_one() -> None:
 
 
 def test_the_threshold_leaves_out_what_is_nearer_than_its_digits() -> None:
-    confidence = np.array([*np.linspace(0.97, 0.99, 400), 0.9500004, *[0.9500003] * 20])
-    correct = np.array([True] * 401 + [False] * 20)
-    found = choose_threshold(confidence, correct, 0.01)
-    routed = confidence >= found.value
-    assert (routed.mean(), (~correct[routed]).mean()) == (found.coverage, found.error) == (401 / 421, 0.0)
+    for sure, unsure, taken in ((0.950001, 0.95, 401), (0.9500004, 0.9500003, 400)):
+        confidence = np.array([*np.linspace(0.97, 0.99, 400), sure, *[unsure] * 20])
+        correct = np.array([True] * 401 + [False] * 20)
+        found = choose_threshold(confidence, correct, 0.01)
+        routed = np.round(confidence, 6) >= found.value  # as the endpoint compares
+        assert (routed.mean(), (~correct[routed]).mean()) == (found.coverage, found.error)
+        assert (found.coverage, found.error) == (taken / 421, 0.0)
 
 
 def test_the_threshold_keeps_wrong_routes_below_the_target() -> None:

@@ -56,6 +56,8 @@ LAYOUTS: dict[str, tuple[Files, tuple[str, ...]]] = {
     ),
     "no test": ({**split("train", None), **split("val", "validation")}, ()),
     "pictures of no class beside the splits": (SPLIT, ("unlabelled/0.png", "unlabelled/misc/0.png")),
+    "notes alone beside train": ({**split("train", None)}, ("test/notes/0.txt",)),
+    "tables of the classes beside the splits": (SPLIT, ("annotations/bicycle/0.xml",)),
     "what systems leave": (FLAT, ("__MACOSX/bicycle/._0.png", ".DS_Store", "bicycle/Thumbs.db")),
 }
 
@@ -104,9 +106,24 @@ def test_the_settings_and_the_demo_find_what_staging_finds(
     assert found.unreadable == ()
 
 
-def test_a_split_under_a_name_that_nobody_knows_is_refused_by_all(tmp_path: Path) -> None:
-    root = write(tmp_path, {**SPLIT, **split("holdout", None)}, ())
-    message = r"has pictures of 'bicycle' in 'holdout' .* call it 'validation' or 'test', or take it away"
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        (
+            {**SPLIT, **split("holdout", None)},
+            r"has pictures of 'bicycle' in 'holdout' .* call it 'validation' or 'test', or take it away",
+        ),
+        ({**SPLIT, "holdout/Bicycle/0.png": ("bicycle", None)}, "has pictures of 'Bicycle' in 'holdout'"),
+        (
+            {**split("val", None), **split("test", None)},
+            "has test and val and no folder of training pictures",
+        ),
+    ],
+)
+def test_a_folder_whose_splits_cannot_be_told_is_refused_by_all(
+    tmp_path: Path, files: Files, message: str
+) -> None:
+    root = write(tmp_path, files, ())
     with pytest.raises(SourceError, match=message):
         open_folder(root, CLASSES)
     with pytest.raises(ValueError, match=message):
