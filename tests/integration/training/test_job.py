@@ -177,7 +177,7 @@ def test_a_checkpoint_of_other_data_or_of_no_sense_is_refused(channels: Path) ->
     version = version_of(content["classes"], ((each["file"], each["pixels"]) for each in images))
     manifest.write_text(json.dumps({**content, "images": images, "version": version}))
     assert main([*FAST, "--epochs", "1", *checkpoints]) == 1
-    assert "fold-1.pt was made with another dataset: empty" in _said(channels)
+    assert "fold-1.pt was made with another dataset: remove it" in _said(channels)
     (channels / "checkpoints" / "fold-1.pt").write_bytes(b"half a file")
     assert main([*FAST, "--epochs", "1", *checkpoints]) == 1
     assert "fold-1.pt cannot be read" in _said(channels)
@@ -192,7 +192,7 @@ def test_a_checkpoint_of_other_hyperparameters_is_refused_by_their_names(channel
         in _said(channels)
     )
     assert main([*FAST[:-2], "--epochs", "1", *checkpoints, "--seed", "1", "--target-error", "0.3"]) == 1
-    assert "was made with another seed and another target-error: empty" in _said(channels)
+    assert "was made with another seed and another target-error: remove it" in _said(channels)
 
 
 def test_a_checkpoint_of_another_architecture_is_refused(channels: Path) -> None:

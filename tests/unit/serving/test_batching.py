@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import pytest
 
@@ -32,7 +34,12 @@ async def _settle() -> None:
         await asyncio.sleep(0.002)
 
 
-def test_a_batch_grows_when_the_model_is_busy() -> None:
+def test_a_batch_grows_when_the_model_is_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A clock that ticks when it is looked at: submitted at 1 and 3 to 8, begun at 2, 10 and 12.
+    ticks = itertools.count(1)
+    clock = SimpleNamespace(perf_counter=lambda: float(next(ticks)))
+    monkeypatch.setattr("serving.batching.time", clock)
+
     async def scenario() -> None:
         model = Model()
         with ThreadPoolExecutor(1) as executor:
@@ -44,7 +51,8 @@ def test_a_batch_grows_when_the_model_is_busy() -> None:
             model.gate.release(3)
             found = await asyncio.gather(first, *rest)
             assert [each.result for each in found] == [0, 2, 4, 6, 8, 10, 12]
-            assert found[0].waited < found[1].waited < found[-1].waited
+            assert [each.waited for each in found] == [1, 7, 6, 5, 4, 5, 4]
+            assert [each.ran for each in found] == [7, 1, 1, 1, 1, 1, 1]
         assert model.batches == [[0], [1, 2, 3, 4], [5, 6]]
 
     asyncio.run(scenario())
