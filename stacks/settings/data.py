@@ -10,7 +10,7 @@ from pydantic import Field, field_validator
 
 from stacks.settings.base import Strict
 from training.errors import SourceError
-from training.staging.layout import files_below, labels_to_learn, read_layout
+from training.staging.layout import files_below, labels_to_learn, only_zip, read_layout
 
 CIFAR100_MD5 = "eb9058c3a382ffc7106e4002c42a8d85"
 _NAMES = """
@@ -57,8 +57,7 @@ class FolderData(Strict):
 
     def known(self) -> frozenset[str] | None:
         """Return the classes that staging finds there; None for a zip file, which it reads."""
-        entries = [each for each in self.path.iterdir() if not each.name.startswith(".")]
-        if [each.suffix.lower() for each in entries] == [".zip"]:
+        if only_zip(self.path):
             return None
         try:
             return frozenset(labels_to_learn(read_layout(files_below(self.path))))

@@ -12,6 +12,7 @@ from classifier.labels import check_classes
 from classifier.preprocessing import Limits
 from training.errors import SourceError
 from training.reporting import printable
+from training.staging.layout import require_one_spelling
 
 SPLITS = ("train", "validation", "test")
 SOURCE = "source"
@@ -112,6 +113,8 @@ def choose_classes(found: Iterable[str], wanted: Sequence[str], source: str) -> 
     present = sorted(set(found))
     if not present:
         raise SourceError(f"The {source} holds no class: it needs one folder of images for each class.")
+    asked = {name.lower() for name in wanted or present}
+    require_one_spelling((name for name in present if name.lower() in asked), source)
     for name in wanted:
         if name not in present:
             alike = [other for other in present if other.lower() == name.lower()]

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 from training.errors import SourceError, UnsafeArchiveError
 from training.staging.candidates import UNREADABLE, Candidate, File, choose_classes, read_start
-from training.staging.layout import files_below, labels_to_learn, read_layout, visible
+from training.staging.layout import files_below, labels_to_learn, only_zip, read_layout, visible
 
 _SOURCE = "source folder"
 _MAX_UNPACKED = 64 * 1024**3
@@ -37,11 +37,10 @@ def open_folder(root: Path, wanted: Sequence[str]) -> tuple[tuple[str, ...], Ite
 def _files(root: Path) -> list[File]:
     if not root.is_dir():
         raise SourceError(f"The source folder {root.name!r} does not exist: give a folder of class folders.")
-    entries = [entry for entry in root.iterdir() if not entry.name.startswith(".")]
-    if not entries:
+    if not any(not entry.name.startswith(".") for entry in root.iterdir()):
         raise SourceError("The source folder is empty: it needs one folder of images for each class.")
-    if len(entries) == 1 and entries[0].suffix.lower() == ".zip":
-        return _members(entries[0])
+    if packed := only_zip(root):
+        return _members(packed)
     return [
         File(name, (root / name).stat().st_size, partial(read_start, root / name))
         for name in files_below(root)

@@ -36,6 +36,12 @@ def files_below(root: Path) -> list[PurePath]:
     return [name for name in found if visible(name)]
 
 
+def only_zip(root: Path) -> Path | None:
+    """Return the zip file that is all a folder holds, if it is so."""
+    entries = [entry for entry in root.iterdir() if not entry.name.startswith(".")]
+    return entries[0] if [entry.suffix.lower() for entry in entries] == [".zip"] else None
+
+
 def visible(name: PurePath) -> bool:
     """Whether a file is of the source: systems and programs leave others behind."""
     return not any(part.startswith(".") or part in _IGNORED for part in name.parts)
@@ -67,15 +73,25 @@ def read_layout(names: Sequence[PurePath]) -> list[Place | None]:
         )
     else:
         places = [Place(parts[0], None) if len(parts) > 1 else None for parts in inner]
+    require_one_spelling((place.label for place in places if place), "source folder")
+    return places
+
+
+def require_one_spelling(labels: Iterable[str], source: str) -> None:
+    """
+    Refuse classes that differ in case alone: one would be left out without a word, as what nobody asks for is.
+
+    Raises
+    ------
+    SourceError
+    """
     spelt: dict[str, str] = {}
-    for label in sorted({place.label for place in places if place}):
+    for label in sorted(set(labels)):
         if (other := spelt.setdefault(label.lower(), label)) != label:
-            # One of the two would be left out without a word, as classes are that nobody asks for.
             raise SourceError(
-                f"The source folder spells one class in several ways, {other!r} and {label!r}: give all its pictures "
+                f"The {source} spells one class in several ways, {other!r} and {label!r}: give all its pictures "
                 "one spelling."
             )
-    return places
 
 
 def _only_splits(inner: Sequence[Sequence[str]]) -> list[str]:
@@ -89,20 +105,18 @@ def _in_splits(inner: Sequence[Sequence[str]]) -> list[Place | None]:
     places = [Place(parts[1], _split(parts)) if len(parts) > 2 else None for parts in inner]
     learnt = {place.label.lower() for place in places if place and place.split == "train"}
     tested = False
-    for row, place in enumerate(places):
+    for parts, place in zip(inner, places, strict=True):
         # Tables and notes of a class are no pictures of it.
-        shows = place is not None and place.label.lower() in learnt and _is_picture(inner[row])
-        tested = tested or (shows and place is not None and place.split == "test")
-        if place and place.split is None:
-            if shows:
-                raise SourceError(
-                    f"The source folder has pictures of {place.label!r} in {inner[row][0]!r} beside its training "
-                    "pictures, which names no split: call it 'validation' or 'test', or take it away."
-                )
-            places[row] = None
-    if not tested:
-        places = [replace(p, split=None) if p and p.split == "train" else p for p in places]
-    return places
+        if place is None or place.label.lower() not in learnt or not _is_picture(parts):
+            continue
+        if place.split is None:
+            raise SourceError(
+                f"The source folder has pictures of {place.label!r} in {parts[0]!r} beside its training "
+                "pictures, which names no split: call it 'validation' or 'test', or take it away."
+            )
+        tested = tested or place.split == "test"
+    known = [place if place and place.split else None for place in places]
+    return known if tested else [replace(p, split=None) if p and p.split == "train" else p for p in known]
 
 
 def labels_to_learn(places: Iterable[Place | None]) -> list[str]:

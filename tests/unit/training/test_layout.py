@@ -17,6 +17,7 @@ from scones.errors import DataError
 from stacks.settings.data import FolderData
 from training.drawings import draw
 from training.errors import SourceError
+from training.staging.candidates import choose_classes
 from training.staging.dataset import build_dataset
 from training.staging.folder import open_folder
 from training.staging.layout import PICTURE_SUFFIXES, read_layout
@@ -73,6 +74,15 @@ def write(root: Path, files: Files, strays: tuple[str, ...]) -> Path:
     return root
 
 
+def refused_by_all(root: Path, message: str) -> None:
+    with pytest.raises(SourceError, match=message):
+        open_folder(root, CLASSES)
+    with pytest.raises(ValueError, match=message):
+        FolderData(kind="folder", path=root).known()
+    with pytest.raises(DataError, match=message):
+        inspect(root)
+
+
 @pytest.mark.parametrize(("files", "strays"), LAYOUTS.values(), ids=LAYOUTS.keys())
 @pytest.mark.parametrize("packed", [False, True], ids=["folder", "zip"])
 def test_a_layout_tells_each_pictures_class_and_split(
@@ -124,12 +134,7 @@ def test_a_folder_whose_splits_cannot_be_told_is_refused_by_all(
     tmp_path: Path, files: Files, message: str
 ) -> None:
     root = write(tmp_path, files, ())
-    with pytest.raises(SourceError, match=message):
-        open_folder(root, CLASSES)
-    with pytest.raises(ValueError, match=message):
-        FolderData(kind="folder", path=root).known()
-    with pytest.raises(DataError, match=message):
-        inspect(root)
+    refused_by_all(root, message)
 
 
 @pytest.mark.parametrize("odd", ["Bicycle/0.png", "train/Bicycle/0.png", "test/Bicycle/0.png"])
@@ -137,12 +142,17 @@ def test_a_class_in_two_spellings_is_refused_by_all(tmp_path: Path, odd: str) ->
     files = SPLIT if "/B" in odd else FLAT
     root = write(tmp_path, {**files, odd: ("bicycle", None)}, ())
     message = "spells one class in several ways, 'Bicycle' and 'bicycle'"
-    with pytest.raises(SourceError, match=message):
-        open_folder(root, CLASSES)
-    with pytest.raises(ValueError, match=message):
-        FolderData(kind="folder", path=root).known()
-    with pytest.raises(DataError, match=message):
-        inspect(root)
+    refused_by_all(root, message)
+
+
+def test_an_archive_that_spells_a_class_in_two_ways_is_refused_unless_nobody_asks_for_it() -> None:
+    names = ["Bus", "bicycle", "bus", "motorcycle"]
+    assert choose_classes(names, CLASSES, "archive") == CLASSES
+    for wanted in ((), ("bus", "bicycle")):
+        with pytest.raises(
+            SourceError, match="The archive spells one class in several ways, 'Bus' and 'bus'"
+        ):
+            choose_classes(names, wanted, "archive")
 
 
 def test_class_names_are_what_can_label_a_model() -> None:
