@@ -19,7 +19,6 @@ from __future__ import annotations
 import argparse
 import copy
 import json
-import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -37,6 +36,7 @@ from benchmarks.sheet import contact_sheet
 from classifier.calibration import (
     bootstrap_interval,
     expected_calibration_error,
+    rounded_up,
     upper_bound,
 )
 from classifier.errors import ClassifierError
@@ -191,7 +191,7 @@ def summary(name: str, outcomes: Sequence[Outcome]) -> dict[str, object]:
         f"({', '.join(f'{each:.3f}' for each in accuracies)})\n"
         f"{'':8} calibration error {error:.4f} (95 %: {low:.4f} to {high:.4f})\n"
         f"{'':8} routed {taken / len(correct):.4f}, of these wrong {wrong / max(1, taken):.4f} "
-        f"({wrong} of {taken}; at 95 % at most {math.ceil(1e4 * upper_bound(wrong, taken)) / 1e4:.4f})\n"
+        f"({wrong} of {taken}; at 95 % at most {rounded_up(upper_bound(wrong, taken), 4):.4f})\n"
         f"{'':8} {np.mean(seconds):.0f} s a model with its calibration ({min(seconds):.0f} to {max(seconds):.0f})",
         flush=True,
     )

@@ -14,32 +14,17 @@ import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from PIL import Image, ImageEnhance, ImageOps
+from PIL import Image, ImageOps
 
 from classifier.errors import ClassifierError
 from training.drawings import draw_candidates
 from training.errors import TrainingCodeError
+from training.evaluation.robustness import brightened, compressed
 from training.staging.checking import check
 from training.staging.fingerprints import difference_hash, group_near
 from training.staging.folder import open_folder
 
 Alter = Callable[[Image.Image], Image.Image]
-
-
-def compressed(quality: int) -> Alter:
-    """Save as JPEG, and read again."""
-
-    def alter(picture: Image.Image) -> Image.Image:
-        buffer = io.BytesIO()
-        picture.save(buffer, "JPEG", quality=quality)
-        return Image.open(buffer).convert("RGB")
-
-    return alter
-
-
-def brightened(factor: float) -> Alter:
-    """Multiply the brightness."""
-    return lambda picture: ImageEnhance.Brightness(picture).enhance(factor)
 
 
 def resized(factor: float) -> Alter:

@@ -202,6 +202,13 @@ def _at_most(events: int, trials: int, share: float) -> float:
     )
 
 
+def rounded_up(bound: float, digits: int) -> float:
+    """Return an upper bound with so many digits, rounded so that it stays one."""
+    # Less what a product's last bit may add to a bound that has no more digits.
+    scale = 10.0**digits
+    return math.ceil(bound * scale - 1e-9) / scale
+
+
 def images_needed(target_error: float) -> int:
     """Return how many images it takes to support a target: with fewer, not even none wrong would bound it at 95 %."""
     return math.ceil(math.log(_DOUBT) / math.log1p(-target_error))
@@ -209,7 +216,7 @@ def images_needed(target_error: float) -> int:
 
 def supported_error(images: int) -> float:
     """Return the smallest target, in thousandths, that so many images can support."""
-    return math.ceil(upper_bound(0, images) * 1000) / 1000
+    return rounded_up(upper_bound(0, images), 3)
 
 
 def require_support(images: int, target_error: float) -> None:

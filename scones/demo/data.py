@@ -70,10 +70,11 @@ def inspect(folder: Path) -> Pictures:
     _check_names(root)
     names = files_below(root)
     try:
-        places = read_layout(names)
+        found = read_layout(names)
     except SourceError as error:
         raise DataError(str(error)) from error
-    wanted = labels_to_learn(places)
+    wanted = labels_to_learn(found)
+    places = {name: place for name, place in zip(names, found, strict=True) if place}
     if not wanted:
         raise DataError(
             f"The folder {folder} holds no class folders with files: put the pictures of each class in a folder of "
@@ -85,8 +86,8 @@ def inspect(folder: Path) -> Pictures:
                 f"The class name {name!r} may hold letters, digits, '_', '.' and '-' only, a letter or digit first and "
                 "64 at most: rename the folder."
             )
-    for file, place in zip(names, places, strict=True):
-        if place and place.label not in wanted and readable(root / file):
+    for file, place in places.items():
+        if place.label not in wanted and readable(root / file):
             raise DataError(
                 f"The class {place.label} has {place.split} pictures and none to train on, like {file}: give it some, "
                 "or remove its folder."
@@ -96,9 +97,7 @@ def inspect(folder: Path) -> Pictures:
             f"The folder {folder} has one class only, {wanted[0]}: a classifier needs at least two."
         )
     return _count(
-        folder,
-        root,
-        {f: place.label for f, place in zip(names, places, strict=True) if place and place.label in wanted},
+        folder, root, {file: place.label for file, place in places.items() if place.label in wanted}
     )
 
 

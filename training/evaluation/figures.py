@@ -1,6 +1,5 @@
 """The figures of one model's answers."""
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +9,7 @@ from classifier.calibration import (
     bootstrap_interval,
     equal_mass_bins,
     expected_calibration_error,
+    rounded_up,
     upper_bound,
     wilson_interval,
 )
@@ -21,7 +21,7 @@ _POINTS = 200
 
 def at_most(bound: float | None) -> str:
     """Write an upper bound in percent, rounded so that it stays one."""
-    return "none" if bound is None else f"{math.ceil(1000 * bound - 1e-9) / 1000:.1%}"
+    return "none" if bound is None else f"{rounded_up(bound, 3):.1%}"
 
 
 def summarize(answers: Sequence[Answer]) -> dict[str, Any]:

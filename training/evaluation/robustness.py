@@ -50,15 +50,18 @@ def _noise(deviation: float) -> Callable[[Image.Image], Image.Image]:
     return apply
 
 
-def _dark(share: float) -> Callable[[Image.Image], Image.Image]:
-    return lambda image: ImageEnhance.Brightness(image).enhance(share)
+def brightened(factor: float) -> Callable[[Image.Image], Image.Image]:
+    """Return what multiplies the brightness."""
+    return lambda image: ImageEnhance.Brightness(image).enhance(factor)
 
 
 def _turned(degrees: float) -> Callable[[Image.Image], Image.Image]:
     return lambda image: image.rotate(degrees, Image.Resampling.BILINEAR, fillcolor=(128, 128, 128))
 
 
-def _jpeg(quality: float) -> Callable[[Image.Image], Image.Image]:
+def compressed(quality: float) -> Callable[[Image.Image], Image.Image]:
+    """Return what saves as JPEG and reads again."""
+
     def apply(image: Image.Image) -> Image.Image:
         buffer = io.BytesIO()
         image.save(buffer, "JPEG", quality=int(quality))
@@ -81,9 +84,9 @@ CORRUPTIONS = tuple(
     for kind, unit, make, strengths in (
         ("blur", "of the longer side", _blur, (0.02, 0.05)),
         ("noise", "of the range", _noise, (0.05, 0.15)),
-        ("darkness", "of the light left", _dark, (0.5, 0.2)),
+        ("darkness", "of the light left", brightened, (0.5, 0.2)),
         ("rotation", "degrees", _turned, (15.0, 45.0)),
-        ("JPEG", "quality", _jpeg, (30.0, 10.0)),
+        ("JPEG", "quality", compressed, (30.0, 10.0)),
         ("downscaling", "of the side left", _shrunk, (0.5, 0.25)),
     )
     for strength in strengths
