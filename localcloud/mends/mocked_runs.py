@@ -8,14 +8,17 @@ have names. A mocked run has no endpoint or job to wait for either.
 
 from __future__ import annotations
 
+import contextvars
 import functools
 import json
 import os
-import threading
 from pathlib import Path
 from typing import Any
 
 VARIABLES = ("SFN_MOCK_CONFIG", "LOCALSTACK_SFN_MOCK_CONFIG")
+# Each execution has a thread of its own, and each item of a Map another, which takes its context over.
+_mocked: contextvars.ContextVar[bool] = contextvars.ContextVar("mocked", default=False)
+_place: contextvars.ContextVar[tuple[dict[str, Any], str, str]] = contextvars.ContextVar("place")
 
 
 def apply() -> None:
@@ -31,22 +34,20 @@ def apply() -> None:
     run, execute = stepfunctions._run_execution, stepfunctions._execute_task
     invoke, invoke_in_time = stepfunctions._invoke_resource, stepfunctions._invoke_resource_with_timeout
     sleep = stepfunctions._scaled_sleep
-    # Each execution has a thread of its own.
-    here = threading.local()
     read = functools.lru_cache(maxsize=1)(lambda written: json.loads(Path(path).read_text(encoding="utf-8")))
 
     def running(arn: str) -> None:
-        here.mocked = bool((stepfunctions._executions.get(arn) or {}).get("testCase"))
+        _mocked.set(bool((stepfunctions._executions.get(arn) or {}).get("testCase")))
         run(arn)
 
     def executing(state: Any, data: Any, execution: dict[str, Any], ctx: dict[str, Any]) -> Any:
-        here.place = (execution, ctx["StateMachine"]["Name"], ctx["State"]["Name"])
+        _place.set((execution, ctx["StateMachine"]["Name"], ctx["State"]["Name"]))
         return execute(state, data, execution, ctx)
 
     def mocked() -> dict[str, Any] | None:
-        if not getattr(here, "mocked", False):
+        if not _mocked.get():
             return None
-        execution, machine, state = here.place
+        execution, machine, state = _place.get()
         stepfunctions._sfn_mock_config = read(Path(path).stat().st_mtime_ns)
         attempts = execution["mockAttempts"]
         attempts[state] = attempts.get(state, 0) + 1
@@ -67,7 +68,7 @@ def apply() -> None:
         return invoke_in_time(resource, data, timeout) if mock is None else answer(mock)
 
     def sleeping(seconds: float) -> None:
-        if not getattr(here, "mocked", False):
+        if not _mocked.get():
             sleep(seconds)
 
     stepfunctions._run_execution = running

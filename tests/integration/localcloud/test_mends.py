@@ -267,6 +267,35 @@ def test_mocked_runs_answer_each_attempt_and_do_not_wait(cloud: Instance) -> Non
     assert (ended["status"], json.loads(ended["output"])) == ("SUCCEEDED", {"Buckets": []})
 
 
+def test_a_maps_items_are_in_the_history_and_mocked_each_on_its_way(cloud: Instance) -> None:
+    call = {"Type": "Task", "Resource": "arn:aws:states:::aws-sdk:s3:listBuckets", "Next": "After"}
+    part = {"StartAt": "Call", "States": {"Call": call, "After": {"Type": "Succeed"}}}
+    each = {"Type": "Map", "Items": [1, 2], "ItemProcessor": part, "End": True}
+    mocks = {
+        "StateMachines": {"mapped": {"TestCases": {"Answers": {"Call": "answers"}}}},
+        "MockedResponses": {"answers": {"0-9": {"Return": {"Buckets": ["mocked"]}}}},
+    }
+    (cloud.directory / "mocks.json").write_text(json.dumps(mocks))
+    ended = execute(cloud, "mapped", {"Each": each}, case="Answers")
+    assert json.loads(ended["output"]) == [{"Buckets": ["mocked"]}] * 2
+    client = cloud.client("stepfunctions")
+    events = client.get_execution_history(executionArn=ended["executionArn"])["events"]
+    entered = {
+        event["id"]: event["stateEnteredEventDetails"]["name"]
+        for event in events
+        if "stateEnteredEventDetails" in event
+    }
+    assert sorted(entered.values()) == ["After", "After", "Call", "Call", "Each"]
+    before = {event["id"]: event.get("previousEventId", 0) for event in events}
+
+    def way(identifier: int) -> list[str]:
+        names = [entered[identifier]] if identifier in entered else []
+        return names + way(before[identifier]) if identifier else []
+
+    ways = [way(identifier) for identifier, name in entered.items() if name == "After"]
+    assert ways == [["After", "Call", "Each"]] * 2
+
+
 def test_wildcards_match_names_with_line_breaks(cloud: Instance) -> None:
     from ministack.core import iam_evaluator  # noqa: PLC0415
 
