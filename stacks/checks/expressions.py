@@ -14,7 +14,7 @@ from botocore.model import ListShape, MapShape, Shape, StructureShape
 from stacks.checks import dialect
 from stacks.checks.assemblies import Assembly
 from stacks.checks.demands import REFERENCE
-from stacks.checks.rendering import machines, strings
+from stacks.checks.rendering import INNER, inner, machines, strings
 from stacks.checks.result import Result
 from stacks.checks.services import integration
 
@@ -52,15 +52,27 @@ def check(assemblies: Sequence[Assembly]) -> Result:
         for machine in machines(assembly, REFERENCE):
             definition = json.loads(machine.definition)
             if definition.get("QueryLanguage") == "JSONata":
-                count += sum(1 for state in definition["States"].values() for _ in expressions(state))
+                count += sum(1 for _ in expressions(definition))
                 findings += [f"{machine.stack} {each}" for each in of_machine(definition)]
     return Result(
         "expressions", "JSONata: syntax, functions, variables assigned before", count, tuple(findings)
     )
 
 
-def of_machine(definition: Mapping[str, Any]) -> Iterator[str]:
-    """Say what is wrong with one definition's expressions."""
+def of_machine(
+    definition: Mapping[str, Any],
+    outside: frozenset[str] = frozenset(),
+    taken: frozenset[str] = frozenset(),
+) -> Iterator[str]:
+    """
+    Say what is wrong with one definition's expressions, and with those of its branches and of what runs for each item.
+
+    Parameters
+    ----------
+    outside, taken
+        Of a machine within a state: the variables that may be read there, and those that it cannot assign, because
+        they are assigned around it.
+    """
     states = definition["States"]
     lost = [
         f"{name} leads to {following}, which is no state"
@@ -73,12 +85,20 @@ def of_machine(definition: Mapping[str, Any]) -> Iterator[str]:
     if lost:
         yield from lost
         return
-    known = assigned(definition)
+    known = assigned(definition, outside)
     fields = objects(definition)
-    for name, state in states.items():
+    taken |= _assigns(definition)
+    for name, whole in states.items():
         if name not in known:
             yield f"{name} is never reached"
             continue
+        for part in inner(whole):
+            yield from of_machine(part, known[name], taken)
+            yield from (
+                f"{name}: ${each} is assigned within it and around it"
+                for each in sorted(_assigns(part) & taken)
+            )
+        state = {key: value for key, value in whole.items() if key not in INNER}
         yield from (f"{name}: {each}" for each in (*_fields(state), *_conditions(state), *_names(state)))
         for expression in expressions(state):
             try:
@@ -119,9 +139,21 @@ def _conditions(state: Mapping[str, Any]) -> Iterator[str]:
             yield f"the condition {condition!r} gives no true and no false"
 
 
-def assigned(definition: Mapping[str, Any]) -> dict[str, frozenset[str]]:
-    """Return, by state that can be reached, the variables that every way to it has assigned."""
-    known: dict[str, frozenset[str]] = {definition["StartAt"]: frozenset()}
+def _assigns(definition: Mapping[str, Any]) -> frozenset[str]:
+    """Return the variables that a machine's own states assign."""
+    parts = [
+        part
+        for state in definition["States"].values()
+        for part in (state, *state.get("Choices", []), *state.get("Catch", []))
+    ]
+    return frozenset(variable for part in parts for variable in part.get("Assign", {}))
+
+
+def assigned(
+    definition: Mapping[str, Any], outside: frozenset[str] = frozenset()
+) -> dict[str, frozenset[str]]:
+    """Return, by state that can be reached, the variables that every way to it has assigned, and those from outside."""
+    known: dict[str, frozenset[str]] = {definition["StartAt"]: outside}
     waiting = [definition["StartAt"]]
     while waiting:
         name = waiting.pop()

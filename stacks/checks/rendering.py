@@ -17,6 +17,8 @@ _SERVICES = {
     "AWS::SNS::Topic": "sns:{region}:{account}:{name}",
 }
 _REF_IS_ARN = ("AWS::SNS::Topic",)
+INNER = ("Branches", "ItemProcessor", "Iterator")
+"""Where a state has states of its own."""
 
 
 class RenderingError(Exception):
@@ -52,9 +54,9 @@ class Machine:
     kind: str
     definition: str
 
-    def states(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
-        """Yield the name and the content of every state, those in branches and maps included."""
-        yield from _states(json.loads(self.definition))
+    def states(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield the name and the content of every state, those within states included."""
+        yield from states(json.loads(self.definition))
 
     def tasks(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
         """Yield the name and the content of every Task."""
@@ -146,10 +148,14 @@ def strings(value: Any) -> Iterator[str]:
         yield value
 
 
-def _states(machine: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def inner(state: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the machines within a state: its branches, or what runs for each item."""
+    return [*state.get("Branches", []), *(state[name] for name in INNER[1:] if name in state)]
+
+
+def states(machine: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the name and the content of every state, those within states included."""
     for name, state in machine["States"].items():
         yield name, state
-        inner = [*state.get("Branches", []), state.get("ItemProcessor"), state.get("Iterator")]
-        for each in inner:
-            if each:
-                yield from _states(each)
+        for each in inner(state):
+            yield from states(each)

@@ -10,7 +10,7 @@ from typing import Any
 
 from stacks.checks import expressions, machine_faults, tasks
 from stacks.checks.changes import Change, always, at, misspelt, renamed, without
-from stacks.checks.rendering import Machine
+from stacks.checks.rendering import Machine, states
 from stacks.checks.services import OPTIMIZED, integration
 from stacks.checks.ways import longest
 
@@ -34,7 +34,7 @@ def of_machine(machine: Machine) -> Iterator[tuple[str, str, dict[str, Any]]]:
         too_few = longest(definition)[0] - 1
         yield "a state machine that ends too soon", "-", changed(lambda d: d.update(TimeoutSeconds=too_few))
     yield "StartAt misspelt", "-", changed(lambda d: d.update(StartAt=misspelt(d["StartAt"])))
-    for name, state in definition["States"].items():
+    for name, state in machine.states():
         for kind, where, change in _of_state(name, state):
             yield kind, where, changed(partial(_in_state, name, change))
 
@@ -45,7 +45,7 @@ def _wait_for_token(state: dict[str, Any]) -> None:
 
 
 def _in_state(name: str, change: Change, definition: dict[str, Any]) -> None:
-    change(definition["States"][name])
+    change(next(state for each, state in states(definition) if each == name))
 
 
 def _of_state(name: str, state: dict[str, Any]) -> Iterator[tuple[str, str, Change]]:

@@ -8,6 +8,7 @@ from typing import Any
 import networkx
 
 from stacks.checks.expressions import ways
+from stacks.checks.rendering import inner
 
 
 def longest(machine: Mapping[str, Any]) -> tuple[int, tuple[str, ...]]:
@@ -38,8 +39,4 @@ def longest(machine: Mapping[str, Any]) -> tuple[int, tuple[str, ...]]:
 
 def _seconds(state: Mapping[str, Any]) -> int:
     own = state.get("TimeoutSeconds", state.get("Seconds"))
-    inner = [
-        *state.get("Branches", []),
-        *(state[key] for key in ("ItemProcessor", "Iterator") if key in state),
-    ]
-    return max([own if isinstance(own, int) else 0, *(longest(each)[0] for each in inner)])
+    return max([own if isinstance(own, int) else 0, *(longest(each)[0] for each in inner(state))])

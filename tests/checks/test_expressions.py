@@ -85,6 +85,34 @@ def test_a_field_that_an_assigned_object_lacks_is_named() -> None:
 
 
 @pytest.mark.parametrize(
+    ("assigned", "output", "said"),
+    [
+        ("mine", "$mine & $around", []),
+        ("mine", "$mine & $later", ["In: $later is not assigned on every way there"]),
+        ("mine", "$yours", ["In: $yours is not assigned on every way there"]),
+        ("around", "'a'", ["Each: $around is assigned within it and around it"]),
+        ("later", "'a'", ["Each: $later is assigned within it and around it"]),
+    ],
+)
+def test_what_runs_for_each_item_has_what_is_assigned_before_it(
+    assigned: str, output: str, said: list[str]
+) -> None:
+    part = {
+        "StartAt": "Begin",
+        "States": {
+            "Begin": {"Type": "Pass", "Assign": {assigned: 1}, "Next": "In"},
+            "In": {"Type": "Succeed", "Output": "{% " + output + " %}"},
+        },
+    }
+    states = {
+        "A": {"Type": "Pass", "Assign": {"around": "a"}, "Next": "Each"},
+        "Each": {"Type": "Map", "ItemProcessor": part, "Next": "B"},
+        "B": {"Type": "Pass", "Assign": {"later": "b"}, "End": True},
+    }
+    assert list(expressions.of_machine({"StartAt": "A", "States": states})) == said
+
+
+@pytest.mark.parametrize(
     "expression",
     [
         "$substring($hash($states.context.Execution.Id, 'SHA-256'), 0, 12)",
