@@ -42,7 +42,8 @@ BARE = """
 import boto3, json
 s3, runtime = boto3.client("s3"), boto3.client("sagemaker-runtime")
 def handler(event, context):
-    image = s3.get_object(Bucket=event["bucket"], Key=event["key"])["Body"].read()
+    pointer = event["images"][0]
+    image = s3.get_object(Bucket=pointer["bucket"], Key=pointer["key"])["Body"].read()
     answer = runtime.invoke_endpoint(EndpointName="e", Body=image, ContentType="application/octet-stream")
     return json.loads(answer["Body"].read())
 """
@@ -56,7 +57,7 @@ if sys.argv[3]:
 called = time.perf_counter()
 print(json.dumps({"import": imported - started, "first call": called - imported, "all": called - started}))
 """
-EVENT = {"bucket": "inbound", "key": "a.jpg", "version_id": "v", "size": 20_000}
+EVENT = {"images": [{"bucket": "inbound", "key": "a.jpg", "version_id": "v", "size": 20_000}]}
 OTHERS = {"train_on_deploy": "on_event"}
 """Handlers that are not called `handler`."""
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
+import tarfile
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +30,9 @@ BUSY_CODES = ("ThrottlingException", "ServiceUnavailable", "ModelNotReadyExcepti
 READ_SECONDS = 55
 """SageMaker itself gives up at 60 s, and what called must have time left to say so."""
 SENTENCE_LIMIT = 500
+ONE, MANY = "application/octet-stream", "application/x-tar"
+MAX_BYTES = 6 * 1024 * 1024
+"""Of one request: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_runtime_InvokeEndpoint.html"""
 
 
 @dataclass(frozen=True)
@@ -51,13 +57,41 @@ class Endpoint:
         ------
         InvalidImageError, EndpointBusyError, EndpointUnavailableError, EndpointAnswerError
         """
+        return self._ask(image, ONE, inference_id)
+
+    def classify_many(
+        self, images: Sequence[tuple[str, bytes]], inference_id: str
+    ) -> list[dict[str, Any] | InvalidImageError]:
+        """Return the endpoint's answer for each of many named images, in order; a bad one has its error instead.
+
+        Raises
+        ------
+        EndpointBusyError, EndpointUnavailableError, EndpointAnswerError
+            When none is answered.
+        """
+        try:
+            predictions = self._ask(archive(images), MANY, inference_id).get("predictions")
+        except InvalidImageError as error:  # the whole request is refused, and the images may be good ones
+            raise EndpointAnswerError(
+                f"The endpoint {self.name} refuses {len(images)} images in one request: {error}"
+            ) from error
+        if not isinstance(predictions, list) or not all(isinstance(each, dict) for each in predictions):
+            raise EndpointAnswerError(f"The endpoint {self.name} answered many images without predictions.")
+        if [each.get("name") for each in predictions] != [name for name, _ in images]:
+            raise EndpointAnswerError(f"The endpoint {self.name} answered other images than it was asked.")
+        return [
+            InvalidImageError(_cut(str(each.get("message") or each["error"]))) if "error" in each else each
+            for each in predictions
+        ]
+
+    def _ask(self, content: bytes, kind: str, inference_id: str) -> dict[str, Any]:
         # One attempt: the workflow retries, with a back-off that an overloaded endpoint can recover in.
         runtime = self.runtime or client("sagemaker-runtime", read_timeout=READ_SECONDS, attempts=1)
         try:
             answer = runtime.invoke_endpoint(
                 EndpointName=self.name,
-                Body=image,
-                ContentType="application/octet-stream",
+                Body=content,
+                ContentType=kind,
                 Accept="application/json",
                 InferenceId=inference_id,
             )
@@ -91,9 +125,42 @@ class Endpoint:
         return EndpointUnavailableError(f"The endpoint {self.name} cannot answer ({status or code}): {said}")
 
 
+def requests(images: Sequence[tuple[str, bytes]]) -> Iterator[list[tuple[str, bytes]]]:
+    """Yield named images, in order, as many at once as one request carries; one that is too large goes alone."""
+    together: list[tuple[str, bytes]] = []
+    for image in images:
+        if together and _size([*together, image]) > MAX_BYTES:
+            yield together
+            together = []
+        together.append(image)
+    if together:
+        yield together
+
+
+def _size(images: Sequence[tuple[str, bytes]]) -> int:
+    """Return how many bytes an archive of images with short names has: blocks, two empty ones, whole records."""
+    blocks = sum(tarfile.BLOCKSIZE * (1 + -(-len(content) // tarfile.BLOCKSIZE)) for _, content in images)
+    return -(-(blocks + 2 * tarfile.BLOCKSIZE) // tarfile.RECORDSIZE) * tarfile.RECORDSIZE
+
+
+def archive(images: Sequence[tuple[str, bytes]]) -> bytes:
+    """Return named images as the tar archive that the endpoint takes."""
+    written = io.BytesIO()
+    with tarfile.open(fileobj=written, mode="w") as tar:
+        for name, content in images:
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            tar.addfile(entry, io.BytesIO(content))
+    return written.getvalue()
+
+
 def _sentence(said: str) -> str:
     """Return the message of the application's error, or what there is instead."""
     # Not the application's JSON: SageMaker's own words, or a proxy's page.
     with contextlib.suppress(ValueError, KeyError, TypeError):
         said = str(json.loads(said)["message"])
+    return _cut(said)
+
+
+def _cut(said: str) -> str:
     return " ".join(said.split())[:SENTENCE_LIMIT]

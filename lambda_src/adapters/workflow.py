@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 READ_SECONDS = 145
 """Longer than an execution may take, shorter than the dispatcher's own time-out."""
 CONNECTIONS = 50
+
+
+def request(images: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return an execution's input."""
+    return {"images": images}
 
 
 @dataclass(frozen=True)
@@ -33,20 +38,24 @@ class Workflow:
     state_machine_arn: str
     states: SFNClient | None = None
 
-    def run(self, request: Mapping[str, Any]) -> None:
-        """Run one execution synchronously.
+    def run(self, images: Sequence[Mapping[str, Any]]) -> list[DispatchError | None]:
+        """Run one execution synchronously on what points at images, and return for each, in order, what it lacks.
 
         Raises
         ------
         DispatchError
-            When it did not succeed.
+            When the execution did not succeed: any of the images may have been decided, and may be sent again.
         """
         # One attempt: a second would run beside the first, and the queue tries again anyway.
         states: SFNClient = self.states or client(
             "stepfunctions", read_timeout=READ_SECONDS, attempts=1, connections=CONNECTIONS
         )
         answer = states.start_sync_execution(
-            stateMachineArn=self.state_machine_arn, input=json.dumps(request, ensure_ascii=False)
+            stateMachineArn=self.state_machine_arn, input=json.dumps(request(images), ensure_ascii=False)
         )
         if answer["status"] != "SUCCEEDED":
             raise DispatchError(answer.get("error") or answer["status"], answer.get("cause") or "")
+        failures = [each.get("failure") for each in json.loads(answer["output"])]
+        if len(failures) != len(images):
+            raise DispatchError("WrongOutput", f"It tells of {len(failures)} images, not of {len(images)}.")
+        return [DispatchError(each["error"], each["cause"]) if each else None for each in failures]

@@ -1,1 +1,1 @@
-"""One image through the endpoint."""
+"""Images through the endpoint."""

@@ -1,4 +1,4 @@
-"""A pointer in, a decision out."""
+"""Pointers in, decisions out."""
 
 from __future__ import annotations
 
@@ -19,6 +19,6 @@ def _classifier() -> Classifier:
     return Classifier(Objects(), endpoint, environment.routes, environment.max_bytes, environment.sample_rate)
 
 
-def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
-    """Classify one object version."""
+def handler(event: dict[str, Any], context: object) -> list[dict[str, Any]]:
+    """Classify object versions."""
     return _classifier().classify(event)

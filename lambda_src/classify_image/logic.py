@@ -1,16 +1,23 @@
-"""Checks an object, asks the endpoint, and adds where its order goes."""
+"""Checks objects, asks the endpoint for all at once, and adds where their orders go."""
 
 from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from lambda_src.adapters.endpoint import Endpoint
+from lambda_src.adapters.endpoint import Endpoint, requests
 from lambda_src.adapters.objects import Objects
-from lambda_src.errors import EndpointAnswerError, InvalidEventError, InvalidImageError
+from lambda_src.errors import (
+    EndpointAnswerError,
+    InvalidEventError,
+    InvalidImageError,
+    ObjectMissingError,
+    SconesError,
+)
 
 SHAPE: Mapping[str, type | tuple[type, ...]] = {
     "class": str,
@@ -22,6 +29,8 @@ SHAPE: Mapping[str, type | tuple[type, ...]] = {
     "image": dict,
     "embedding": list,
 }
+POINTER = ("bucket", "key", "version_id")
+"""What names an object version."""
 
 
 def decision_id(bucket: str, key: str, version_id: str) -> str:
@@ -35,6 +44,18 @@ def in_sample(identifier: str, rate: float) -> bool:
     The identifier is a hash, so its first digits are as good as drawn by chance, and no replay draws again.
     """
     return int(identifier[:13], 16) / 16**13 < rate
+
+
+def request_id(names: Sequence[str]) -> str:
+    """Return what names one request to the endpoint: of one image its decision's id, of many a digest of theirs."""
+    return names[0] if len(names) == 1 else hashlib.sha256("\n".join(names).encode()).hexdigest()[:32]
+
+
+class Answer(NamedTuple):
+    """What the endpoint says of one image, and which request it was a part of."""
+
+    request: str
+    content: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -62,39 +83,83 @@ class Classifier:
     sample_rate: float
     clock: Callable[[], float] = time.monotonic
 
-    def classify(self, event: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the decision's facts for one object version.
+    def classify(self, event: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Return what is known of each object version that the event's `images` point at, in order.
+
+        `image` is the pointer and `answer` has the decision's facts; of an image that is none, or that is gone,
+        `failure` has the `error`'s name and its `cause` instead. The others are answered all the same.
 
         Raises
         ------
-        InvalidImageError
-            When it is empty, too large, or no image.
-        InvalidEventError, ObjectMissingError, EndpointBusyError, EndpointUnavailableError,
-        EndpointAnswerError
+        InvalidEventError, EndpointBusyError, EndpointUnavailableError, EndpointAnswerError
+            When none is answered.
         """
         started = self.clock()
+        pointers = _pointers(event)
+        with ThreadPoolExecutor(len(pointers)) as pool:
+            contents = list(pool.map(self._content, pointers))
+            usable = [
+                (_decision_id(pointer), content)
+                for pointer, content in zip(pointers, contents, strict=True)
+                if isinstance(content, bytes)
+            ]
+            answers = iter([each for found in pool.map(self._ask, requests(usable)) for each in found])
+        found = [next(answers) if isinstance(content, bytes) else content for content in contents]
+        milliseconds = round((self.clock() - started) * 1000)
+        return [
+            self._result(pointer, each, milliseconds) for pointer, each in zip(pointers, found, strict=True)
+        ]
+
+    def _content(self, pointer: Mapping[str, Any]) -> bytes | SconesError:
+        """Return an object's bytes, or why it has none that can be asked about."""
         try:
-            bucket, key, version_id = event["bucket"], event["key"], event["version_id"]
-            size = int(event["size"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise InvalidEventError(
-                f"The event must have bucket, key, version_id and size ({error!r})."
-            ) from error
-        self._check(size)
-        content = self.objects.read(bucket, key, version_id, limit=self.max_bytes)
-        self._check(len(content))
-        identifier = decision_id(bucket, key, version_id)
-        answer = self._checked(self.endpoint.classify(content, identifier))
+            self._check(pointer["size"])
+            content = self.objects.read(
+                pointer["bucket"], pointer["key"], pointer["version_id"], limit=self.max_bytes
+            )
+            self._check(len(content))
+        except (InvalidImageError, ObjectMissingError) as error:
+            return error
+        return content
+
+    def _ask(self, images: Sequence[tuple[str, bytes]]) -> list[Answer | InvalidImageError]:
+        """Ask about the images of one request."""
+        request = request_id([name for name, _ in images])
+        found: list[dict[str, Any] | InvalidImageError]
+        if len(images) > 1:
+            found = self.endpoint.classify_many(images, request)
+        else:
+            try:
+                found = [self.endpoint.classify(images[0][1], request)]
+            except InvalidImageError as error:
+                found = [error]
+        return [each if isinstance(each, InvalidImageError) else Answer(request, each) for each in found]
+
+    def _result(
+        self, pointer: Mapping[str, Any], found: Answer | SconesError, milliseconds: int
+    ) -> dict[str, Any]:
+        facts = self._facts(pointer, found) if isinstance(found, Answer) else {}
+        return {
+            "image": {name: pointer[name] for name in POINTER},
+            "answer": {**facts, "milliseconds": milliseconds},
+            "failure": {} if facts else {"error": type(found).__name__, "cause": str(found)},
+        }
+
+    def _facts(self, pointer: Mapping[str, Any], found: Answer) -> dict[str, Any]:
+        answer, identifier = found.content, _decision_id(pointer)
+        if wrong := [name for name, kind in SHAPE.items() if not isinstance(answer.get(name), kind)]:
+            raise EndpointAnswerError(f"The endpoint's answer lacks a usable {', '.join(wrong)}.")
+        if answer["class"] not in self.routes:
+            raise EndpointAnswerError(
+                f"The endpoint answered the class {answer['class']!r}, which has no route; "
+                f"routes exist for {', '.join(self.routes)}."
+            )
         return {
             "decision_id": identifier,
-            "bucket": bucket,
-            "key": key,
-            "version_id": version_id,
             **{name: answer[name] for name in SHAPE},
             "route": self.routes[answer["class"]],
             "sampled": answer["confident"] and in_sample(identifier, self.sample_rate),
-            "inference_id": identifier,
-            "milliseconds": round((self.clock() - started) * 1000),
+            "inference_id": found.request,
         }
 
     def _check(self, size: int) -> None:
@@ -103,12 +168,26 @@ class Classifier:
         if size > self.max_bytes:
             raise InvalidImageError(f"The object is larger than the limit of {self.max_bytes} bytes.")
 
-    def _checked(self, answer: Mapping[str, Any]) -> Mapping[str, Any]:
-        if wrong := [name for name, kind in SHAPE.items() if not isinstance(answer.get(name), kind)]:
-            raise EndpointAnswerError(f"The endpoint's answer lacks a usable {', '.join(wrong)}.")
-        if answer["class"] not in self.routes:
-            raise EndpointAnswerError(
-                f"The endpoint answered the class {answer['class']!r}, which has no route; "
-                f"routes exist for {', '.join(self.routes)}."
-            )
-        return answer
+
+def _decision_id(pointer: Mapping[str, Any]) -> str:
+    return decision_id(pointer["bucket"], pointer["key"], pointer["version_id"])
+
+
+def _pointers(event: Mapping[str, Any]) -> list[dict[str, Any]]:
+    try:
+        pointers = [
+            {
+                "bucket": each["bucket"],
+                "key": each["key"],
+                "version_id": each["version_id"],
+                "size": int(each["size"]),
+            }
+            for each in event["images"]
+        ]
+    except (KeyError, TypeError, ValueError) as error:
+        raise InvalidEventError(
+            f"Each of the event's images must have bucket, key, version_id and size ({error!r})."
+        ) from error
+    if not pointers:
+        raise InvalidEventError("The event's images are none: at least one is wanted.")
+    return pointers

@@ -1,4 +1,4 @@
-"""One execution for each uploaded object; what fails stays in the queue, what fails for good says why."""
+"""One execution for what arrives together; what fails stays in the queue, what fails for good says why."""
 
 from __future__ import annotations
 
@@ -12,6 +12,11 @@ from lambda_src.adapters.dead_letters import DeadLetters
 from lambda_src.adapters.workflow import Workflow
 from lambda_src.errors import DispatchError, MalformedMessageError
 from lambda_src.observability import logger
+
+Record = Mapping[str, Any]
+"""A message of the queue as Lambda hands it over."""
+Upload = tuple[Record, Mapping[str, Any]]
+"""A message, and what it points at."""
 
 
 def pointer(body: str) -> dict[str, Any]:
@@ -63,43 +68,65 @@ class Dispatcher:
     max_receives: int
     concurrency: int
 
-    def dispatch(self, records: Sequence[Mapping[str, Any]]) -> dict[str, list[dict[str, str]]]:
+    def dispatch(self, records: Sequence[Record]) -> dict[str, list[dict[str, str]]]:
         """Run every record and return those to receive again."""
-        with ThreadPoolExecutor(max(1, min(self.concurrency, len(records)))) as pool:
-            handled = list(pool.map(self._handle, records))
-        return {
-            "batchItemFailures": [
-                {"itemIdentifier": record["messageId"]}
-                for record, well in zip(records, handled, strict=True)
-                if not well
-            ]
-        }
+        groups, done = self._groups(records)
+        with ThreadPoolExecutor(max(1, min(self.concurrency, len(groups)))) as pool:
+            done |= set[str]().union(*pool.map(self._run, groups))
+        left = (record["messageId"] for record in records if record["messageId"] not in done)
+        return {"batchItemFailures": [{"itemIdentifier": each} for each in left]}
 
-    def _handle(self, record: Mapping[str, Any]) -> bool:
-        """Run one record and say whether the queue may forget it; whatever happens, the others go on."""
-        body = record["body"]
-        receives = int(record["attributes"]["ApproximateReceiveCount"])
+    def _groups(self, records: Sequence[Record]) -> tuple[list[list[Upload]], set[str]]:
+        """Return what runs together, and the messages that are no uploads and were given up.
+
+        A message that comes again goes alone: what fails for one image's sake fails for no other's twice.
+        """
+        together: list[Upload] = []
+        alone: list[list[Upload]] = []
+        given_up = set()
+        for record in records:
+            try:
+                upload = (record, pointer(record["body"]))
+            except MalformedMessageError as error:
+                if self._give_up(record, type(error).__name__, str(error)):
+                    given_up.add(record["messageId"])
+                continue
+            if _receives(record) == 1:
+                together.append(upload)
+            else:
+                alone.append([upload])
+        return [each for each in (together, *alone) if each], given_up
+
+    def _run(self, uploads: Sequence[Upload]) -> set[str]:
+        """Run one execution and return the messages that the queue may forget; whatever happens, others go on."""
+        failures: list[tuple[str, str] | None]
         try:
-            self.workflow.run(pointer(body))
-        except MalformedMessageError as error:
-            return self._give_up(record, type(error).__name__, str(error))
+            found = self.workflow.run([upload for _, upload in uploads])
+            failures = [(each.error, each.cause) if each else None for each in found]
         except DispatchError as error:
-            name, cause = error.error, error.cause
+            failures = [(error.error, error.cause)] * len(uploads)
         except Exception as error:  # throttled, unreachable, forbidden: all of them wait in the queue
             logger().exception("execution not started")
-            name, cause = type(error).__name__, str(error)
-        else:
-            return True
+            failures = [(type(error).__name__, str(error))] * len(uploads)
+        pairs = zip(uploads, failures, strict=True)
+        return {record["messageId"] for (record, _), each in pairs if not each or self._failed(record, *each)}
+
+    def _failed(self, record: Record, name: str, cause: str) -> bool:
+        receives = _receives(record)
         logger().warning(
-            "execution failed",
+            "image not decided",
             extra={"message_id": record["messageId"], "error": name, "cause": cause, "receives": receives},
         )
         return receives >= self.max_receives and self._give_up(record, name, cause)
 
-    def _give_up(self, record: Mapping[str, Any], name: str, cause: str) -> bool:
+    def _give_up(self, record: Record, name: str, cause: str) -> bool:
         if not self.dead_letters.give_up(record["body"], name, cause, message_id=record["messageId"]):
             return False  # the queue's own redrive is the last resort
         logger().error(
             "message given up", extra={"message_id": record["messageId"], "error": name, "cause": cause}
         )
         return True
+
+
+def _receives(record: Record) -> int:
+    return int(record["attributes"]["ApproximateReceiveCount"])

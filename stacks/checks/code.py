@@ -14,6 +14,8 @@ from typing import TypeAlias
 from stacks.checks.assemblies import ROOT
 
 ENTRYPOINTS = "training/entrypoints"
+EACH = "[]"
+"""What a path has where it goes through the elements of a list."""
 Fields: TypeAlias = "Mapping[str, Fields | None]"
 """The fields of a mapping, with those of each; None for what may hold anything."""
 
@@ -77,6 +79,9 @@ def reads(name: str, position: int = 0) -> frozenset[tuple[str, ...]] | None:
         if isinstance(each, ast.Assign) and isinstance(target := each.targets[0], ast.Name):
             if (path := _path(each.value, held)) is not None:
                 held[target.id] = path
+        elif isinstance(each, ast.comprehension) and isinstance(each.target, ast.Name):
+            if (path := _path(each.iter, held)) is not None:
+                held[each.target.id] = (*path, EACH)
         elif isinstance(each, ast.Subscript) and (path := _path(each, held)):
             found.add(path)
         elif isinstance(each, ast.Call):
@@ -111,11 +116,13 @@ def returned(name: str) -> Fields | None:
 
 
 def fields(value: ast.expr | None, scope: Scope) -> Fields | None:
-    """Return the fields of what an expression gives, as text too: None where they are not written out."""
+    """Return the fields of what an expression gives, or of each of a list, as text too: None if not written out."""
     parts: list[Fields | None] = [None]
     match value:
         case ast.Dict():
             parts = [_entry(key, each, scope) for key, each in zip(value.keys, value.values, strict=True)]
+        case ast.ListComp(elt=each):
+            parts = [fields(each, scope)]
         case ast.DictComp(generators=[ast.comprehension(target=ast.Name(), iter=over)]):
             parts = [dict.fromkeys(_names(over, scope)) or None]
         case ast.BinOp(left=one, op=ast.BitOr(), right=other) | ast.IfExp(body=one, orelse=other):
@@ -193,7 +200,7 @@ def _names(value: ast.expr | None, scope: Scope) -> list[str]:
 
 
 def _called(call: ast.Call, caller: str) -> Iterator[str]:
-    """Yield the functions that a call may mean: of the caller's module or imports, or a method of an imported class."""
+    """Yield the functions that a call may mean: of the caller's module, class or imports, or an imported class's."""
     module = parsed(path_of(module_of(caller)))
     imports = {
         name.asname or name.name: (str(each.module), name.name)
@@ -204,6 +211,8 @@ def _called(call: ast.Call, caller: str) -> Iterator[str]:
     if isinstance(call.func, ast.Name):
         where, name = imports.get(call.func.id, (module_of(caller), call.func.id))
         names = [f"{where}.{name}"]
+    elif isinstance(call.func, ast.Attribute) and ast.unparse(call.func.value) == "self":
+        names = [f"{caller.rpartition('.')[0]}.{call.func.attr}"]
     else:
         attribute = call.func.attr if isinstance(call.func, ast.Attribute) else ""
         names = [f"{where}.{name}.{attribute}" for where, name in imports.values()]

@@ -17,7 +17,7 @@ from typing import Any
 from stacks.checks import code, documents, items, starts
 from stacks.checks.assemblies import Assembly
 from stacks.checks.demands import REFERENCE
-from stacks.checks.rendering import Machine, machines
+from stacks.checks.rendering import Machine, inner, machines
 from stacks.checks.result import Result
 from stacks.checks.values import is_expression
 from training.errors import HyperparameterError
@@ -25,9 +25,14 @@ from training.hyperparameters import Hyperparameters
 
 SAGEMAKER = "sagemaker_"
 """How hyperparameters begin that are SageMaker's."""
-DISPATCHED = "lambda_src.dispatcher.logic.pointer"
-"""What makes the input of the machine that is started for an image."""
+DISPATCHED = "lambda_src.adapters.workflow.request"
+"""What makes the input of the machine that is started for images."""
+POINTER = "lambda_src.dispatcher.logic.pointer"
+"""What makes each of them."""
 INPUT, RESULT = "{% $states.input %}", "{% $states.result %}"
+_HELD = re.compile(r"'(\w+)': '\{% \$states\.input\.(\w+) %\}'")
+"""What is assigned a whole field of its input, in a machine as Python writes it."""
+_FIELD_OF_INPUT = re.compile(r"\$states\.input\.(\w+)")
 _RESULT = re.compile(r"\$states\.result\.(\w+)")
 
 
@@ -64,8 +69,8 @@ def of_machine(machine: Machine, handlers: Mapping[str, str]) -> Iterator[tuple[
         given, resource = state.get("Arguments"), str(state["Resource"])
         if ":lambda:" in resource and "Arguments" in state:
             handler = handlers.get(resource.rpartition(":")[2], "")
-            said = _of_input(machine, handler) if given == INPUT else _of_payload(given, handler)
-            yield name, [*said, *_of_answer(state, machine, handler)]
+            said = _of_input(handler) if given == INPUT else _of_payload(given, handler)
+            yield name, [*said, *_of_answer(state, machine, handler), *_of_answers(state, machine, handler)]
         elif not isinstance(given, Mapping):
             continue
         elif "createProcessingJob" in resource:
@@ -94,26 +99,38 @@ def _of_payload(given: Any, handler: str) -> Iterator[str]:
     yield from (f"its function reads {each!r}, which is not given" for each in sorted(read - set(given)))
 
 
-def _of_input(machine: Machine, handler: str) -> Iterator[str]:
-    """Say what a machine, or the function that it hands its input to, reads of it that the dispatcher does not give."""
-    held = [
-        variable
-        for _, state in machine.states()
-        for variable, value in state.get("Assign", {}).items()
-        if value == INPUT
-    ]
-    taken = {
-        field
-        for name in ("states\\.input", *held)
-        for field in re.findall(rf"\${name}\.(\w+)", machine.definition)
-    }
-    given, read = code.returned(DISPATCHED), _read(handler)
-    if given is None or read is None:
-        yield f"what {DISPATCHED} gives or {handler or 'no function of this deployment'} reads cannot be read"
+def _of_input(handler: str) -> Iterator[str]:
+    """Say what a function that is handed its machine's input reads of it that the dispatcher does not give."""
+    given, pointer, read = code.returned(DISPATCHED), code.returned(POINTER), code.reads(handler)
+    if given is None or pointer is None or read is None:
+        yield f"what is dispatched, or what {handler or 'no function of this deployment'} reads, cannot be read"
         return
+    for path in sorted(read):
+        source, known = (POINTER, pointer) if path[1:2] == (code.EACH,) else (DISPATCHED, given)
+        names = path[2:] if source == POINTER else path
+        if names and names[0] not in known:
+            yield f"{names[0]!r} is read, and {source} does not give it"
+
+
+def _of_answers(task: Mapping[str, Any], machine: Machine, handler: str) -> Iterator[str]:
+    """Say which field is taken that a function's answers do not have, where a Map goes through them one by one."""
+    following = dict(machine.states()).get(str(task.get("Next")), {})
+    if following.get("Items") != INPUT:
+        return
+    answers = code.returned(handler)
+    if answers is None:
+        yield f"what {handler} answers with is not written out, and a Map goes through it"
+        return
+    within = str(inner(following))
     yield from (
-        f"{each!r} is read, and {DISPATCHED} does not give it" for each in sorted((taken | read) - set(given))
+        f"its function answers with no {each!r}"
+        for each in sorted(set(_FIELD_OF_INPUT.findall(within)) - set(answers))
     )
+    for variable, name in sorted(set(_HELD.findall(within))):
+        known = answers.get(name)
+        for field in sorted(set(re.findall(rf"\${variable}\.(\w+)", within)) - set(known or ())):
+            if known is not None:
+                yield f"its function answers with no {field!r} in {name!r}"
 
 
 def _of_answer(state: Mapping[str, Any], machine: Machine, handler: str) -> Iterator[str]:

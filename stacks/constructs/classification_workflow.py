@@ -1,4 +1,4 @@
-"""One image's decision as a synchronous Express state machine."""
+"""The decisions on uploaded images as a synchronous Express state machine."""
 
 from __future__ import annotations
 
@@ -39,15 +39,16 @@ class Parts:
 
 
 class ClassificationWorkflow(Construct):
-    """Classify, choose, record once, tag, hand over to people where unsure or sampled, log.
+    """Classify all images in one request; for each choose, record once, tag, hand over to people, log.
 
     Nothing here catches what it cannot answer: the execution fails with the error's name and cause, and the
-    dispatcher leaves the message in the queue.
+    dispatcher leaves the messages in the queue. An image that is gone fails alone.
 
     Attributes
     ----------
     machine
-        Its input points at an object version; its output is the recorded decision.
+        Its input's `images` point at object versions; its output has for each, in order, the recorded `decision`, or
+        a `failure` with `error` and `cause`.
     """
 
     def __init__(self, scope: Construct, construct_id: str, *, parts: Parts, log_retention_days: int) -> None:
@@ -67,50 +68,52 @@ class ClassificationWorkflow(Construct):
         )
 
     def _definition(self) -> sfn.IChainable:
-        name = self._parts.classifier
-        routed = decide(self, "Routed", name, "routed", {"route": expression("$answer.route"), **answered()})
-        review = decide(self, "Unsure", name, "review", answered())
-        reason = {
-            "reason": expression("$parse($failure.Cause).errorMessage"),
-            "confidence": 0,
-            "milliseconds": 0,
-        }
-        rejected = decide(self, "Rejected", name, "rejected", reason)
-        record = self._record()
-        for state in (routed, review, rejected):
-            state.next(record)
-        choice = sfn.Choice.jsonata(self, "Confident")
-        choice.when(sfn.Condition.jsonata(expression("$answer.confident = true")), routed).otherwise(review)
-        begin = sfn.Pass.jsonata(
+        classify = tasks.LambdaInvoke.jsonata(
             self,
-            "Begin",
-            assign={
-                "image": expression("$states.input"),
-                "answer": {},
-                "id": expression(
-                    "$substring($hash($states.input.bucket & '\\n' & $states.input.key & '\\n' & "
-                    "$states.input.version_id, 'SHA-256'), 0, 32)"
-                ),
-            },
-        )
-        return sfn.Chain.start(begin).next(self._classify(rejected)).next(choice)
-
-    def _classify(self, rejected: sfn.IChainable) -> sfn.IChainable:
-        task = tasks.LambdaInvoke.jsonata(
-            self,
-            "ClassifyImage",
+            "ClassifyImages",
             lambda_function=self._parts.classify,
             payload=sfn.TaskInput.from_text(expression("$states.input")),
             payload_response_only=True,
             retry_on_service_exceptions=False,
-            assign={"answer": expression("$states.result")},
             task_timeout=seconds(75),
         )
-        self._retry(task, ["EndpointBusyError", *RETRIED["lambda"]])
-        task.add_catch(
-            rejected, errors=["InvalidImageError"], assign={"failure": expression("$states.errorOutput")}
+        self._retry(classify, ["EndpointBusyError", *RETRIED["lambda"]])
+        each = sfn.Map.jsonata(
+            self, "DecideEach", items=sfn.ProvideItems.jsonata(expression("$states.input"))
         )
-        return task
+        return sfn.Chain.start(classify).next(each.item_processor(self._decision()))
+
+    def _decision(self) -> sfn.IChainable:
+        """Decide on one image by what the function says of it."""
+        name = self._parts.classifier
+        routed = decide(self, "Routed", name, "routed", {"route": expression("$answer.route"), **answered()})
+        review = decide(self, "Unsure", name, "review", answered())
+        reason = {"reason": expression("$failure.cause"), "confidence": 0, "milliseconds": 0}
+        rejected = decide(self, "Rejected", name, "rejected", reason)
+        record = self._record()
+        for state in (routed, review, rejected):
+            state.next(record)
+        undecided = sfn.Succeed.jsonata(self, "Undecided", outputs={"failure": expression("$failure")})
+        choice = sfn.Choice.jsonata(self, "Confident")
+        for condition, following in (
+            ("$failure.error = 'InvalidImageError'", rejected),
+            ("$exists($failure.error)", undecided),
+            ("$answer.confident = true", routed),
+        ):
+            choice.when(sfn.Condition.jsonata(expression(condition)), following)
+        choice.otherwise(review)
+        begin = sfn.Pass.jsonata(
+            self,
+            "Begin",
+            assign={
+                **{name: expression(f"$states.input.{name}") for name in ("image", "answer", "failure")},
+                "id": expression(
+                    "$substring($hash($states.input.image.bucket & '\\n' & $states.input.image.key & '\\n' & "
+                    "$states.input.image.version_id, 'SHA-256'), 0, 32)"
+                ),
+            },
+        )
+        return sfn.Chain.start(begin).next(choice)
 
     def _record(self) -> sfn.IChainable:
         """Record the decision if none is recorded yet, else take up the recorded one; then act on it."""
@@ -194,7 +197,7 @@ class ClassificationWorkflow(Construct):
             task_timeout=seconds(10),
         )
         self._retry(log, RETRIED["firehose"])
-        done = sfn.Succeed.jsonata(self, "Decided", outputs=expression("$decision"))
+        done = sfn.Succeed.jsonata(self, "Decided", outputs={"decision": expression("$decision")})
         unsure = sfn.Choice.jsonata(self, "NeedsReview")
         unsure.when(
             sfn.Condition.jsonata(expression("$decision.outcome = 'review' or $decision.sampled")),

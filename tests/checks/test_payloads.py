@@ -85,26 +85,38 @@ def test_a_field_that_a_function_does_not_answer_with_is_found() -> None:
 @pytest.mark.parametrize(
     ("expression", "said"),
     [
-        ("{% $image.key & $answer.route & $string($answer.embedding) & $states.input.version_id %}", []),
-        ("{% $answer.routes %}", ["its function answers with no 'routes'"]),
-        ("{% $image.keys %}", ["'keys' is read, and lambda_src.dispatcher.logic.pointer does not give it"]),
-        (
-            "{% $states.input.tag %}",
-            ["'tag' is read, and lambda_src.dispatcher.logic.pointer does not give it"],
-        ),
+        ("{% $image.key & $answer.route & $string($answer.embedding) & $states.input.answer.class %}", []),
+        ("{% $answer.routes %}", ["its function answers with no 'routes' in 'answer'"]),
+        ("{% $image.keys %}", ["its function answers with no 'keys' in 'image'"]),
+        ("{% $failure.Error %}", ["its function answers with no 'Error' in 'failure'"]),
+        ("{% $states.input.tag %}", ["its function answers with no 'tag'"]),
     ],
 )
-def test_what_is_read_of_an_input_and_of_a_whole_answer_is_there(expression: str, said: list[str]) -> None:
-    begin = {"Type": "Pass", "Assign": {"image": "{% $states.input %}"}}
+def test_what_is_read_of_each_of_a_functions_answers_is_there(expression: str, said: list[str]) -> None:
+    names = ("image", "answer", "failure")
+    begin = {"Type": "Pass", "Assign": {name: f"{{% $states.input.{name} %}}" for name in names}}
+    part = {"StartAt": "Begin", "States": {"Begin": begin, "End": {"Type": "Succeed", "Output": expression}}}
     ask = {
         "Type": "Task",
         "Resource": f"{FUNCTION}Classify",
         "Arguments": "{% $states.input %}",
-        "Assign": {"answer": "{% $states.result %}"},
+        "Next": "Each",
     }
-    machine = _machine(Begin=begin, Ask=ask, End={"Type": "Succeed", "Output": expression})
+    machine = _machine(Ask=ask, Each={"Type": "Map", "Items": "{% $states.input %}", "ItemProcessor": part})
     ((_, found),) = payloads.of_machine(machine, HANDLERS)
     assert found == said
+
+
+def test_a_field_of_a_whole_answer_that_is_not_there_is_found() -> None:
+    pack = {
+        "Type": "Task",
+        "Resource": f"{FUNCTION}Pack",
+        "Arguments": {"training_artifact": "a", "run": "b"},
+        "Assign": {"packed": "{% $states.result %}"},
+    }
+    machine = _machine(Pack=pack, End={"Type": "Succeed", "Output": "{% $packed.archive_uris %}"})
+    ((_, found),) = payloads.of_machine(machine, HANDLERS)
+    assert found == ["its function answers with no 'archive_uris'"]
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
 import pytest
 
+from stacks.checks import rendering
 from stacks.constructs.inbound import MAX_RECEIVES, lanes
 from tests.infra.conftest import Synthesized
+
+
+def states_of(synthesized: Synthesized) -> dict[str, Any]:
+    """Return the machine's states by name, those that each image goes through too."""
+    return dict(rendering.states(synthesized.machine("classification")))
 
 
 def test_the_machine_is_express_and_carries_no_image(synthesized: Synthesized) -> None:
@@ -18,14 +25,14 @@ def test_the_machine_is_express_and_carries_no_image(synthesized: Synthesized) -
 
 
 def test_every_task_has_a_timeout_and_retries_with_jitter(synthesized: Synthesized) -> None:
-    for name, state in synthesized.machine("classification")["States"].items():
+    for name, state in states_of(synthesized).items():
         if state["Type"] == "Task":
             assert state["TimeoutSeconds"], name
             assert [each["JitterStrategy"] for each in state["Retry"]] == ["FULL"], name
 
 
 def test_a_replay_acts_on_what_was_recorded(synthesized: Synthesized) -> None:
-    states = synthesized.machine("classification")["States"]
+    states = states_of(synthesized)
     record = states["Record"]
     assert record["Arguments"]["ConditionExpression"] == "attribute_not_exists(#object)"
     assert record["Catch"] == [
@@ -36,19 +43,28 @@ def test_a_replay_acts_on_what_was_recorded(synthesized: Synthesized) -> None:
 
 
 def test_an_unusable_image_is_an_outcome_and_everything_else_a_failure(synthesized: Synthesized) -> None:
-    classify = synthesized.machine("classification")["States"]["ClassifyImage"]
-    assert [each["ErrorEquals"] for each in classify["Catch"]] == [["InvalidImageError"]]
-    assert "EndpointBusyError" in classify["Retry"][0]["ErrorEquals"]
+    states = states_of(synthesized)
+    ways = [(each["Condition"], each["Next"]) for each in states["Confident"]["Choices"]]
+    assert ways == [
+        ("{% $failure.error = 'InvalidImageError' %}", "Rejected"),
+        ("{% $exists($failure.error) %}", "Undecided"),
+        ("{% $answer.confident = true %}", "Routed"),
+    ]
+    assert states["Undecided"]["Output"] == {"failure": "{% $failure %}"}
+    assert "EndpointBusyError" in states["ClassifyImages"]["Retry"][0]["ErrorEquals"]
+    assert [name for name, state in states.items() if state.get("Catch")] == ["Record"]
 
 
 def test_people_get_what_is_unsure_and_what_is_sampled(synthesized: Synthesized) -> None:
-    states = synthesized.machine("classification")["States"]
+    states = states_of(synthesized)
     (choice,) = states["NeedsReview"]["Choices"]
     assert choice["Next"] == "SendToReview"
     assert choice["Condition"] == "{% $decision.outcome = 'review' or $decision.sampled %}"
     assert states["NeedsReview"]["Default"] == "LogPrediction"
     # Routed as ever: what is sampled changes nothing of the outcome.
-    assert states["Confident"]["Choices"][0]["Condition"] == "{% $answer.confident = true %}"
+    assert [each["Condition"] for each in states["Confident"]["Choices"] if each["Next"] == "Routed"] == [
+        "{% $answer.confident = true %}"
+    ]
 
 
 def test_the_publisher_reaches_reviews_and_reviewed_pictures_alone(synthesized: Synthesized) -> None:

@@ -22,11 +22,12 @@ class Answer:
     confident: bool
 
 
-def read_answer(line: str) -> Answer | None:
+def read_answers(line: str) -> list[Answer]:
     """
-    Read one captured line; nothing where it answers no picture of the log.
+    Read one captured line: an answer for each of its request's pictures, of those that may be in the log.
 
-    That is a request without an inference id or of the smoke test, one of several pictures, and a refusal.
+    None are a request without an inference id or of the smoke test, and a refusal. A request of one picture has its
+    decision's id as inference id; of many, the pictures' names are their decisions' ids.
 
     Raises
     ------
@@ -35,10 +36,18 @@ def read_answer(line: str) -> Answer | None:
     """
     raw = json.loads(line)
     about = raw["eventMetadata"]
-    decision_id, at = text_of(about.get("inferenceId") or ""), moment_of(about["inferenceTime"])
+    inference_id, at = text_of(about.get("inferenceId") or ""), moment_of(about["inferenceTime"])
     answer = _content(raw["captureData"]["endpointOutput"])
-    if not decision_id or decision_id.startswith(_SMOKE_TEST) or "predictions" in answer or "error" in answer:
-        return None
+    if not inference_id or inference_id.startswith(_SMOKE_TEST):
+        return []
+    if "predictions" in answer:
+        parts = [(text_of(part["name"]), part) for part in answer["predictions"]]
+    else:
+        parts = [(inference_id, answer)]
+    return [_answer(name, at, part) for name, part in parts if "error" not in part]
+
+
+def _answer(decision_id: str, at: float, answer: dict[str, Any]) -> Answer:
     label, version, confident = answer["class"], answer["model_version"], answer["confident"]
     if not (isinstance(label, str) and isinstance(version, str) and version and isinstance(confident, bool)):
         raise ValueError("its class, model_version or confident is not what an endpoint answers")

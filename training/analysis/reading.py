@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from training.analysis.captured import Answer, read_answer
+from training.analysis.captured import Answer, read_answers
 from training.analysis.records import Prediction, Review, read_prediction, read_review
 from training.analysis.state import State
 from training.analysis.storage import Place
@@ -77,16 +77,14 @@ def new_answers(
     """Read a shadow's answers in the files that were not read before; those of no picture of the log are skipped."""
     for where, line in _new_lines(captured, state.shadow.files, counts, _horizon(state, now, late_hours)):
         try:
-            answer = read_answer(line)
+            answers = read_answers(line)
         except _WRONG as error:
             counts.broken_lines += 1
             counts.name(f"the shadow's {where}", error)
             continue
-        if answer is None:
-            counts.shadow_skipped += 1
-            continue
-        counts.shadow_answers += 1
-        yield _not_ahead(answer, now)
+        counts.shadow_skipped += not answers
+        counts.shadow_answers += len(answers)
+        yield from (_not_ahead(answer, now) for answer in answers)
 
 
 def _horizon(state: State, now: float, late_hours: float) -> float:

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from stacks.checks import rendering
+
 ANY = "States.ALL"
 
 
@@ -50,9 +52,8 @@ class Machine:
 
     @property
     def states(self) -> Mapping[str, Any]:
-        """Its states by name."""
-        states: Mapping[str, Any] = self.definition["States"]
-        return states
+        """Its states by name, those of a Map's items too."""
+        return dict(rendering.states(self.definition))
 
     def paths(self) -> Iterator[Path]:
         """Yield all that an execution can do."""
@@ -68,10 +69,12 @@ class Machine:
                 yield Path(self.label, "failure", name)
 
     def taken(self, events: Sequence[Mapping[str, Any]]) -> Iterator[Path]:
-        """Yield what the events of one execution's history show."""
-        state, error = "", ""
+        """Yield what the events of one execution's history show; a Map's items go their ways at once."""
+        after = {0: ("", "")}
+        failed = ("", "")
         for event in events:
             kind = event["type"]
+            state, error = after[event.get("previousEventId", 0)]
             if kind.endswith("StateEntered"):
                 entered = event["stateEnteredEventDetails"]["name"]
                 catcher = _caught(self.states[state], error) if error else None
@@ -87,8 +90,10 @@ class Machine:
                 error = ""
             elif kind == "TaskFailed":
                 error = event["taskFailedEventDetails"]["error"]
-            elif kind == "ExecutionFailed" and error:
-                yield Path(self.label, "failure", state)
+                failed = (state, error)
+            elif kind == "ExecutionFailed" and (error or self.states.get(state, {}).get("Type") == "Map"):
+                yield Path(self.label, "failure", failed[0])
+            after[event["id"]] = (state, error)
 
     def _transition(self, state: str, following: str) -> Path:
         return Path(self.label, "transition", f"{state} → {following}")
@@ -120,6 +125,7 @@ def retried(state: Mapping[str, Any]) -> list[str]:
 
 def _following(state: Mapping[str, Any]) -> Iterator[str]:
     places = [state.get("Next"), state.get("Default"), *(each["Next"] for each in state.get("Choices", []))]
+    places += [each["StartAt"] for each in rendering.inner(state)]
     yield from dict.fromkeys(place for place in places if place)
 
 

@@ -173,6 +173,7 @@ STARTED = {name: {"S": "2026-01-01T00:00:00Z"} for name in ("at", "started_at")}
 }
 """A training that an analysis has started."""
 IMAGE = {"bucket": "inbound", "key": "vehicles/a b.png", "version_id": "v1", "size": 1000}
+IMAGES = {"images": [IMAGE]}
 ANSWER = {
     "class": "bicycle",
     "confidence": 0.99,
@@ -187,6 +188,20 @@ ANSWER = {
     "image": {"brightness": 0.5},
     "embedding": [0.0] * 8,
 }
+
+
+def answers(answer: Mapping[str, Any], image: Mapping[str, Any] = IMAGE) -> Answer:
+    """Answer as the function that classifies does, of one image."""
+    return {"Return": [{"image": image, "answer": answer, "failure": {}}]}
+
+
+def fails(error: str) -> Answer:
+    """Answer as that function does of an image that it has no answer for."""
+    return {
+        "Return": [{"image": IMAGE, "answer": {}, "failure": {"error": error, "cause": "provoked by a test"}}]
+    }
+
+
 RECORDED = {
     **{name: {"S": name} for name in ("object", "version_id", "decision_id", "classifier", "class", "route")},
     **{name: {"S": ""} for name in ("reason", "model_version", "inference_id", "recorded_at")},
@@ -209,7 +224,7 @@ def usual(machine: str, arn: str) -> Answers:
     nothing = ("Record", "WriteTags", "LogPrediction", "SendToReview")
     return {
         **{state: [gives()] for state in nothing},
-        "ClassifyImage": [gives(**ANSWER)],
+        "ClassifyImages": [answers(ANSWER)],
         "ReadRecorded": [gives(Item=RECORDED)],
         "ReadTags": [gives(TagSet=[{"Key": "courier", "Value": "7"}])],
     }
@@ -337,31 +352,36 @@ SCENARIOS = (
     Scenario(
         "given-back", "training", "SUCCEEDED", lambda arn: {"Lock": [TAKEN, gives()], "ReadLock": [gives()]}
     ),
-    Scenario("sure", "classification", "SUCCEEDED", start=IMAGE),
+    Scenario("sure", "classification", "SUCCEEDED", start=IMAGES),
     Scenario(
         "unsure",
         "classification",
         "SUCCEEDED",
-        lambda arn: {"ClassifyImage": [gives(**{**ANSWER, "confident": False})]},
-        IMAGE,
+        lambda arn: {"ClassifyImages": [answers({**ANSWER, "confident": False})]},
+        IMAGES,
     ),
     Scenario(
         "sampled",
         "classification",
         "SUCCEEDED",
-        lambda arn: {"ClassifyImage": [gives(**{**ANSWER, "sampled": True})]},
-        IMAGE,
+        lambda arn: {"ClassifyImages": [answers({**ANSWER, "sampled": True})]},
+        IMAGES,
     ),
     Scenario(
         "no-image",
         "classification",
         "SUCCEEDED",
-        lambda arn: {
-            "ClassifyImage": [throws("InvalidImageError", '{"errorMessage": "The object is empty."}')]
-        },
-        IMAGE,
+        lambda arn: {"ClassifyImages": [fails("InvalidImageError")]},
+        IMAGES,
     ),
-    Scenario("replayed", "classification", "SUCCEEDED", lambda arn: {"Record": [TAKEN]}, IMAGE),
+    Scenario(
+        "gone",
+        "classification",
+        "SUCCEEDED",
+        lambda arn: {"ClassifyImages": [fails("ObjectMissingError")]},
+        IMAGES,
+    ),
+    Scenario("replayed", "classification", "SUCCEEDED", lambda arn: {"Record": [TAKEN]}, IMAGES),
     Scenario("quiet", "analysis", "SUCCEEDED"),
     Scenario("drifting", "analysis", "SUCCEEDED", lambda arn: {"ReadAnalysis": [_found(wanted=True)]}),
     Scenario(

@@ -8,7 +8,7 @@ import pytest
 
 from tests.integration.workflow.conftest import Deployment, until
 from tests.integration.workflow.pictures import UNUSABLE, USABLE
-from tests.integration.workflow.scenarios import ANSWER, gives
+from tests.integration.workflow.scenarios import ANSWER, answers, gives
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -84,17 +84,49 @@ def test_an_image_is_logged_however_many_tags_of_its_own_it_has(deployment: Depl
 def test_a_replayed_event_changes_nothing(deployment: Deployment) -> None:
     version = deployment.upload("replayed.png", USABLE["plain.png"])
     first = deployment.outcome("replayed.png", version)
-    request = {
+    image = {
         "bucket": deployment.outputs["InboundBucketName"],
         "key": "vehicles/replayed.png",
         "version_id": version,
         "size": len(USABLE["plain.png"]),
     }
     answer = deployment.client("stepfunctions").start_sync_execution(
-        stateMachineArn=deployment.outputs["ClassificationStateMachineArn"], input=json.dumps(request)
+        stateMachineArn=deployment.outputs["ClassificationStateMachineArn"],
+        input=json.dumps({"images": [image]}),
     )
     assert answer["status"] == "SUCCEEDED", answer
     assert deployment.record("replayed.png", version) == first
+
+
+def test_images_of_one_execution_are_decided_each_for_itself(deployment: Deployment) -> None:
+    sent = {
+        "together-1.png": USABLE["plain.png"],
+        "together-2.png": next(iter(UNUSABLE.values())),
+        "together-3.png": USABLE["plain.png"],
+    }
+    versions = {key: deployment.upload(key, content) for key, content in sent.items()}
+    first = {key: deployment.outcome(key, version) for key, version in versions.items()}
+    bucket = deployment.outputs["InboundBucketName"]
+    images = [
+        {"bucket": bucket, "key": f"vehicles/{key}", "version_id": versions[key], "size": len(content)}
+        for key, content in sent.items()
+    ]
+    images.insert(1, {**images[0], "key": "vehicles/never-there.png"})
+    answer = deployment.client("stepfunctions").start_sync_execution(
+        stateMachineArn=deployment.outputs["ClassificationStateMachineArn"],
+        input=json.dumps({"images": images}),
+    )
+    assert answer["status"] == "SUCCEEDED", answer
+    found = json.loads(answer["output"])
+    assert [each.get("failure", {}).get("error") for each in found] == [
+        None,
+        "ObjectMissingError",
+        None,
+        None,
+    ]
+    decisions = [found[at]["decision"] for at in (0, 2, 3)]
+    assert [each["outcome"] for each in decisions] == [first[key]["outcome"] for key in sent]
+    assert [each["decision_id"] for each in decisions] == [first[key]["decision_id"] for key in sent]
 
 
 def test_an_unsure_picture_reaches_the_review_queue(deployment: Deployment) -> None:
@@ -104,23 +136,23 @@ def test_an_unsure_picture_reaches_the_review_queue(deployment: Deployment) -> N
         deployment.outputs["ClassificationStateMachineArn"],
         deployment.outputs["InboundBucketName"],
     )
-    tests = {"TestCases": {"review": {"ClassifyImage": "unsure", "ReadTags": "none", "WriteTags": "done"}}}
+    content, key = USABLE["plain.png"], "unwatched/unsure.png"
+    version = deployment.client("s3").put_object(Bucket=bucket, Key=key, Body=content)["VersionId"]
+    image = {"bucket": bucket, "key": key, "version_id": version, "size": len(content)}
+    tests = {"TestCases": {"review": {"ClassifyImages": "unsure", "ReadTags": "none", "WriteTags": "done"}}}
     mocks = {
         "StateMachines": {machine.rpartition(":")[2]: tests},
         "MockedResponses": {
-            "unsure": {"0": gives(**{**ANSWER, "confident": False})},
+            "unsure": {"0": answers({**ANSWER, "confident": False}, image=image)},
             "none": {"0": gives(TagSet=[])},
             "done": {"0": gives()},
         },
     }
     deployment.mocks.write_text(json.dumps(mocks))
-    content, key = USABLE["plain.png"], "unwatched/unsure.png"
-    version = deployment.client("s3").put_object(Bucket=bucket, Key=key, Body=content)["VersionId"]
-    request = {"bucket": bucket, "key": key, "version_id": version, "size": len(content)}
     answer = deployment.client("stepfunctions").start_sync_execution(
-        stateMachineArn=f"{machine}#review", input=json.dumps(request)
+        stateMachineArn=f"{machine}#review", input=json.dumps({"images": [image]})
     )
-    decision = json.loads(answer["output"])
+    ((decision,),) = [each.values() for each in json.loads(answer["output"])]
     assert (decision["outcome"], decision["route"]) == ("review", "")
     seen: set[str] = set()
 

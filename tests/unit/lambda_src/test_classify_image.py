@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import itertools
 import json
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 
-from lambda_src.adapters.endpoint import Endpoint
+from lambda_src.adapters.endpoint import MAX_BYTES, Endpoint, archive, requests
 from lambda_src.adapters.objects import Objects
 from lambda_src.classify_image.logic import Classifier, decision_id, in_sample
 from lambda_src.errors import (
@@ -14,13 +16,14 @@ from lambda_src.errors import (
     EndpointBusyError,
     EndpointUnavailableError,
     InvalidEventError,
-    InvalidImageError,
     ObjectMissingError,
 )
+from serving.requests import unpack
 from tests.unit.lambda_src.stubs import Stubber
 
 KEY = "vehicles/a b+c.png"
-EVENT = {"bucket": "inbound", "key": KEY, "version_id": "v1", "size": 5, "etag": "e"}
+IMAGE = {"bucket": "inbound", "key": KEY, "version_id": "v1", "size": 5, "etag": "e"}
+EVENT = {"images": [IMAGE]}
 ANSWER = {
     "class": "bicycle",
     "confidence": 0.97,
@@ -77,22 +80,34 @@ def answers(runtime: Stubber, body: Any, answer: object) -> None:
     )
 
 
+def refused(found: list[dict[str, Any]], error: str = "InvalidImageError") -> str:
+    """Return why the one image has no answer."""
+    ((answer, failure),) = [(each["answer"], each["failure"]) for each in found]
+    assert "class" not in answer
+    assert failure["error"] == error
+    cause: str = failure["cause"]
+    return cause
+
+
 def test_decision_has_route_and_identity_when_the_endpoint_answers(
     classifier: Classifier, s3: Stubber, runtime: Stubber, body: Any
 ) -> None:
     holds(s3, body)
     answers(runtime, body, ANSWER)
-    assert classifier.classify(EVENT) == {
-        **ANSWER,
-        "bucket": "inbound",
-        "key": KEY,
-        "version_id": "v1",
-        "decision_id": IDENTIFIER,
-        "inference_id": IDENTIFIER,
-        "route": "near",
-        "sampled": False,
-        "milliseconds": 42,
-    }
+    assert classifier.classify(EVENT) == [
+        {
+            "image": {"bucket": "inbound", "key": KEY, "version_id": "v1"},
+            "answer": {
+                **ANSWER,
+                "decision_id": IDENTIFIER,
+                "inference_id": IDENTIFIER,
+                "route": "near",
+                "sampled": False,
+                "milliseconds": 42,
+            },
+            "failure": {},
+        }
+    ]
 
 
 @pytest.mark.parametrize(("confident", "rate", "sampled"), [(True, 1.0, True), (False, 1.0, False)])
@@ -107,7 +122,8 @@ def test_sure_answers_alone_are_sampled_when_the_rate_takes_all(
 ) -> None:
     holds(s3, body)
     answers(runtime, body, {**ANSWER, "confident": confident})
-    assert replace(classifier, sample_rate=rate).classify(EVENT)["sampled"] is sampled
+    (found,) = replace(classifier, sample_rate=rate).classify(EVENT)
+    assert found["answer"]["sampled"] is sampled
 
 
 @pytest.mark.parametrize(
@@ -129,8 +145,7 @@ def test_identity_is_fixed_when_an_object_version_is_named() -> None:
 def test_nothing_is_downloaded_when_the_size_is_out_of_bounds(
     classifier: Classifier, size: int, said: str
 ) -> None:
-    with pytest.raises(InvalidImageError, match=said):
-        classifier.classify({**EVENT, "size": size})
+    assert said in refused(classifier.classify({"images": [{**IMAGE, "size": size}]}))
 
 
 @pytest.mark.parametrize(("content", "said"), [(b"", "is empty"), (b"x" * 20, "larger than the limit")])
@@ -138,27 +153,32 @@ def test_image_is_invalid_when_the_event_told_another_size(
     classifier: Classifier, s3: Stubber, body: Any, content: bytes, said: str
 ) -> None:
     holds(s3, body, content)
-    with pytest.raises(InvalidImageError, match=said):
-        classifier.classify(EVENT)
+    assert said in refused(classifier.classify(EVENT))
 
 
 @pytest.mark.parametrize("code", ["NoSuchKey", "NoSuchVersion"])
 def test_object_is_missing_when_the_version_is_gone(classifier: Classifier, s3: Stubber, code: str) -> None:
     s3.add_client_error("get_object", code, http_status_code=404)
-    with pytest.raises(ObjectMissingError, match=r"There is no object s3://inbound/.* in version v1"):
-        classifier.classify(EVENT)
+    said = refused(classifier.classify(EVENT), "ObjectMissingError")
+    assert said.startswith("There is no object s3://inbound/")
+    assert "in version v1" in said
 
 
 @pytest.mark.parametrize(
     ("status", "expected"),
     [
-        *((status, InvalidImageError) for status in (400, 413, 415)),
+        *((status, None) for status in (400, 413, 415)),
         *((status, EndpointBusyError) for status in (429, 503, 504)),
         *((status, EndpointUnavailableError) for status in (404, 500)),
     ],
 )
 def test_error_tells_image_from_endpoint_when_the_container_refuses(
-    classifier: Classifier, s3: Stubber, runtime: Stubber, body: Any, status: int, expected: type[Exception]
+    classifier: Classifier,
+    s3: Stubber,
+    runtime: Stubber,
+    body: Any,
+    status: int,
+    expected: type[Exception] | None,
 ) -> None:
     holds(s3, body)
     said = json.dumps({"error": "SomeError", "message": "The file is truncated."})
@@ -168,10 +188,11 @@ def test_error_tells_image_from_endpoint_when_the_container_refuses(
         "Received client error",
         modeled_fields={"OriginalStatusCode": status, "OriginalMessage": said, "Message": "m"},
     )
-    with pytest.raises(expected, match=r"The file is truncated\.$") as raised:
-        classifier.classify(EVENT)
-    if expected is InvalidImageError:
-        assert str(raised.value) == "The file is truncated."
+    if expected is None:
+        assert refused(classifier.classify(EVENT)) == "The file is truncated."
+    else:
+        with pytest.raises(expected, match=r"The file is truncated\.$"):
+            classifier.classify(EVENT)
 
 
 @pytest.mark.parametrize(
@@ -210,6 +231,133 @@ def test_answer_is_refused_when_its_shape_is_wrong(
         classifier.classify(EVENT)
 
 
-def test_event_is_refused_when_it_points_at_nothing(classifier: Classifier) -> None:
-    with pytest.raises(InvalidEventError, match="bucket, key, version_id and size"):
-        classifier.classify({"bucket": "inbound"})
+@pytest.mark.parametrize(
+    ("event", "said"),
+    [
+        ({"bucket": "inbound"}, "bucket, key, version_id and size"),
+        ({"images": [IMAGE, {"bucket": "inbound"}]}, "bucket, key, version_id and size"),
+        ({"images": []}, "at least one"),
+    ],
+)
+def test_event_is_refused_when_it_points_at_nothing(
+    classifier: Classifier, event: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(InvalidEventError, match=said):
+        classifier.classify(event)
+
+
+@dataclass(frozen=True)
+class Held(Objects):
+    """Objects by key, read from many threads at once, which a stub's one order of calls is not for."""
+
+    content: Mapping[str, bytes] = field(default_factory=dict)
+
+    def read(
+        self, bucket: str, key: str, version_id: str | None = None, *, limit: int | None = None
+    ) -> bytes:
+        if key not in self.content:
+            raise ObjectMissingError(f"There is no object s3://{bucket}/{key}.")
+        return self.content[key]
+
+
+def several(**content: bytes) -> tuple[Objects, list[str], dict[str, Any]]:
+    """Return a place with these objects, the ids of decisions on them, and an event that points at them."""
+    images = [{"bucket": "inbound", "key": key, "version_id": "v1", "size": 5} for key in content]
+    return Held(content=content), [decision_id("inbound", key, "v1") for key in content], {"images": images}
+
+
+class Kept:
+    """Equals anything, and keeps it."""
+
+    value: Any = None
+
+    def __eq__(self, other: object) -> bool:
+        self.value = other
+        return True
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def test_many_images_are_asked_about_in_one_request_and_a_bad_one_fails_alone(
+    classifier: Classifier, runtime: Stubber, body: Any
+) -> None:
+    objects, (good, bad, other), event = several(good=b"bytes", bad=b"text", other=b"more")
+    event["images"] += [{**IMAGE, "key": "gone"}, {**IMAGE, "key": "good", "size": 0}]
+    answer = {
+        "model_version": "0123456789ab",
+        "predictions": [
+            {"name": good, **ANSWER},
+            {"name": bad, "error": "UnreadableImageError", "message": "It is no image."},
+            {"name": other, **ANSWER, "class": "motorcycle"},
+        ],
+    }
+    sent, request_id = Kept(), Kept()
+    runtime.add_response(
+        "invoke_endpoint",
+        {"Body": body(json.dumps(answer).encode())},
+        {
+            "EndpointName": "endpoint",
+            "Body": sent,
+            "ContentType": "application/x-tar",
+            "Accept": "application/json",
+            "InferenceId": request_id,
+        },
+    )
+    found = replace(classifier, objects=objects).classify(event)
+    assert [each["image"]["key"] for each in found] == ["good", "bad", "other", "gone", "good"]
+    assert [each["answer"].get("route") for each in found] == ["near", None, "far", None, None]
+    assert [each["failure"].get("error") for each in found] == [
+        None,
+        "InvalidImageError",
+        None,
+        "ObjectMissingError",
+        "InvalidImageError",
+    ]
+    assert found[1]["failure"]["cause"] == "It is no image."
+    assert [found[at]["answer"]["decision_id"] for at in (0, 2)] == [good, other]
+    assert {found[at]["answer"]["inference_id"] for at in (0, 2)} == {request_id.value}
+    assert request_id.value not in (good, bad, other)
+    assert unpack(sent.value) == [(good, b"bytes"), (bad, b"text"), (other, b"more")]
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ({}, "without predictions"),
+        ({"predictions": ["text"]}, "without predictions"),
+        ({"predictions": []}, "other images than it was asked"),
+        (
+            {"predictions": [{"name": "b", **ANSWER}, {"name": "a", **ANSWER}]},
+            "other images than it was asked",
+        ),
+    ],
+)
+def test_answers_to_many_are_refused_when_they_are_not_theirs(
+    classifier: Classifier, runtime: Stubber, body: Any, answer: object, said: str
+) -> None:
+    objects, _, event = several(a=b"a", b=b"b")
+    runtime.add_response("invoke_endpoint", {"Body": body(json.dumps(answer).encode())})
+    with pytest.raises(EndpointAnswerError, match=said):
+        replace(classifier, objects=objects).classify(event)
+
+
+def test_no_image_is_blamed_when_the_request_of_many_is_refused(
+    classifier: Classifier, runtime: Stubber
+) -> None:
+    objects, _, event = several(a=b"a", b=b"b")
+    fields = {"OriginalStatusCode": 413, "OriginalMessage": '{"message": "Send less."}', "Message": "m"}
+    runtime.add_client_error("invoke_endpoint", "ModelError", "refused", modeled_fields=fields)
+    with pytest.raises(EndpointAnswerError, match=r"refuses 2 images in one request: Send less\."):
+        replace(classifier, objects=objects).classify(event)
+
+
+@pytest.mark.parametrize(
+    "sizes", [[1] * 10, [600_000] * 10, [MAX_BYTES] * 3, [MAX_BYTES - 20_000, 1, 5_000_000]]
+)
+def test_requests_carry_as_many_images_as_they_can(sizes: list[int]) -> None:
+    images = [(f"{number:032x}", bytes(size)) for number, size in enumerate(sizes)]
+    found = list(requests(images))
+    assert [image for each in found for image in each] == images
+    for each, after in itertools.pairwise(found):
+        assert len(archive([*each, after[0]])) > MAX_BYTES
+    assert all(len(each) == 1 or len(archive(each)) <= MAX_BYTES for each in found)

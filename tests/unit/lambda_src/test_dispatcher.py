@@ -56,32 +56,76 @@ def letter(error: str, cause: Any = ANY, body: str | None = None) -> dict[str, A
     return {"QueueUrl": DEAD, "MessageBody": json.dumps(content, ensure_ascii=False)}
 
 
+def pointed(key: str = KEY) -> dict[str, Any]:
+    return {"bucket": "inbound", "key": key, "version_id": "v1", "size": 12, "etag": "e"}
+
+
+def decided(*failures: dict[str, str] | None) -> str:
+    """Return what the machine puts out of images that were decided, or failed alone."""
+    return json.dumps([{"failure": each} if each else {"decision": {}} for each in failures])
+
+
+def runs(states: Stubber, keys: list[str], **answer: str) -> None:
+    """Await an execution on these images, and answer it."""
+    images = {"images": [pointed(key) for key in keys]}
+    states.add_response(
+        "start_sync_execution",
+        ended(answer.pop("status", "SUCCEEDED"), **answer),
+        {"stateMachineArn": MACHINE, "input": json.dumps(images, ensure_ascii=False)},
+    )
+
+
 def test_execution_gets_the_key_as_it_is_when_it_has_odd_letters(
     dispatcher: Dispatcher, states: Stubber
 ) -> None:
-    expected = {"bucket": "inbound", "key": KEY, "version_id": "v1", "size": 12, "etag": "e"}
-    states.add_response(
-        "start_sync_execution",
-        ended("SUCCEEDED", output="{}"),
-        {"stateMachineArn": MACHINE, "input": json.dumps(expected, ensure_ascii=False)},
-    )
+    runs(states, [KEY], output=decided(None))
     assert dispatcher.dispatch([record("a", message())]) == {"batchItemFailures": []}
 
 
+def test_what_arrives_together_runs_together_and_what_comes_again_runs_alone(
+    dispatcher: Dispatcher, states: Stubber
+) -> None:
+    runs(states, ["1", "2"], output=decided(None, None))
+    runs(states, ["again"], output=decided(None))
+    runs(states, ["often"], output=decided(None))
+    records = [
+        record(key, message(key), receives)
+        for key, receives in (("1", 1), ("again", 2), ("2", 1), ("often", 4))
+    ]
+    assert dispatcher.dispatch(records) == {"batchItemFailures": []}
+
+
+def test_only_the_failed_message_returns_when_one_image_of_an_execution_fails(
+    dispatcher: Dispatcher, states: Stubber
+) -> None:
+    gone = {"error": "ObjectMissingError", "cause": "There is no object."}
+    runs(states, ["1", "2", "3"], output=decided(None, gone, None))
+    answer = dispatcher.dispatch([record(key, message(key)) for key in "123"])
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "2"}]}
+
+
 @pytest.mark.parametrize("status", ["FAILED", "TIMED_OUT"])
-def test_only_the_failed_message_returns_when_one_of_a_batch_fails(
+def test_all_its_messages_return_when_an_execution_fails_and_no_others(
     dispatcher: Dispatcher, states: Stubber, status: str
 ) -> None:
-    states.add_response("start_sync_execution", ended("SUCCEEDED"), {"stateMachineArn": ANY, "input": ANY})
-    states.add_response("start_sync_execution", ended(status), {"stateMachineArn": ANY, "input": ANY})
-    answer = dispatcher.dispatch([record("a", message()), record("b", message(), receives=3)])
-    assert answer == {"batchItemFailures": [{"itemIdentifier": "b"}]}
+    runs(states, ["1", "2"], status=status)
+    runs(states, ["again"], output=decided(None))
+    records = [record("1", message("1")), record("again", message("again"), 3), record("2", message("2"))]
+    answer = dispatcher.dispatch(records)
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "1"}, {"itemIdentifier": "2"}]}
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"status": "FAILED", "error": "EndpointBusyError", "cause": "busy"},
+        {"output": decided({"error": "EndpointBusyError", "cause": "busy"})},
+    ],
+)
 def test_dead_letter_carries_the_cause_when_the_last_receive_fails(
-    dispatcher: Dispatcher, states: Stubber, sqs: Stubber
+    dispatcher: Dispatcher, states: Stubber, sqs: Stubber, answer: dict[str, str]
 ) -> None:
-    states.add_response("start_sync_execution", ended("FAILED", error="EndpointBusyError", cause="busy"))
+    runs(states, [KEY], **answer)
     sqs.add_response("send_message", {}, letter("EndpointBusyError", "busy"))
     assert dispatcher.dispatch([record("a", message(), receives=4)]) == {"batchItemFailures": []}
 
@@ -99,6 +143,12 @@ def test_message_stays_when_the_dead_letter_cannot_be_sent(
 def test_message_returns_when_the_execution_cannot_start(dispatcher: Dispatcher, states: Stubber) -> None:
     states.add_client_error("start_sync_execution", "ThrottlingException")
     assert dispatcher.dispatch([record("a", message())]) == {"batchItemFailures": [{"itemIdentifier": "a"}]}
+
+
+def test_messages_return_when_the_output_is_not_of_them(dispatcher: Dispatcher, states: Stubber) -> None:
+    runs(states, ["1", "2"], output=decided(None))
+    answer = dispatcher.dispatch([record("1", message("1")), record("2", message("2"))])
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "1"}, {"itemIdentifier": "2"}]}
 
 
 @pytest.mark.parametrize(
@@ -120,17 +170,18 @@ def test_executions_run_side_by_side_but_bounded_when_the_batch_is_larger() -> N
         lock = threading.Lock()
         both = threading.Barrier(2, timeout=5)
 
-        def run(self, request: Any) -> None:
+        def run(self, images: Any) -> list[DispatchError | None]:
             with self.lock:
                 Counting.under_way += 1
                 Counting.most = max(Counting.most, Counting.under_way)
             self.both.wait()
             with self.lock:
                 Counting.under_way -= 1
-            if request["key"] == "vehicles/3":
+            if images[0]["key"] == "vehicles/3":
                 raise DispatchError("FAILED", "")
+            return [None]
 
-    records = [record(str(at), message(key=f"vehicles/{at}")) for at in range(6)]
+    records = [record(str(at), message(key=f"vehicles/{at}"), receives=2) for at in range(6)]
     answer = Dispatcher(Counting(MACHINE), DeadLetters(DEAD), 4, 2).dispatch(records)
     assert answer == {"batchItemFailures": [{"itemIdentifier": "3"}]}
     assert Counting.most == 2

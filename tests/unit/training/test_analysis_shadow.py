@@ -99,6 +99,21 @@ def test_answers_of_no_picture_of_the_log_are_skipped_and_not_broken(world: Worl
     assert found["shadow"] is None
 
 
+def test_answers_to_many_pictures_are_those_of_their_decisions(world: World) -> None:
+    lines = Traffic(2).lines(60, START)
+    world.log("a", lines)
+    parts = [json.loads(captured(each)["captureData"]["endpointOutput"]["data"]) for each in lines[:50]]
+    named = [{"name": line["decision_id"], **part} for line, part in zip(lines, parts, strict=False)]
+    named[7] = {"name": lines[7]["decision_id"], "error": "UnreadableImageError", "message": "It is none."}
+    many = captured({**lines[0], "decision_id": "a-request-of-many"})
+    many["captureData"]["endpointOutput"]["data"] = json.dumps(
+        {"model_version": SHADOW, "predictions": named}
+    )
+    deliver(world, "a", [many, *(captured(each) for each in lines[50:])])
+    found = analyze(world, START + HOUR)
+    assert (found["counts"]["shadow_answers"], found["shadow"]["pairs"]) == (59, 59)
+
+
 def test_broken_lines_are_counted_and_named_and_stop_nothing(world: World) -> None:
     (line,) = Traffic(2).lines(1, START)
     broken: list[Line | str] = ["{", "[]", "[" * 100_000, '{"eventMetadata": {}}']
