@@ -37,7 +37,7 @@ class Decision:
     route
         Where the orders of the class go.
     milliseconds
-        How long the endpoint took.
+        How long reading and asking took, of all images that went with it.
     reason
         Why the image was rejected.
     """
