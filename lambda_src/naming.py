@@ -8,6 +8,8 @@ import re
 DIGITS = 10
 CLASS_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 """What can label a model, matched whole; a test holds it and `classifier.labels` together."""
+UNDECIDED = "ImagesUndecided"
+"""The error of an execution that has decided on some of its images, or on none; its cause tells of each, in JSON."""
 VARIANT = "AllTraffic"
 """The endpoint's one variant that answers."""
 SHADOW_VARIANT = "Shadow"

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import json
-import tarfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +12,7 @@ from botocore.exceptions import ClientError, HTTPClientError, ReadTimeoutError
 from botocore.exceptions import ConnectionError as UnreachableError
 
 from lambda_src.adapters.clients import client
+from lambda_src.adapters.payload import archive
 from lambda_src.errors import (
     EndpointAnswerError,
     EndpointBusyError,
@@ -31,8 +30,6 @@ READ_SECONDS = 55
 """SageMaker itself gives up at 60 s, and what called must have time left to say so."""
 SENTENCE_LIMIT = 500
 ONE, MANY = "application/octet-stream", "application/x-tar"
-MAX_BYTES = 6 * 1024 * 1024
-"""Of one request: https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_runtime_InvokeEndpoint.html"""
 
 
 @dataclass(frozen=True)
@@ -123,35 +120,6 @@ class Endpoint:
         if status in BUSY or code in BUSY_CODES:
             return EndpointBusyError(f"The endpoint {self.name} is busy: {said}")
         return EndpointUnavailableError(f"The endpoint {self.name} cannot answer ({status or code}): {said}")
-
-
-def requests(images: Sequence[tuple[str, bytes]]) -> Iterator[list[tuple[str, bytes]]]:
-    """Yield named images, in order, as many at once as one request carries; one that is too large goes alone."""
-    together: list[tuple[str, bytes]] = []
-    for image in images:
-        if together and _size([*together, image]) > MAX_BYTES:
-            yield together
-            together = []
-        together.append(image)
-    if together:
-        yield together
-
-
-def _size(images: Sequence[tuple[str, bytes]]) -> int:
-    """Return how many bytes an archive of images with short names has: blocks, two empty ones, whole records."""
-    blocks = sum(tarfile.BLOCKSIZE * (1 + -(-len(content) // tarfile.BLOCKSIZE)) for _, content in images)
-    return -(-(blocks + 2 * tarfile.BLOCKSIZE) // tarfile.RECORDSIZE) * tarfile.RECORDSIZE
-
-
-def archive(images: Sequence[tuple[str, bytes]]) -> bytes:
-    """Return named images as the tar archive that the endpoint takes."""
-    written = io.BytesIO()
-    with tarfile.open(fileobj=written, mode="w") as tar:
-        for name, content in images:
-            entry = tarfile.TarInfo(name)
-            entry.size = len(content)
-            tar.addfile(entry, io.BytesIO(content))
-    return written.getvalue()
 
 
 def _sentence(said: str) -> str:

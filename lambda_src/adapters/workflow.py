@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lambda_src.adapters.clients import client
 from lambda_src.errors import DispatchError
+from lambda_src.naming import UNDECIDED
 
 if TYPE_CHECKING:
     from types_boto3_stepfunctions import SFNClient
@@ -39,12 +40,12 @@ class Workflow:
     states: SFNClient | None = None
 
     def run(self, images: Sequence[Mapping[str, Any]]) -> list[DispatchError | None]:
-        """Run one execution synchronously on what points at images, and return for each, in order, what it lacks.
+        """Run one execution synchronously on what points at images, and return for each, in order, what failed.
 
         Raises
         ------
         DispatchError
-            When the execution did not succeed: any of the images may have been decided, and may be sent again.
+            When the execution failed without saying of which image: any may have been decided, and be sent again.
         """
         # One attempt: a second would run beside the first, and the queue tries again anyway.
         states: SFNClient = self.states or client(
@@ -53,9 +54,10 @@ class Workflow:
         answer = states.start_sync_execution(
             stateMachineArn=self.state_machine_arn, input=json.dumps(request(images), ensure_ascii=False)
         )
-        if answer["status"] != "SUCCEEDED":
-            raise DispatchError(answer.get("error") or answer["status"], answer.get("cause") or "")
-        failures = [each.get("failure") for each in json.loads(answer["output"])]
+        if answer["status"] == "SUCCEEDED":
+            return [None] * len(images)
+        error, cause = answer.get("error") or answer["status"], answer.get("cause") or ""
+        failures = [each.get("failure") for each in json.loads(cause)] if error == UNDECIDED else []
         if len(failures) != len(images):
-            raise DispatchError("WrongOutput", f"It tells of {len(failures)} images, not of {len(images)}.")
-        return [DispatchError(each["error"], each["cause"]) if each else None for each in failures]
+            raise DispatchError(error, cause)
+        return [DispatchError(each["error"], each.get("cause", "")) if each else None for each in failures]

@@ -7,17 +7,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
-from lambda_src.adapters.endpoint import Endpoint, requests
+from lambda_src.adapters.endpoint import Endpoint
 from lambda_src.adapters.objects import Objects
-from lambda_src.errors import (
-    EndpointAnswerError,
-    InvalidEventError,
-    InvalidImageError,
-    ObjectMissingError,
-    SconesError,
-)
+from lambda_src.errors import EndpointAnswerError, InvalidEventError, InvalidImageError
 
 SHAPE: Mapping[str, type | tuple[type, ...]] = {
     "class": str,
@@ -51,13 +45,6 @@ def request_id(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else hashlib.sha256("\n".join(names).encode()).hexdigest()[:32]
 
 
-class Answer(NamedTuple):
-    """What the endpoint says of one image, and which request it was a part of."""
-
-    request: str
-    content: Mapping[str, Any]
-
-
 @dataclass(frozen=True)
 class Classifier:
     """Classifies objects.
@@ -86,8 +73,8 @@ class Classifier:
     def classify(self, event: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Return what is known of each object version that the event's `images` point at, in order.
 
-        `image` is the pointer and `answer` has the decision's facts; of an image that is none, or that is gone,
-        `failure` has the `error`'s name and its `cause` instead. The others are answered all the same.
+        `image` is the pointer and `answer` has the decision's facts; of an image that is none, that cannot be read or
+        that has no usable answer, `failure` has the `error`'s name and its `cause` instead. All others are answered.
 
         Raises
         ------
@@ -98,19 +85,21 @@ class Classifier:
         pointers = _pointers(event)
         with ThreadPoolExecutor(len(pointers)) as pool:
             contents = list(pool.map(self._content, pointers))
-            usable = [
-                (_decision_id(pointer), content)
-                for pointer, content in zip(pointers, contents, strict=True)
-                if isinstance(content, bytes)
-            ]
-            answers = iter([each for found in pool.map(self._ask, requests(usable)) for each in found])
+        usable = [
+            (_decision_id(pointer), content)
+            for pointer, content in zip(pointers, contents, strict=True)
+            if isinstance(content, bytes)
+        ]
+        request = request_id([name for name, _ in usable])
+        answers = iter(self._ask(usable, request))
         found = [next(answers) if isinstance(content, bytes) else content for content in contents]
         milliseconds = round((self.clock() - started) * 1000)
         return [
-            self._result(pointer, each, milliseconds) for pointer, each in zip(pointers, found, strict=True)
+            self._result(pointer, each, request, milliseconds)
+            for pointer, each in zip(pointers, found, strict=True)
         ]
 
-    def _content(self, pointer: Mapping[str, Any]) -> bytes | SconesError:
+    def _content(self, pointer: Mapping[str, Any]) -> bytes | Exception:
         """Return an object's bytes, or why it has none that can be asked about."""
         try:
             self._check(pointer["size"])
@@ -118,48 +107,55 @@ class Classifier:
                 pointer["bucket"], pointer["key"], pointer["version_id"], limit=self.max_bytes
             )
             self._check(len(content))
-        except (InvalidImageError, ObjectMissingError) as error:
+        except Exception as error:  # forbidden, archived, out of time: whatever it is, the others are read
             return error
         return content
 
-    def _ask(self, images: Sequence[tuple[str, bytes]]) -> list[Answer | InvalidImageError]:
-        """Ask about the images of one request."""
-        request = request_id([name for name, _ in images])
-        found: list[dict[str, Any] | InvalidImageError]
+    def _ask(
+        self, images: Sequence[tuple[str, bytes]], request: str
+    ) -> Sequence[Mapping[str, Any] | Exception]:
+        """Ask about all images, in one request."""
         if len(images) > 1:
-            found = self.endpoint.classify_many(images, request)
-        else:
-            try:
-                found = [self.endpoint.classify(images[0][1], request)]
-            except InvalidImageError as error:
-                found = [error]
-        return [each if isinstance(each, InvalidImageError) else Answer(request, each) for each in found]
+            return self.endpoint.classify_many(images, request)
+        try:
+            return [self.endpoint.classify(content, request) for _, content in images]
+        except InvalidImageError as error:
+            return [error]
 
     def _result(
-        self, pointer: Mapping[str, Any], found: Answer | SconesError, milliseconds: int
+        self,
+        pointer: Mapping[str, Any],
+        found: Mapping[str, Any] | Exception,
+        request: str,
+        milliseconds: int,
     ) -> dict[str, Any]:
-        facts = self._facts(pointer, found) if isinstance(found, Answer) else {}
+        error = found if isinstance(found, Exception) else self._wrong(found)
+        facts = {} if error else self._facts(pointer, found, request)
         return {
             "image": {name: pointer[name] for name in POINTER},
             "answer": {**facts, "milliseconds": milliseconds},
-            "failure": {} if facts else {"error": type(found).__name__, "cause": str(found)},
+            "failure": {"error": type(error).__name__, "cause": str(error)} if error else {},
         }
 
-    def _facts(self, pointer: Mapping[str, Any], found: Answer) -> dict[str, Any]:
-        answer, identifier = found.content, _decision_id(pointer)
+    def _wrong(self, answer: Mapping[str, Any]) -> EndpointAnswerError | None:
+        """Return what makes an answer unusable."""
         if wrong := [name for name, kind in SHAPE.items() if not isinstance(answer.get(name), kind)]:
-            raise EndpointAnswerError(f"The endpoint's answer lacks a usable {', '.join(wrong)}.")
+            return EndpointAnswerError(f"The endpoint's answer lacks a usable {', '.join(wrong)}.")
         if answer["class"] not in self.routes:
-            raise EndpointAnswerError(
+            return EndpointAnswerError(
                 f"The endpoint answered the class {answer['class']!r}, which has no route; "
                 f"routes exist for {', '.join(self.routes)}."
             )
+        return None
+
+    def _facts(self, pointer: Mapping[str, Any], answer: Any, request: str) -> dict[str, Any]:
+        identifier = _decision_id(pointer)
         return {
             "decision_id": identifier,
             **{name: answer[name] for name in SHAPE},
             "route": self.routes[answer["class"]],
             "sampled": answer["confident"] and in_sample(identifier, self.sample_rate),
-            "inference_id": found.request,
+            "inference_id": request,
         }
 
     def _check(self, size: int) -> None:

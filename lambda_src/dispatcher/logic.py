@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lambda_src.adapters.dead_letters import DeadLetters
+from lambda_src.adapters.payload import fits
 from lambda_src.adapters.workflow import Workflow
 from lambda_src.errors import DispatchError, MalformedMessageError
 from lambda_src.observability import logger
@@ -70,32 +71,16 @@ class Dispatcher:
 
     def dispatch(self, records: Sequence[Record]) -> dict[str, list[dict[str, str]]]:
         """Run every record and return those to receive again."""
-        groups, done = self._groups(records)
-        with ThreadPoolExecutor(max(1, min(self.concurrency, len(groups)))) as pool:
-            done |= set[str]().union(*pool.map(self._run, groups))
+        groups, malformed = _sorted(records)
+        with ThreadPoolExecutor(max(1, min(self.concurrency, len(groups) + len(malformed)))) as pool:
+            done = set[str]().union(*pool.map(self._run, groups), *pool.map(self._refuse, malformed))
         left = (record["messageId"] for record in records if record["messageId"] not in done)
         return {"batchItemFailures": [{"itemIdentifier": each} for each in left]}
 
-    def _groups(self, records: Sequence[Record]) -> tuple[list[list[Upload]], set[str]]:
-        """Return what runs together, and the messages that are no uploads and were given up.
-
-        A message that comes again goes alone: what fails for one image's sake fails for no other's twice.
-        """
-        together: list[Upload] = []
-        alone: list[list[Upload]] = []
-        given_up = set()
-        for record in records:
-            try:
-                upload = (record, pointer(record["body"]))
-            except MalformedMessageError as error:
-                if self._give_up(record, type(error).__name__, str(error)):
-                    given_up.add(record["messageId"])
-                continue
-            if _receives(record) == 1:
-                together.append(upload)
-            else:
-                alone.append([upload])
-        return [each for each in (together, *alone) if each], given_up
+    def _refuse(self, refused: tuple[Record, MalformedMessageError]) -> set[str]:
+        """Give up a message that points at nothing, and return it if the queue may forget it."""
+        record, error = refused
+        return {record["messageId"]} if self._give_up(record, type(error).__name__, str(error)) else set()
 
     def _run(self, uploads: Sequence[Upload]) -> set[str]:
         """Run one execution and return the messages that the queue may forget; whatever happens, others go on."""
@@ -126,6 +111,31 @@ class Dispatcher:
             "message given up", extra={"message_id": record["messageId"], "error": name, "cause": cause}
         )
         return True
+
+
+def _sorted(
+    records: Sequence[Record],
+) -> tuple[list[list[Upload]], list[tuple[Record, MalformedMessageError]]]:
+    """Return what runs together, as many images as one request to the endpoint carries, and what is no upload.
+
+    A message that comes again goes alone: what fails for one image's sake fails for no other's twice.
+    """
+    groups: list[list[Upload]] = [[]]
+    alone: list[list[Upload]] = []
+    malformed = []
+    for record in records:
+        try:
+            upload = (record, pointer(record["body"]))
+        except MalformedMessageError as error:
+            malformed.append((record, error))
+            continue
+        if _receives(record) > 1:
+            alone.append([upload])
+        elif fits(each["size"] for _, each in (*groups[-1], upload)):
+            groups[-1].append(upload)
+        else:
+            groups.append([upload])
+    return [each for each in (*groups, *alone) if each], malformed
 
 
 def _receives(record: Record) -> int:

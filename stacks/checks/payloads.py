@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -69,7 +70,7 @@ def of_machine(machine: Machine, handlers: Mapping[str, str]) -> Iterator[tuple[
         given, resource = state.get("Arguments"), str(state["Resource"])
         if ":lambda:" in resource and "Arguments" in state:
             handler = handlers.get(resource.rpartition(":")[2], "")
-            said = _of_input(handler) if given == INPUT else _of_payload(given, handler)
+            said = _of_input(machine, handler) if given == INPUT else _of_payload(given, handler)
             yield name, [*said, *_of_answer(state, machine, handler), *_of_answers(state, machine, handler)]
         elif not isinstance(given, Mapping):
             continue
@@ -99,17 +100,27 @@ def _of_payload(given: Any, handler: str) -> Iterator[str]:
     yield from (f"its function reads {each!r}, which is not given" for each in sorted(read - set(given)))
 
 
-def _of_input(handler: str) -> Iterator[str]:
-    """Say what a function that is handed its machine's input reads of it that the dispatcher does not give."""
+def _of_input(machine: Machine, handler: str) -> Iterator[str]:
+    """Say what a machine, or the function that it hands its input to, reads of it that the dispatcher does not give."""
     given, pointer, read = code.returned(DISPATCHED), code.returned(POINTER), code.reads(handler)
     if given is None or pointer is None or read is None:
         yield f"what is dispatched, or what {handler or 'no function of this deployment'} reads, cannot be read"
         return
-    for path in sorted(read):
+    for path in sorted(read | {(name,) for name in _taken(machine)}):
         source, known = (POINTER, pointer) if path[1:2] == (code.EACH,) else (DISPATCHED, given)
         names = path[2:] if source == POINTER else path
         if names and names[0] not in known:
             yield f"{names[0]!r} is read, and {source} does not give it"
+
+
+def _taken(machine: Machine) -> set[str]:
+    """Return the fields of a machine's input that its first state reads, or any by a variable that this one assigns."""
+    definition = json.loads(machine.definition)
+    first = definition["States"][definition["StartAt"]]
+    held = [name for name, value in first.get("Assign", {}).items() if value == INPUT]
+    return set(_FIELD_OF_INPUT.findall(str(first))) | {
+        field for name in held for field in re.findall(rf"\${name}\.(\w+)", machine.definition)
+    }
 
 
 def _of_answers(task: Mapping[str, Any], machine: Machine, handler: str) -> Iterator[str]:

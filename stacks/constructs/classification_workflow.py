@@ -15,6 +15,7 @@ from aws_cdk import aws_stepfunctions as sfn
 from aws_cdk import aws_stepfunctions_tasks as tasks
 from constructs import Construct
 
+from lambda_src.naming import UNDECIDED
 from stacks.constructs.log_group import machine_log_group
 from stacks.workflow.context import expression
 from stacks.workflow.decision import answered, decide, read_item, write_item
@@ -41,19 +42,20 @@ class Parts:
 class ClassificationWorkflow(Construct):
     """Classify all images in one request; for each choose, record once, tag, hand over to people, log.
 
-    Nothing here catches what it cannot answer: the execution fails with the error's name and cause, and the
-    dispatcher leaves the messages in the queue. An image that is gone fails alone.
+    An image that fails, at whatever, fails alone; the execution fails when all have ended, and says which did, so that
+    the dispatcher leaves their messages in the queue.
 
     Attributes
     ----------
     machine
-        Its input's `images` point at object versions; its output has for each, in order, the recorded `decision`, or
-        a `failure` with `error` and `cause`.
+        Its input's `images` point at object versions; its output has for each, in order, the recorded `decision`. The
+        cause of the error `UNDECIDED` has for each, in order, nothing or a `failure` with its `error` and `cause`.
     """
 
     def __init__(self, scope: Construct, construct_id: str, *, parts: Parts, log_retention_days: int) -> None:
         super().__init__(scope, construct_id)
         self._parts = parts
+        self._undecided = sfn.Succeed.jsonata(self, "Undecided", outputs={"failure": expression("$failure")})
         self.machine = sfn.StateMachine(
             self,
             "Machine",
@@ -81,7 +83,16 @@ class ClassificationWorkflow(Construct):
         each = sfn.Map.jsonata(
             self, "DecideEach", items=sfn.ProvideItems.jsonata(expression("$states.input"))
         )
-        return sfn.Chain.start(classify).next(each.item_processor(self._decision()))
+        cause = "$substring(failure.cause, 0, 500)"  # 10 of them are far below what a cause may have
+        told = f"$states.input.{{'failure': failure ? {{'error': failure.error, 'cause': {cause}}}}}"
+        failed = sfn.Fail.jsonata(
+            self, "SomeUndecided", error=UNDECIDED, cause=expression(f"$string([{told}])")
+        )
+        end = sfn.Choice.jsonata(self, "AllDecided")
+        end.when(sfn.Condition.jsonata(expression("$exists($states.input.failure)")), failed)
+        end.otherwise(sfn.Succeed.jsonata(self, "Done"))
+        each.item_processor(self._decision())
+        return sfn.Chain.start(classify).next(each).next(end)
 
     def _decision(self) -> sfn.IChainable:
         """Decide on one image by what the function says of it."""
@@ -93,11 +104,10 @@ class ClassificationWorkflow(Construct):
         record = self._record()
         for state in (routed, review, rejected):
             state.next(record)
-        undecided = sfn.Succeed.jsonata(self, "Undecided", outputs={"failure": expression("$failure")})
         choice = sfn.Choice.jsonata(self, "Confident")
         for condition, following in (
             ("$failure.error = 'InvalidImageError'", rejected),
-            ("$exists($failure.error)", undecided),
+            ("$exists($failure.error)", self._undecided),
             ("$answer.confident = true", routed),
         ):
             choice.when(sfn.Condition.jsonata(expression(condition)), following)
@@ -140,6 +150,8 @@ class ClassificationWorkflow(Construct):
         self._retry(read, RETRIED["dynamodb"])
         tags = self._tag()
         put.add_catch(read, errors=[RECORDED_ALREADY])
+        for task in (put, read):
+            self._let_others_go_on(task)
         read.next(tags)
         return sfn.Chain.start(put).next(tags)
 
@@ -181,6 +193,7 @@ class ClassificationWorkflow(Construct):
             task_timeout=seconds(10),
         )
         self._retry(hand_over, RETRIED["sqs"])
+        self._let_others_go_on(hand_over)
         line = (
             "$string($merge([$decision, {'image': $answer.image, 'embedding': $answer.embedding}])) & '\\n'"
         )
@@ -197,6 +210,7 @@ class ClassificationWorkflow(Construct):
             task_timeout=seconds(10),
         )
         self._retry(log, RETRIED["firehose"])
+        self._let_others_go_on(log)
         done = sfn.Succeed.jsonata(self, "Decided", outputs={"decision": expression("$decision")})
         unsure = sfn.Choice.jsonata(self, "NeedsReview")
         unsure.when(
@@ -227,7 +241,13 @@ class ClassificationWorkflow(Construct):
             task_timeout=seconds(10),
         )
         self._retry(task, RETRIED["s3"])
+        self._let_others_go_on(task)
         return task
+
+    def _let_others_go_on(self, state: sfn.TaskStateBase) -> None:
+        """Lead any failure to the end of this image's way: a Map stops all its items when one of them fails."""
+        said = "{'error': $states.errorOutput.Error, 'cause': $states.errorOutput.Cause}"
+        state.add_catch(self._undecided, errors=["States.ALL"], assign={"failure": expression(said)})
 
     def _retry(self, state: sfn.TaskStateBase, errors: list[str]) -> None:
         state.add_retry(

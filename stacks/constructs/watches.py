@@ -24,8 +24,8 @@ MACHINES = {
         "Throttled": _QUOTA,
     },
     "Classification": {
-        "Failed": "read its log if it goes on; the image is tried again, and is a dead letter after four tries.",
-        "TimedOut": "see whether Latency rings, and add instances if so; the image is tried again.",
+        "Failed": "read its log if it goes on; what is undecided is tried again, a dead letter after four tries.",
+        "TimedOut": "see whether Latency rings, and add instances if so; the images are tried again.",
     },
     "Analysis": {
         "Failed": "read its processing job's log and mend it; the next one goes on from the last that succeeded.",

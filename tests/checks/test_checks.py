@@ -119,7 +119,7 @@ def test_a_module_that_a_functions_package_lacks_is_found(monkeypatch: pytest.Mo
     less = tuple(each for each in owned_function.SHARED if each != "lambda_src/naming.py")
     monkeypatch.setattr(owned_function, "SHARED", less)
     findings = functions.check([synthesize("dev", settings=SETTINGS)]).findings
-    assert len(findings) == 2
+    assert len(findings) == 3
     assert all("it imports lambda_src.naming, which its package lacks" in each for each in findings)
 
 

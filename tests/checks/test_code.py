@@ -62,7 +62,7 @@ def said_of_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ch
         ("scones/pausing.py", '{"start": "resume"', '{"start": "resmue"', "its machine knows no start 'resmue'"),
         ("lambda_src/dispatcher/logic.py", '"size": int', '"bytes": int', "'size' is read, and lambda_src.dispatcher"),
         ("lambda_src/adapters/workflow.py", '{"images": i', '{"image": i', "'images' is read, and lambda_src.adapters"),
-        ("lambda_src/classify_image/logic.py", '"failure": {}', '"failed": {}', "answers with no 'failure'"),
+        ("lambda_src/classify_image/logic.py", '"failure": {"e', '"failed": {"e', "answers with no 'failure'"),
         ("lambda_src/classify_image/logic.py", '"route": self', '"way": self', "answers with no 'route' in 'answer'"),
         ("scones/cli.py", '"shadow": shadow}', '"shadwo": shadow}', "nobody starts it with 'shadow'"),
     ],

@@ -22,7 +22,9 @@ FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:"
 
 
 def _machine(**states: dict[str, Any]) -> Machine:
-    return Machine("stack", "Machine", "STANDARD", json.dumps({"States": states}))
+    return Machine(
+        "stack", "Machine", "STANDARD", json.dumps({"StartAt": next(iter(states)), "States": states})
+    )
 
 
 def _said(resource: str, given: dict[str, Any], assigned: dict[str, Any] | None = None) -> list[str]:
@@ -105,6 +107,22 @@ def test_what_is_read_of_each_of_a_functions_answers_is_there(expression: str, s
     machine = _machine(Ask=ask, Each={"Type": "Map", "Items": "{% $states.input %}", "ItemProcessor": part})
     ((_, found),) = payloads.of_machine(machine, HANDLERS)
     assert found == said
+
+
+def test_a_field_of_its_input_that_a_machine_reads_and_nobody_gives_is_found() -> None:
+    ask = {
+        "Type": "Task",
+        "Resource": f"{FUNCTION}Classify",
+        "Arguments": "{% $states.input %}",
+        "Assign": {"given": "{% $states.input %}", "first": "{% $states.input.image %}"},
+        "Next": "End",
+    }
+    machine = _machine(Ask=ask, End={"Type": "Succeed", "Output": "{% [$given.images, $given.tags] %}"})
+    ((_, found),) = payloads.of_machine(machine, HANDLERS)
+    assert found == [
+        f"{each!r} is read, and lambda_src.adapters.workflow.request does not give it"
+        for each in ("image", "tags")
+    ]
 
 
 def test_a_field_of_a_whole_answer_that_is_not_there_is_found() -> None:

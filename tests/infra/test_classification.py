@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from lambda_src.naming import UNDECIDED
 from stacks.checks import rendering
 from stacks.constructs.inbound import MAX_RECEIVES, lanes
 from tests.infra.conftest import Synthesized
@@ -35,9 +36,10 @@ def test_a_replay_acts_on_what_was_recorded(synthesized: Synthesized) -> None:
     states = states_of(synthesized)
     record = states["Record"]
     assert record["Arguments"]["ConditionExpression"] == "attribute_not_exists(#object)"
-    assert record["Catch"] == [
-        {"ErrorEquals": ["DynamoDB.ConditionalCheckFailedException"], "Next": "ReadRecorded"}
-    ]
+    assert record["Catch"][0] == {
+        "ErrorEquals": ["DynamoDB.ConditionalCheckFailedException"],
+        "Next": "ReadRecorded",
+    }
     written, read = record["Arguments"]["Item"], states["ReadRecorded"]["Assign"]["decision"]
     assert set(written) == set(read) == set(states["Routed"]["Assign"]["decision"])
 
@@ -52,7 +54,18 @@ def test_an_unusable_image_is_an_outcome_and_everything_else_a_failure(synthesiz
     ]
     assert states["Undecided"]["Output"] == {"failure": "{% $failure %}"}
     assert "EndpointBusyError" in states["ClassifyImages"]["Retry"][0]["ErrorEquals"]
-    assert [name for name, state in states.items() if state.get("Catch")] == ["Record"]
+
+
+def test_an_image_that_fails_stops_no_other(synthesized: Synthesized) -> None:
+    machine = synthesized.machine("classification")
+    (each,) = rendering.inner(machine["States"]["DecideEach"])
+    for name, state in each["States"].items():
+        if state["Type"] == "Task":
+            assert state["Catch"][-1]["ErrorEquals"] == ["States.ALL"], name
+            assert state["Catch"][-1]["Next"] == "Undecided", name
+    (choice,) = machine["States"]["AllDecided"]["Choices"]
+    assert (choice["Condition"], choice["Next"]) == ("{% $exists($states.input.failure) %}", "SomeUndecided")
+    assert machine["States"]["SomeUndecided"]["Error"] == UNDECIDED
 
 
 def test_people_get_what_is_unsure_and_what_is_sampled(synthesized: Synthesized) -> None:

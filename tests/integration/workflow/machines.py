@@ -71,7 +71,6 @@ class Machine:
     def taken(self, events: Sequence[Mapping[str, Any]]) -> Iterator[Path]:
         """Yield what the events of one execution's history show; a Map's items go their ways at once."""
         after = {0: ("", "")}
-        failed = ("", "")
         for event in events:
             kind = event["type"]
             state, error = after[event.get("previousEventId", 0)]
@@ -90,9 +89,8 @@ class Machine:
                 error = ""
             elif kind == "TaskFailed":
                 error = event["taskFailedEventDetails"]["error"]
-                failed = (state, error)
-            elif kind == "ExecutionFailed" and (error or self.states.get(state, {}).get("Type") == "Map"):
-                yield Path(self.label, "failure", failed[0])
+            elif kind == "ExecutionFailed" and error:
+                yield Path(self.label, "failure", state)
             after[event["id"]] = (state, error)
 
     def _transition(self, state: str, following: str) -> Path:

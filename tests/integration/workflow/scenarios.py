@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from lambda_src.naming import UNDECIDED
 from tests.integration.workflow.conftest import PREFIX
 
 Answer = Mapping[str, Any]
@@ -377,7 +378,7 @@ SCENARIOS = (
     Scenario(
         "gone",
         "classification",
-        "SUCCEEDED",
+        UNDECIDED,
         lambda arn: {"ClassifyImages": [fails("ObjectMissingError")]},
         IMAGES,
     ),

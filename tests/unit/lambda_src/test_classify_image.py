@@ -1,15 +1,16 @@
 from __future__ import annotations
 
-import itertools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
-from lambda_src.adapters.endpoint import MAX_BYTES, Endpoint, archive, requests
+from lambda_src.adapters.endpoint import Endpoint
 from lambda_src.adapters.objects import Objects
+from lambda_src.adapters.payload import MAX_BYTES, archive, fits
 from lambda_src.classify_image.logic import Classifier, decision_id, in_sample
 from lambda_src.errors import (
     EndpointAnswerError,
@@ -215,7 +216,6 @@ def test_error_is_the_endpoints_when_sagemaker_refuses(
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        ([], "answered a list"),
         ({**ANSWER, "class": "tram"}, "'tram', which has no route"),
         ({**ANSWER, "confidence": "high"}, "lacks a usable confidence"),
         ({**ANSWER, "model_version": None}, "lacks a usable model_version"),
@@ -227,7 +227,15 @@ def test_answer_is_refused_when_its_shape_is_wrong(
 ) -> None:
     holds(s3, body)
     answers(runtime, body, answer)
-    with pytest.raises(EndpointAnswerError, match=said):
+    assert said in refused(classifier.classify(EVENT), "EndpointAnswerError")
+
+
+def test_no_answer_is_taken_that_is_no_object(
+    classifier: Classifier, s3: Stubber, runtime: Stubber, body: Any
+) -> None:
+    holds(s3, body)
+    answers(runtime, body, [])
+    with pytest.raises(EndpointAnswerError, match="answered a list"):
         classifier.classify(EVENT)
 
 
@@ -255,6 +263,8 @@ class Held(Objects):
     def read(
         self, bucket: str, key: str, version_id: str | None = None, *, limit: int | None = None
     ) -> bytes:
+        if key == "forbidden":
+            raise ClientError({"Error": {"Code": "AccessDenied", "Message": "No."}}, "GetObject")
         if key not in self.content:
             raise ObjectMissingError(f"There is no object s3://{bucket}/{key}.")
         return self.content[key]
@@ -352,12 +362,43 @@ def test_no_image_is_blamed_when_the_request_of_many_is_refused(
 
 
 @pytest.mark.parametrize(
-    "sizes", [[1] * 10, [600_000] * 10, [MAX_BYTES] * 3, [MAX_BYTES - 20_000, 1, 5_000_000]]
+    "sizes",
+    [
+        [1] * 10,
+        [600_000] * 10,
+        [629_000] * 10,
+        [628_736] * 10,
+        [MAX_BYTES - 20_000, 1],
+        [MAX_BYTES - 10_240, 512],
+    ],
 )
-def test_requests_carry_as_many_images_as_they_can(sizes: list[int]) -> None:
+def test_what_fits_is_what_the_archive_has_room_for(sizes: list[int]) -> None:
     images = [(f"{number:032x}", bytes(size)) for number, size in enumerate(sizes)]
-    found = list(requests(images))
-    assert [image for each in found for image in each] == images
-    for each, after in itertools.pairwise(found):
-        assert len(archive([*each, after[0]])) > MAX_BYTES
-    assert all(len(each) == 1 or len(archive(each)) <= MAX_BYTES for each in found)
+    assert fits(sizes) is (len(archive(images)) <= MAX_BYTES)
+
+
+def test_an_image_that_cannot_be_read_or_has_no_usable_answer_fails_alone(
+    classifier: Classifier, runtime: Stubber, body: Any
+) -> None:
+    objects, (first, other, last), event = several(first=b"a", other=b"b", last=b"c")
+    event["images"].append({**IMAGE, "key": "forbidden"})
+    predictions = [
+        {"name": first, **ANSWER},
+        {"name": other, **ANSWER, "class": "tram"},
+        {"name": last, **ANSWER, "confidence": "high"},
+    ]
+    runtime.add_response("invoke_endpoint", {"Body": body(json.dumps({"predictions": predictions}).encode())})
+    found = replace(classifier, objects=objects).classify(event)
+    assert [each["failure"].get("error") for each in found] == [
+        None,
+        "EndpointAnswerError",
+        "EndpointAnswerError",
+        "ClientError",
+    ]
+    assert found[0]["answer"]["class"] == "bicycle"
+
+
+def test_the_endpoint_is_not_asked_when_no_image_can_be_read(classifier: Classifier) -> None:
+    event = {"images": [{**IMAGE, "key": "forbidden"}, {**IMAGE, "key": "gone"}]}
+    found = replace(classifier, objects=Held()).classify(event)
+    assert [each["failure"]["error"] for each in found] == ["ClientError", "ObjectMissingError"]

@@ -12,6 +12,7 @@ from lambda_src.adapters.dead_letters import DeadLetters
 from lambda_src.adapters.workflow import Workflow
 from lambda_src.dispatcher.logic import Dispatcher, pointer
 from lambda_src.errors import DispatchError, MalformedMessageError
+from lambda_src.naming import UNDECIDED
 from tests.unit.lambda_src.stubs import Stubber
 
 MACHINE = "arn:aws:states:eu-central-1:123456789012:stateMachine:classify"
@@ -60,9 +61,10 @@ def pointed(key: str = KEY) -> dict[str, Any]:
     return {"bucket": "inbound", "key": key, "version_id": "v1", "size": 12, "etag": "e"}
 
 
-def decided(*failures: dict[str, str] | None) -> str:
-    """Return what the machine puts out of images that were decided, or failed alone."""
-    return json.dumps([{"failure": each} if each else {"decision": {}} for each in failures])
+def undecided(*failures: dict[str, str] | None) -> dict[str, str]:
+    """Return how an execution ends when some of its images failed."""
+    cause = json.dumps([{"failure": each} if each else {} for each in failures])
+    return {"status": "FAILED", "error": UNDECIDED, "cause": cause}
 
 
 def runs(states: Stubber, keys: list[str], **answer: str) -> None:
@@ -78,16 +80,16 @@ def runs(states: Stubber, keys: list[str], **answer: str) -> None:
 def test_execution_gets_the_key_as_it_is_when_it_has_odd_letters(
     dispatcher: Dispatcher, states: Stubber
 ) -> None:
-    runs(states, [KEY], output=decided(None))
+    runs(states, [KEY])
     assert dispatcher.dispatch([record("a", message())]) == {"batchItemFailures": []}
 
 
 def test_what_arrives_together_runs_together_and_what_comes_again_runs_alone(
     dispatcher: Dispatcher, states: Stubber
 ) -> None:
-    runs(states, ["1", "2"], output=decided(None, None))
-    runs(states, ["again"], output=decided(None))
-    runs(states, ["often"], output=decided(None))
+    runs(states, ["1", "2"])
+    runs(states, ["again"])
+    runs(states, ["often"])
     records = [
         record(key, message(key), receives)
         for key, receives in (("1", 1), ("again", 2), ("2", 1), ("often", 4))
@@ -95,11 +97,32 @@ def test_what_arrives_together_runs_together_and_what_comes_again_runs_alone(
     assert dispatcher.dispatch(records) == {"batchItemFailures": []}
 
 
+def test_what_runs_together_fits_one_request(dispatcher: Dispatcher, states: Stubber) -> None:
+    sizes = {"1": 3_000_000, "2": 3_000_000, "3": 3_000_000, "4": 6_200_000, "5": 1}
+    groups = [["1", "2"], ["3"], ["4", "5"]]
+    for keys in groups:
+        images = [{**pointed(key), "size": sizes[key]} for key in keys]
+        states.add_response(
+            "start_sync_execution",
+            ended("SUCCEEDED"),
+            {"stateMachineArn": MACHINE, "input": json.dumps({"images": images}, ensure_ascii=False)},
+        )
+    records = [record(key, message(key, size=size)) for key, size in sizes.items()]
+    assert dispatcher.dispatch(records) == {"batchItemFailures": []}
+
+
+def test_a_failure_without_a_cause_is_one(dispatcher: Dispatcher, states: Stubber) -> None:
+    runs(states, ["1"], **undecided({"error": "States.Timeout"}))
+    assert dispatcher.dispatch([record("1", message("1"))]) == {
+        "batchItemFailures": [{"itemIdentifier": "1"}]
+    }
+
+
 def test_only_the_failed_message_returns_when_one_image_of_an_execution_fails(
     dispatcher: Dispatcher, states: Stubber
 ) -> None:
     gone = {"error": "ObjectMissingError", "cause": "There is no object."}
-    runs(states, ["1", "2", "3"], output=decided(None, gone, None))
+    runs(states, ["1", "2", "3"], **undecided(None, gone, None))
     answer = dispatcher.dispatch([record(key, message(key)) for key in "123"])
     assert answer == {"batchItemFailures": [{"itemIdentifier": "2"}]}
 
@@ -109,7 +132,7 @@ def test_all_its_messages_return_when_an_execution_fails_and_no_others(
     dispatcher: Dispatcher, states: Stubber, status: str
 ) -> None:
     runs(states, ["1", "2"], status=status)
-    runs(states, ["again"], output=decided(None))
+    runs(states, ["again"])
     records = [record("1", message("1")), record("again", message("again"), 3), record("2", message("2"))]
     answer = dispatcher.dispatch(records)
     assert answer == {"batchItemFailures": [{"itemIdentifier": "1"}, {"itemIdentifier": "2"}]}
@@ -119,7 +142,7 @@ def test_all_its_messages_return_when_an_execution_fails_and_no_others(
     "answer",
     [
         {"status": "FAILED", "error": "EndpointBusyError", "cause": "busy"},
-        {"output": decided({"error": "EndpointBusyError", "cause": "busy"})},
+        undecided({"error": "EndpointBusyError", "cause": "busy"}),
     ],
 )
 def test_dead_letter_carries_the_cause_when_the_last_receive_fails(
@@ -145,8 +168,8 @@ def test_message_returns_when_the_execution_cannot_start(dispatcher: Dispatcher,
     assert dispatcher.dispatch([record("a", message())]) == {"batchItemFailures": [{"itemIdentifier": "a"}]}
 
 
-def test_messages_return_when_the_output_is_not_of_them(dispatcher: Dispatcher, states: Stubber) -> None:
-    runs(states, ["1", "2"], output=decided(None))
+def test_messages_return_when_the_cause_is_not_of_them(dispatcher: Dispatcher, states: Stubber) -> None:
+    runs(states, ["1", "2"], **undecided(None))
     answer = dispatcher.dispatch([record("1", message("1")), record("2", message("2"))])
     assert answer == {"batchItemFailures": [{"itemIdentifier": "1"}, {"itemIdentifier": "2"}]}
 
