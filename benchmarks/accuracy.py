@@ -43,7 +43,7 @@ from classifier.errors import ClassifierError
 from classifier.memory import keep_freed_memory
 from classifier.network import EfficientNetLite0
 from classifier.preprocessing import decode_pixels
-from stacks.assets import weights_file
+from stacks.archives import weights_file
 from training.errors import DatasetError, HyperparameterError, TrainingCodeError
 from training.folds import CrossFit, average, deal
 from training.hyperparameters import Hyperparameters

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.peers import Outcome
-from stacks.assets import digest, package
+from stacks.archives import digest, package
 
 
 @dataclass(frozen=True)

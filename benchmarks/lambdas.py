@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from localcloud.lambda_runtime import ensure_lambda_runtime
-from stacks.assets import ROOT, archive_file, package
+from stacks.archives import ROOT, archive_file, package
 from stacks.constructs.owned_function import SHARED
 
 ANSWER = {

@@ -12,7 +12,7 @@ from PIL import Image
 from classifier.artifact import save_model
 from classifier.card import ModelCard
 from classifier.network import EfficientNetLite0, load_pretrained
-from stacks.assets import serving_members, weights_file
+from stacks.archives import serving_members, weights_file
 from training.drawings import CLASSES, draw
 
 VEHICLES = ("bicycle", "motorcycle")

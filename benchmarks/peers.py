@@ -17,7 +17,7 @@ from torch.nn import functional as F  # noqa: N812 - torch's own customary name
 from classifier.calibration import choose_threshold, fit_temperature, softmax
 from classifier.network import EfficientNetLite0, load_pretrained
 from classifier.preprocessing import normalise
-from stacks.assets import weights_file
+from stacks.archives import weights_file
 from training.augmentation import augment, draw_views
 from training.folds import deal
 from training.pictures import Pictures

@@ -19,7 +19,7 @@ from classifier.card import ModelCard
 from classifier.image_statistics import MEASURES, ImageStatistics
 from classifier.network import EfficientNetLite0, load_pretrained
 from classifier.preprocessing import decode_pixels, normalise
-from stacks.assets import weights_file
+from stacks.archives import weights_file
 from training.analysis.records import Prediction
 from training.drawings import draw
 

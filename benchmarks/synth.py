@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from stacks.assets import ROOT
+from stacks.archives import ROOT
 
 COMMAND = (
     "node",

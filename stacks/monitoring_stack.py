@@ -9,7 +9,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from stacks import assets, images
+from stacks import archives, assets, images
 from stacks.boundary import apply_boundary
 from stacks.classification_stack import ClassificationStack
 from stacks.constructs.analysis_workflow import AnalysisWorkflow
@@ -113,7 +113,7 @@ class MonitoringStack(cdk.Stack):
             cdk.CfnOutput(self, name, value=value)
 
     def _context(self, settings: Settings) -> AnalysisContext:
-        code = assets.archive_asset(self, "Code", assets.training_members(), ".tar.gz")
+        code = assets.archive_asset(self, "Code", archives.training_members(), ".tar.gz")
         job = SageMakerRole(self, "Analysis")
         code.grant_read(job.role)
         name = self._classifier

@@ -9,7 +9,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from stacks import assets
+from stacks import archives
 from stacks.constructs.log_group import log_group
 from stacks.constructs.own_services import own_service
 
@@ -51,15 +51,15 @@ class OwnedFunction(Construct):
         self.role = iam.Role(self, "Role", assumed_by=own_service("lambda"))
         group = log_group(self, "Logs", log_retention_days)
         group.grant_write(self.role)
-        members = assets.package(*SHARED, "lambda_src/observability.py", f"lambda_src/{name}")
+        members = archives.package(*SHARED, "lambda_src/observability.py", f"lambda_src/{name}")
         layer = POWERTOOLS.format(partition=cdk.Aws.PARTITION, region=cdk.Aws.REGION)
-        with assets.archive_file(members, ".zip") as path:
+        with archives.archive_file(members, ".zip") as path:
             self.function = lambda_.Function(
                 self,
                 "Function",
                 runtime=lambda_.Runtime.PYTHON_3_13,
                 architecture=lambda_.Architecture.X86_64,
-                code=lambda_.Code.from_asset(path, asset_hash=assets.digest(members)),
+                code=lambda_.Code.from_asset(path, asset_hash=archives.digest(members)),
                 handler=f"lambda_src.{name}.handler.{handler}",
                 role=self.role,
                 log_group=group,

@@ -9,7 +9,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3_assets as s3_assets
 from constructs import Construct
 
-from stacks import assets, images
+from stacks import archives, assets, images
 from stacks.settings import ClassifierSettings
 from stacks.settings.data import FolderData
 
@@ -29,18 +29,18 @@ class TrainingAssets(Construct):
 
     def __init__(self, scope: Construct, construct_id: str, *, settings: ClassifierSettings) -> None:
         super().__init__(scope, construct_id)
-        training, serving = assets.training_members(), assets.serving_members()
+        training, serving = archives.training_members(), archives.serving_members()
         self.code = assets.archive_asset(self, "Training", training, ".tar.gz")
         self.serving_code = assets.archive_asset(self, "Serving", serving, ".tar.gz")
         self.weights = assets.weights_asset(self, "Weights")
         self.source: s3_assets.Asset | None = None
         data = settings.data.model_dump(mode="json")
         if isinstance(settings.data, FolderData):
-            pictures = assets.folder_members(settings.data.path)
-            data["path"] = assets.digest(pictures)  # what the folder holds, not where it is
+            pictures = archives.folder_members(settings.data.path)
+            data["path"] = archives.digest(pictures)  # what the folder holds, not where it is
             self.source = assets.archive_asset(self, "Pictures", pictures, ".zip")
         self.training_fingerprint = _fingerprint(
-            assets.digest(training),
+            archives.digest(training),
             self.weights.asset_hash,
             images.PYTORCH[settings.training.gpu],
             data,
@@ -49,7 +49,7 @@ class TrainingAssets(Construct):
             settings.training.model_dump(mode="json", exclude={"at_deploy"}),
         )
         self.serving_fingerprint = _fingerprint(
-            assets.digest(serving),
+            archives.digest(serving),
             images.RAY[settings.serving.gpu],
             settings.serving.model_dump(mode="json", exclude_none=True),
             settings.gate.minimum_accuracy,

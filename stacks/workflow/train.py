@@ -8,7 +8,7 @@ from aws_cdk import aws_stepfunctions as sfn
 
 from lambda_src.naming import search_prefix
 from stacks import images
-from stacks.assets import sha256, weights_file
+from stacks.archives import sha256, weights_file
 from stacks.instances import has_local_storage
 from stacks.settings.training import STARTING_MINUTES, RangeSettings, SearchSettings, text
 from stacks.workflow.context import RUN, Context, expression

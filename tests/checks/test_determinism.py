@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from stacks import assets
+from stacks import archives
 from tests.checks import levels
 from tests.infra.conftest import ROOT, shipped
 
@@ -42,6 +42,6 @@ def test_the_assembly_is_identical_when_the_cli_synthesizes_it_in_another_folder
 
 def test_another_day_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     members = {"b/two.py": b"2", "a.py": b"1"}
-    before = [assets._tar(members), assets._zip(members)]
+    before = [archives._tar(members), archives._zip(members)]
     monkeypatch.setattr("time.time", lambda: 4_000_000_000.0)
-    assert [assets._tar(dict(reversed(members.items()))), assets._zip(members)] == before
+    assert [archives._tar(dict(reversed(members.items()))), archives._zip(members)] == before

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from stacks.assets import sha256, weights_file
+from stacks.archives import sha256, weights_file
 from stacks.checks import snapshots
 from stacks.checks.assemblies import Assembly, environments
 from stacks.checks.readable import MACHINE, readable, separated

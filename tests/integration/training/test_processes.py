@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from classifier.artifact import load_model
-from stacks.assets import weights_file
+from stacks.archives import weights_file
 from training.drawings import draw_candidates
 from training.staging.dataset import build_dataset, write_dataset
 

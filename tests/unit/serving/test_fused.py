@@ -12,7 +12,7 @@ from torch.nn import functional as F  # noqa: N812 - torch's own customary name
 from classifier.network import EfficientNetLite0, load_pretrained
 from classifier.preprocessing import normalise
 from serving.fused import SOURCE, FusedNetwork, same_padding
-from stacks.assets import serving_members, weights_file
+from stacks.archives import serving_members, weights_file
 
 
 def by_torch(name: str, kernel: int, stride: int) -> Callable[..., None]:

@@ -20,7 +20,7 @@ from serving.cuda import CudaRunner
 from serving.engine import Engine
 from serving.fused import FusedNetwork
 from serving.images import Photograph, Pixels, Shot
-from stacks.assets import weights_file
+from stacks.archives import weights_file
 from tests.integration.workflow.pictures import USABLE
 from tests.unit.serving.photographs import PLAIN
 
