@@ -1,6 +1,6 @@
 """How much of the machine the serving engine uses: its parts alone, all together, and other ways to run the model.
 
-    python -m benchmarks.engine [--image-size 160] [--images 64] [--rounds 7] [--data FOLDER] [--out FILE]
+    python -m benchmarks.engine [--image-size 160 | --model FOLDER] [--data FOLDER] [--rounds 7]
 
 Every side runs once in each round, so that what else the machine does meets them alike. Decoding alone and the model
 alone are the limits.
@@ -22,13 +22,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
+from benchmarks.agreement import agreement, split
 from benchmarks.models import photographs, write_model
 from benchmarks.training import compare
 from classifier.artifact import LoadedModel, load_model
-from classifier.errors import ClassifierError
+from classifier.errors import ArtifactError
 from classifier.preprocessing import decode_pixels, normalise
 from serving.cuda import CudaRunner
 from serving.engine import Engine
@@ -38,6 +38,8 @@ LATENCIES = 200
 ONE_BY_ONE = 64
 DIFFERENT = 64
 """Photographs that differ; a round on a GPU has them again and again."""
+COMPARED = 400
+"""Photographs of which answers are compared."""
 DECODE = "decode only"
 LANES, OTHER = "model only, lanes,", "model only,"
 DECODED = "decoded images to answers, the engine"
@@ -49,11 +51,6 @@ def seconds_of(action: Callable[[], object]) -> float:
     started = time.perf_counter()
     action()
     return time.perf_counter() - started
-
-
-def split(items: Sequence[Any], size: int) -> list[Sequence[Any]]:
-    """Return items in batches."""
-    return [items[start : start + size] for start in range(0, len(items), size)]
 
 
 def sides(engine: Engine, model: LoadedModel, contents: list[bytes]) -> dict[str, Callable[[], float]]:
@@ -155,48 +152,46 @@ def latencies(engine: Engine, contents: list[bytes]) -> dict[str, float]:
     return {"p50": alone[LATENCIES // 2], "p99": alone[int(0.99 * LATENCIES)]}
 
 
-def agreement(engine: Engine, model: LoadedModel, contents: list[bytes]) -> dict[str, tuple[float, float]]:
-    """Return the share of same decisions, and the largest difference of a probability, to the plain model's.
+def load(folder: Path | None, image_size: int) -> tuple[Engine, LoadedModel]:
+    """Return a model as the engine runs it and as it is; without a folder, one whose head was not trained.
 
-    Once of the model alone, given what Pillow has decoded, and once from the bytes, by whatever decodes them.
+    Raises
+    ------
+    classifier.errors.ArtifactError
+        When the folder holds no model that can be used.
     """
-    size = model.card.image_size
-    wanted = np.concatenate(
-        [model.predict(normalise(decode_pixels(each, size)[0])[None]).probabilities for each in contents]
-    )
-
-    def compared(answers: Sequence[dict[str, Any] | ClassifierError]) -> tuple[float, float]:
-        found = []
-        for answer in answers:
-            if not isinstance(answer, dict):
-                raise TypeError(f"The engine refused a photograph: {answer}")
-            found.append([answer["probabilities"][name] for name in model.card.classes])
-        same = np.argmax(found, axis=1) == wanted.argmax(axis=1)
-        return float(same.mean()), float(np.abs(np.array(found) - wanted).max())
-
-    pixels = [engine.decode(each) for each in contents]
-    batches = engine.inference.map(engine.infer, split(pixels, engine.largest))
-    return {
-        "the model": compared([answer for batch in batches for answer in batch]),
-        "bytes to answers": compared(engine.classify(contents)),
-    }
+    if folder is None:
+        with tempfile.TemporaryDirectory() as made:
+            write_model(Path(made), image_size)
+            return load(Path(made), image_size)
+    return Engine(folder), load_model(folder, "cuda" if torch.cuda.is_available() else "cpu")
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Print images per second of each side, the ratios that matter, latencies, and how far the answers agree."""
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.engine", description="What the engine makes of the machine."
     )
     parser.add_argument("--image-size", type=int, default=160, help="side of the network's input, pixels")
+    parser.add_argument(
+        "--model",
+        type=Path,
+        help="folder of a trained model, whose input is its own; without it an untrained head",
+    )
     parser.add_argument("--images", type=int, help="photographs a round; 64, or 4,096 on a GPU")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--data", type=Path, help="folder of pictures; drawings without it")
     parser.add_argument("--out", type=Path, help="file for the figures, JSON")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print images per second of each side, the ratios that matter, latencies, and how far the answers agree."""
+    parser = _parser()
     options = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory() as folder:
-        write_model(Path(folder), options.image_size)
-        engine = Engine(Path(folder))
-        model = load_model(Path(folder), "cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        engine, model = load(options.model, options.image_size)
+    except ArtifactError as error:
+        parser.error(f"--model {options.model}: {error}")
     pace = engine.warm_up()
     options.images = options.images or (4096 if model.device.type == "cuda" else 64)
     if model.device.type == "cuda" and options.images % 512:
@@ -205,9 +200,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     when = datetime.datetime.now(datetime.UTC).date().isoformat()
     print(
         f"{device}, torch {torch.__version__}, {when}; {options.images} JPEGs of {PHOTOGRAPH[0]}x{PHOTOGRAPH[1]}, "
-        f"network at {options.image_size} px, {options.rounds} rounds; warm-up said {1 / pace:.0f} images/s"
+        f"network at {model.card.image_size} px, {options.rounds} rounds; warm-up said {1 / pace:.0f} images/s"
     )
-    different = photographs(min(options.images, DIFFERENT), PHOTOGRAPH, options.data)
+    various = photographs(COMPARED, PHOTOGRAPH, options.data)
+    different = various[: min(options.images, DIFFERENT)]
     contents = [different[number % len(different)] for number in range(options.images)]
     seconds = compare(sides(engine, model, contents), options.rounds)
     rates = {name: [options.images / each for each in own] for name, own in seconds.items()}
@@ -218,7 +214,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "processor": platform.processor() or platform.machine(),
         "date": when,
         "torch": torch.__version__,
-        "image_size": options.image_size,
+        "image_size": model.card.image_size,
         "images_per_second": rates,
     }
 
@@ -246,11 +242,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     figures["latency_seconds"] = latencies(engine, different)
     p50, p99 = (1000 * figures["latency_seconds"][each] for each in ("p50", "p99"))
     print(f"one image, bytes to answer: p50 {p50:.1f} ms, p99 {p99:.1f} ms")
-    figures["agreement"] = agreement(engine, model, different)
+    figures["agreement"] = agreement(engine, model, various)
     for what, (same, largest) in figures["agreement"].items():
         print(
             f"{what}, against float32, one image at a time: same decisions {same:.4f}, "
-            f"probabilities within {largest:.6f} on {len(different)} photographs"
+            f"probabilities within {largest:.6f} on {len(various)} photographs"
         )
     engine.close()
     if options.out:

@@ -39,7 +39,8 @@ def photographs(count: int, size: tuple[int, int], data: Path | None) -> list[by
     """Return JPEGs of one size: enlarged pictures of a folder, or drawings."""
 
     def pictures() -> Iterator[Image.Image]:
-        files = sorted(each for each in data.rglob("*") if each.is_file())[:count] if data else []
+        files = sorted(each for each in data.rglob("*") if each.is_file()) if data else []
+        files = files[:: max(1, len(files) // count)][:count]  # of every class
         for file in files:
             with Image.open(file) as image:
                 yield image.convert("RGB")
