@@ -12,10 +12,13 @@ import contextvars
 import functools
 import json
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
 VARIABLES = ("SFN_MOCK_CONFIG", "LOCALSTACK_SFN_MOCK_CONFIG")
+# Items of a Map run at the same time, and count their attempts together.
+_counting = threading.Lock()
 # Each execution has a thread of its own, and each item of a Map another, which takes its context over.
 _mocked: contextvars.ContextVar[bool] = contextvars.ContextVar("mocked", default=False)
 _place: contextvars.ContextVar[tuple[dict[str, Any], str, str]] = contextvars.ContextVar("place")
@@ -49,9 +52,11 @@ def apply() -> None:
             return None
         execution, machine, state = _place.get()
         stepfunctions._sfn_mock_config = read(Path(path).stat().st_mtime_ns)
-        attempts = execution["mockAttempts"]
-        attempts[state] = attempts.get(state, 0) + 1
-        found: dict[str, Any] | None = lookup(machine, execution["testCase"], state, attempts[state] - 1)
+        with _counting:
+            attempts = execution["mockAttempts"]
+            earlier = attempts.get(state, 0)
+            attempts[state] = earlier + 1
+        found: dict[str, Any] | None = lookup(machine, execution["testCase"], state, earlier)
         return found
 
     def answer(mock: dict[str, Any]) -> Any:
