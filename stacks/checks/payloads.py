@@ -126,7 +126,10 @@ def _taken(machine: Machine) -> set[str]:
 def _of_answers(task: Mapping[str, Any], machine: Machine, handler: str) -> Iterator[str]:
     """Say which field is taken that a function's answers do not have, where a Map goes through them one by one."""
     following = dict(machine.states()).get(str(task.get("Next")), {})
+    if following.get("Type") != "Map":
+        return
     if following.get("Items") != INPUT:
+        yield f"a Map follows that goes through {following.get('Items')!r}, and not through what {handler} answers"
         return
     answers = code.returned(handler)
     if answers is None:

@@ -109,6 +109,19 @@ def test_what_is_read_of_each_of_a_functions_answers_is_there(expression: str, s
     assert found == said
 
 
+def test_a_map_that_goes_through_something_else_is_found() -> None:
+    ask = {
+        "Type": "Task",
+        "Resource": f"{FUNCTION}Classify",
+        "Arguments": "{% $states.input %}",
+        "Next": "Each",
+    }
+    part = {"StartAt": "End", "States": {"End": {"Type": "Succeed"}}}
+    each = {"Type": "Map", "Items": "{% $states.input.answers %}", "ItemProcessor": part}
+    ((_, (found,)),) = payloads.of_machine(_machine(Ask=ask, Each=each), HANDLERS)
+    assert "a Map follows that goes through '{% $states.input.answers %}'" in found
+
+
 def test_a_field_of_its_input_that_a_machine_reads_and_nobody_gives_is_found() -> None:
     ask = {
         "Type": "Task",
