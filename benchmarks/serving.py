@@ -12,11 +12,9 @@ from __future__ import annotations
 import argparse
 import contextlib
 import datetime
-import io
 import json
 import os
 import sys
-import tarfile
 import tempfile
 import time
 from collections import deque
@@ -28,8 +26,10 @@ from typing import Any
 import psutil
 import torch
 
+from benchmarks.agreement import split
 from benchmarks.load import Load, Target, closed_loop, open_loop
 from benchmarks.models import photographs, write_archive
+from lambda_src.adapters.payload import archive
 from localcloud.containers import ray_serve
 from localcloud.containers.container import Container
 from stacks.workflow.package import SERVING_VARIABLES
@@ -85,17 +85,6 @@ def served(name: str, image_size: int, first: bytes) -> Iterator[Container]:
             yield container
         finally:
             container.stop()
-
-
-def tar(contents: Sequence[bytes]) -> bytes:
-    """Pack images."""
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        for number, content in enumerate(contents):
-            entry = tarfile.TarInfo(f"{number}.jpg")
-            entry.size = len(content)
-            archive.addfile(entry, io.BytesIO(content))
-    return buffer.getvalue()
 
 
 def row(what: str, load: Load) -> dict[str, Any]:
@@ -188,7 +177,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, help="file for the figures, JSON")
     options = parser.parse_args(arguments)
     contents = photographs(32, PHOTOGRAPH, options.data)
-    many = [tar(contents[start : start + options.many]) for start in range(0, 32, options.many)]
+    named = [(f"{number}.jpg", content) for number, content in enumerate(contents)]
+    many = [archive(each) for each in split(named, options.many)]
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"{os.cpu_count()} CPU cores"
     when = datetime.datetime.now(datetime.UTC).date().isoformat()
     print(
