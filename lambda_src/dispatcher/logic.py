@@ -91,7 +91,7 @@ class Dispatcher:
         except DispatchError as error:
             failures = [(error.error, error.cause)] * len(uploads)
         except Exception as error:  # throttled, unreachable, forbidden: all of them wait in the queue
-            logger().exception("execution not started")
+            logger().exception("execution without a result")
             failures = [(type(error).__name__, str(error))] * len(uploads)
         pairs = zip(uploads, failures, strict=True)
         return {record["messageId"] for (record, _), each in pairs if not each or self._failed(record, *each)}
