@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import IO, Any
 
 from scones.errors import FilesError
 from scones.files import Image
@@ -57,6 +57,39 @@ class Decision:
         return {"class" if name == "predicted" else name: value for name, value in asdict(self).items()}
 
 
+@dataclass(frozen=True)
+class Inbox:
+    """Where a deployment takes images, and where it records what became of them; any thread may use it."""
+
+    bucket: str
+    table: str
+    s3: Any
+    dynamodb: Any
+
+    @classmethod
+    def of(cls, target: Target) -> Inbox:
+        """Return a deployment's.
+
+        Raises
+        ------
+        NotDeployedError
+        """
+        outputs = target.outputs(target.stacks[0], target.stacks[2])
+        bucket, table = output(outputs, "InboundBucketName"), output(outputs, "ResultsTableName")
+        return cls(bucket, table, target.clients("s3"), target.clients("dynamodb"))
+
+    def send(self, key: str, content: bytes | IO[bytes], content_type: str, file: str) -> Decision:
+        """Upload an image, and return what is known of it."""
+        sent = self.s3.put_object(Bucket=self.bucket, Key=key, Body=content, ContentType=content_type)
+        return Decision(file, f"s3://{self.bucket}/{key}", sent["VersionId"])
+
+    def look(self, waiting: Decision) -> Decision:
+        """Return what became of an image; the same where nothing is recorded yet."""
+        key = {"object": {"S": waiting.object}, "version_id": {"S": waiting.version_id}}
+        item = self.dynamodb.get_item(TableName=self.table, Key=key, ConsistentRead=True).get("Item")
+        return waiting if item is None else decided(waiting, item)
+
+
 def classify(
     target: Target,
     images: Sequence[Image],
@@ -83,22 +116,14 @@ def classify(
     list of Decision
         In the order of the images; without an outcome where none was recorded in time.
     """
-    outputs = target.outputs(target.stacks[0], target.stacks[2])
-    bucket, table = output(outputs, "InboundBucketName"), output(outputs, "ResultsTableName")
-    s3, dynamodb = target.clients("s3"), target.clients("dynamodb")
+    inbox = Inbox.of(target)
 
     def send(image: Image) -> Decision:
         try:
             with image.path.open("rb") as body:
-                sent = s3.put_object(Bucket=bucket, Key=image.key, Body=body, ContentType=image.content_type)
+                return inbox.send(image.key, body, image.content_type, str(image.path))
         except OSError as error:
             raise FilesError(f"The file {image.path} cannot be read: {error.strerror}.") from error
-        return Decision(str(image.path), f"s3://{bucket}/{image.key}", sent["VersionId"])
-
-    def look(waiting: Decision) -> Decision:
-        key = {"object": {"S": waiting.object}, "version_id": {"S": waiting.version_id}}
-        item = dynamodb.get_item(TableName=table, Key=key, ConsistentRead=True).get("Item")
-        return waiting if item is None else decided(waiting, item)
 
     pool = ThreadPoolExecutor(WORKERS)
     try:
@@ -106,7 +131,7 @@ def classify(
         for decision in pool.map(send, images):
             decisions.append(decision)
             on_sent(len(decisions), len(images))
-        return _wait(decisions, look, pool, patience=patience, on_decided=on_decided)
+        return _wait(decisions, inbox.look, pool, patience=patience, on_decided=on_decided)
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 

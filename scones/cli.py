@@ -59,6 +59,53 @@ def classify(
 
 @app.command()
 @on_target
+def video(
+    choose: Choose,
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="A video file, or a stream's address: rtsp://…, http://…, udp://….", show_default=False
+        ),
+    ],
+    every: Annotated[float, typer.Option(min=0.1, help="Seconds between the frames that are sent.")] = 1.0,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="End after so many frames.", show_default=False)
+    ] = None,
+    patience: Annotated[
+        float, typer.Option(min=1, help="Give up after this many seconds without a new outcome.")
+    ] = 120,
+    json: Annotated[bool, typer.Option("--json", help="Print a JSON object a line.")] = False,
+) -> None:
+    """Send a video's or a camera's frames, and print what is decided about each as it comes.
+
+    A camera does not wait: its frames are left out, and counted, while decisions do not keep up. Ctrl-C ends it.
+    Exits 1 if the source broke off or any frame got no outcome in time.
+    """
+    from collections import Counter
+
+    from scones.footage import footage
+    from scones.terminal import note, print_seen
+    from scones.video import Reader, decide
+
+    target = choose()
+    reader = Reader(footage(source, every), limit)
+    counts: Counter[str] = Counter()
+    try:
+        for seen in decide(target, reader, patience=patience):
+            counts[seen.decision.outcome or "without an outcome"] += 1
+            print_seen(seen, json=json)
+    finally:
+        counts["left out"] += reader.left_out
+        note(
+            f"{counts.total()} frames: {', '.join(f'{n} {what}' for what, n in counts.items() if n) or 'none'}."
+        )
+    if counts["without an outcome"]:
+        note("error: some frames got no outcome; `scones status` shows the queues.")
+        raise typer.Exit(NO_OUTCOME)
+
+
+@app.command()
+@on_target
 def status(
     choose: Choose,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,

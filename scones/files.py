@@ -56,6 +56,11 @@ def expand(arguments: Iterable[Path]) -> list[Path]:
     return found
 
 
+def new_batch() -> str:
+    """Return a folder's name that no other upload has: the time, and something drawn."""
+    return f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{secrets.token_hex(3)}"
+
+
 def name_objects(paths: Iterable[Path], classifier: str, *, batch: str | None = None) -> list[Image]:
     """Give every file a key of its own that ends in its name.
 
@@ -65,7 +70,7 @@ def name_objects(paths: Iterable[Path], classifier: str, *, batch: str | None = 
     ------
     FilesError
     """
-    batch = batch or f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{secrets.token_hex(3)}"
+    batch = batch or new_batch()
     taken: dict[str, int] = {}
     images: list[Image] = []
     for path in paths:

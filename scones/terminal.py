@@ -16,6 +16,7 @@ from rich.text import Text
 if TYPE_CHECKING:
     from scones.classification import Decision, Progress
     from scones.doctor.row import Row
+    from scones.video import Seen
 
 STATUS_STYLES = {"ok": "green", "warning": "yellow", "problem": "bold red", "not checked": "yellow"}
 OUTCOME_STYLES = {"routed": "green", "review": "yellow", "rejected": "red"}
@@ -64,13 +65,30 @@ def print_decisions(decisions: Sequence[Decision]) -> None:
         RESULT.print(decisions_table(decisions))
         return
     for each in decisions:
-        cells = (
-            *(each.object, each.outcome or "", each.predicted or ""),
-            *("" if each.confidence is None else f"{each.confidence:.4f}", each.route or ""),
-            "" if each.milliseconds is None else f"{each.milliseconds:.0f}",
-            " ".join((each.reason or "").split()),
-        )
+        typer.echo("\t".join((each.object, *_cells(each))))
+
+
+def print_seen(seen: Seen, *, json: bool) -> None:
+    """Print one frame's decision: a line of JSON, or its time and tab-separated fields."""
+    if json:
+        typer.echo(dumps({"seconds": round(seen.seconds, 3), **seen.decision.row()}, ensure_ascii=False))
+        return
+    minutes, seconds = divmod(seen.seconds, 60)
+    cells = [f"{int(minutes // 60)}:{int(minutes % 60):02}:{seconds:06.3f}", *_cells(seen.decision)]
+    if RESULT.is_terminal:
+        style = OUTCOME_STYLES.get(seen.decision.outcome or "", "bold red")
+        RESULT.print(Text(printable("  ".join(each for each in cells if each)), style=style), soft_wrap=True)
+    else:
         typer.echo("\t".join(cells))
+
+
+def _cells(decision: Decision) -> tuple[str, ...]:
+    return (
+        *(decision.outcome or "", decision.predicted or ""),
+        *("" if decision.confidence is None else f"{decision.confidence:.4f}", decision.route or ""),
+        "" if decision.milliseconds is None else f"{decision.milliseconds:.0f}",
+        " ".join((decision.reason or "").split()),
+    )
 
 
 @contextmanager

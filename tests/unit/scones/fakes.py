@@ -85,7 +85,8 @@ class FakeCloud:
         return {"Stacks": [{"StackName": StackName, "StackStatus": "CREATE_COMPLETE", "Outputs": outputs}]}
 
     def put_object(self, **request: Any) -> dict[str, Any]:
-        self.objects[request["Key"]] = request["Body"].read()
+        body = request["Body"]
+        self.objects[request["Key"]] = body if isinstance(body, bytes) else body.read()
         return {"VersionId": f"v{next(self._versions)}"}
 
     def get_item(self, **request: Any) -> dict[str, Any]:
