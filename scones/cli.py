@@ -96,9 +96,8 @@ def video(
             print_seen(seen, json=json)
     finally:
         counts["left out"] += reader.left_out
-        note(
-            f"{counts.total()} frames: {', '.join(f'{n} {what}' for what, n in counts.items() if n) or 'none'}."
-        )
+        if total := counts.total():
+            note(f"{total} frames: {', '.join(f'{n} {what}' for what, n in counts.items() if n)}.")
     if counts["without an outcome"]:
         note("error: some frames got no outcome; `scones status` shows the queues.")
         raise typer.Exit(NO_OUTCOME)

@@ -126,7 +126,7 @@ def footage(source: str, every: float) -> Footage:
         container = av.open(source, options=options, timeout=READ_SECONDS if address else None)
     except (av.FFmpegError, OSError, ValueError) as error:
         raise FilesError(f"{name} cannot be read as a video: {_reason(error)}.") from error
-    if not container.streams.video:
+    if not container.streams.video or container.format.name == "tty":  # FFmpeg plays texts, too
         container.close()
         raise FilesError(f"{name} holds no pictures: give a video.")
     return Footage(name, address and container.duration is None, container, every)

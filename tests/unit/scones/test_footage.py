@@ -85,12 +85,14 @@ def test_what_is_no_video_is_said_in_one_sentence(tmp_path: Path) -> None:
         footage(str(tmp_path), 1.0)
 
 
-def test_sound_alone_is_no_video(tmp_path: Path) -> None:
+def test_neither_sound_nor_text_is_a_video(tmp_path: Path) -> None:
+    (text := tmp_path / "notes.txt").write_text("Riders see their routes.\n" * 20)
     with wave.open(str(path := tmp_path / "sound.wav"), "wb") as sound:
         sound.setparams((1, 2, 8000, 8000, "NONE", ""))
         sound.writeframes(bytes(16000))
-    with pytest.raises(FilesError, match="holds no pictures"):
-        footage(str(path), 1.0)
+    for each in (path, text):
+        with pytest.raises(FilesError, match="holds no pictures"):
+            footage(str(each), 1.0)
 
 
 def test_nobody_reads_a_cameras_password() -> None:
