@@ -3,144 +3,38 @@
     python -m benchmarks.engine [--image-size 160 | --model FOLDER] [--data FOLDER] [--rounds 7]
 
 Every side runs once in each round, so that what else the machine does meets them alike. Decoding alone and the model
-alone are the limits.
+alone are the limits, and so is copying: to the device, or of a batch's images into one tensor.
 """
 
 from __future__ import annotations
 
 import argparse
-import copy
 import datetime
 import functools
 import json
 import platform
 import statistics
 import tempfile
-import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from benchmarks.agreement import agreement, split
+from benchmarks.agreement import agreement
 from benchmarks.models import photographs, write_model
+from benchmarks.sides import DECODE, DECODED, LANES, OTHER, WHOLE, seconds_of, sides
 from benchmarks.training import compare
 from classifier.artifact import LoadedModel, load_model
 from classifier.errors import ArtifactError
-from classifier.preprocessing import decode_pixels, normalise
-from serving.cuda import CudaRunner
 from serving.engine import Engine
 
 PHOTOGRAPH = (640, 480)
 LATENCIES = 200
-ONE_BY_ONE = 64
 DIFFERENT = 64
 """Photographs that differ; a round on a GPU has them again and again."""
 COMPARED = 400
 """Photographs of which answers are compared."""
-DECODE = "decode only"
-LANES, OTHER = "model only, lanes,", "model only,"
-DECODED = "decoded images to answers, the engine"
-WHOLE = "bytes to answers, the engine"
-
-
-def seconds_of(action: Callable[[], object]) -> float:
-    """Return how long an action takes."""
-    started = time.perf_counter()
-    action()
-    return time.perf_counter() - started
-
-
-def sides(engine: Engine, model: LoadedModel, contents: list[bytes]) -> dict[str, Callable[[], float]]:
-    """Return what is compared; each side answers all images once and returns its seconds."""
-    pixels = [engine.decode(content) for content in contents]
-    size = model.card.image_size
-
-    def lanes(batch: int) -> float:
-        return seconds_of(lambda: list(engine.inference.map(engine.infer, split(pixels, batch))))
-
-    def whole() -> float:
-        return seconds_of(lambda: engine.classify(contents))
-
-    def one_by_one() -> float:
-        several = contents[:ONE_BY_ONE]
-        started = time.perf_counter()
-        for content in several:
-            model.predict(normalise(decode_pixels(content, size)[0])[None])
-        return (time.perf_counter() - started) * len(contents) / len(several)
-
-    def eager(batch: int) -> float:
-        with torch.inference_mode():
-            started = time.perf_counter()
-            for part in split(pixels, batch):
-                x = normalise(torch.stack([each.tensor for each in part]))
-                model.network(x.contiguous(memory_format=torch.channels_last))
-            return time.perf_counter() - started
-
-    found: dict[str, Callable[[], float]]
-    if isinstance(engine.runner, CudaRunner):
-        found = on_a_gpu(engine, engine.runner, model, contents)
-        found[DECODED] = functools.partial(lanes, engine.largest)
-    else:
-        cores = ThreadPoolExecutor(1, "cores", torch.set_num_threads, (engine.lanes,))
-
-        def shared(batch: int) -> float:
-            return cores.submit(eager, batch).result()
-
-        found = {
-            DECODE: lambda: seconds_of(lambda: list(engine.decoders.map(engine.decode, contents))),
-            **{f"{LANES} batch {batch}": functools.partial(lanes, batch) for batch in (1, 2, engine.largest)},
-            **{f"{OTHER} cores share each batch of {n}": functools.partial(shared, n) for n in (1, 8)},
-        }
-    return {**found, WHOLE: whole, "bytes to answers, one image after the other": one_by_one}
-
-
-def on_a_gpu(
-    engine: Engine, runner: CudaRunner, model: LoadedModel, contents: list[bytes]
-) -> dict[str, Callable[[], float]]:
-    """Return the limits: photographs decoded, resized and measured alone, and the model on what the device holds."""
-    photographs = [photo for content in contents if (photo := engine.header(content))]
-    size, half = model.card.image_size, copy.deepcopy(model.network).half()
-
-    def decoding(part: Sequence[bytes]) -> None:
-        runner.prepare([photo for content in part if (photo := engine.header(content))])
-
-    def graphs(batch: int) -> float:
-        each = functools.partial(runner.replay, batch, -(-len(contents) // batch // engine.lanes))
-
-        def all_lanes() -> None:
-            for lane in [engine.inference.submit(each) for _ in range(engine.lanes)]:
-                lane.result()
-
-        return seconds_of(all_lanes)
-
-    def eager(batch: int) -> float:
-        chance = torch.Generator("cuda").manual_seed(0)
-        shape = (batch, 3, size, size)
-        x = torch.randn(shape, generator=chance, device="cuda", dtype=torch.half)
-        x = x.contiguous(memory_format=torch.channels_last)
-        torch.cuda.synchronize()
-
-        def all_batches() -> None:
-            for _ in range(-(-len(contents) // batch)):
-                half(x)
-            torch.cuda.synchronize()
-
-        with torch.inference_mode():
-            return seconds_of(all_batches)
-
-    found: dict[str, Callable[[], float]] = {}
-    if photographs:
-        found[DECODE] = lambda: seconds_of(
-            lambda: list(engine.inference.map(decoding, split(contents, engine.largest)))
-        )
-    else:
-        found[DECODE] = lambda: seconds_of(lambda: list(engine.decoders.map(engine.decode, contents)))
-    found |= {f"{LANES} batch {batch}": functools.partial(graphs, batch) for batch in (1, 32, engine.largest)}
-    found |= {f"{OTHER} eager half precision, batch {n}": functools.partial(eager, n) for n in (64, 256, 512)}
-    return found
 
 
 def latencies(engine: Engine, contents: list[bytes]) -> dict[str, float]:

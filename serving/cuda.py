@@ -83,10 +83,7 @@ class CudaRunner:
         first = len(shots)
         with torch.inference_mode(), torch.cuda.stream(lane.stream):
             if pixels:
-                # From pinned memory, each on its way at once: to stack them first costs more than the network.
-                torch._foreach_copy_(
-                    slot.views[first:count], [each.tensor for each in pixels], non_blocking=True
-                )
+                _copy(pixels, slot, first)
             measured = self._develop(shots, slot)
             slot.graph.replay()
             for host, device in zip(slot.answers, slot.found, strict=True):
@@ -117,6 +114,13 @@ class CudaRunner:
         with torch.cuda.stream(lane.stream):
             for _ in range(times):
                 slot.graph.replay()
+        lane.stream.synchronize()
+
+    def put(self, images: Sequence[Pixels]) -> None:
+        """Copy decoded images to the device, and no more: another limit."""
+        lane = self._lane()
+        with torch.inference_mode(), torch.cuda.stream(lane.stream):
+            _copy(images, self._slot(lane, len(images)), 0)
         lane.stream.synchronize()
 
     def prepare(self, photographs: Sequence[Photograph]) -> None:
@@ -170,6 +174,13 @@ class CudaRunner:
             sums = torch.empty((shape, SUMS), dtype=torch.float64, pin_memory=True)
         first, second = answers
         return _Slot(graph, pixels, pixels.unbind(), found, (first, second), sums)
+
+
+def _copy(images: Sequence[Pixels], slot: _Slot, first: int) -> None:
+    """Copy decoded images to where the graph reads them, on the current stream."""
+    # From pinned memory, each on its way at once: to stack them first costs more than the network.
+    places = slot.views[first : first + len(images)]
+    torch._foreach_copy_(places, [each.tensor for each in images], non_blocking=True)
 
 
 def _places(images: Sequence[Pixels | Shot]) -> list[int]:
