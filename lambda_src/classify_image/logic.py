@@ -180,7 +180,7 @@ def _pointers(event: Mapping[str, Any]) -> list[dict[str, Any]]:
             }
             for each in event["images"]
         ]
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InvalidEventError(
             f"Each of the event's images must have bucket, key, version_id and size ({error!r})."
         ) from error

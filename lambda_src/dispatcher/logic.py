@@ -37,7 +37,8 @@ def pointer(body: str) -> dict[str, Any]:
             "size": int(target["size"]),
             "etag": target.get("etag", ""),
         }
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    # Among them sizes without an end, and brackets without one: a message must not take those beside it along.
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise MalformedMessageError(
             f"The message is not an 'Object Created' event of a versioned bucket ({error!r})."
         ) from error
@@ -94,13 +95,24 @@ class Dispatcher:
             logger().exception("execution without a result")
             failures = [(type(error).__name__, str(error))] * len(uploads)
         pairs = zip(uploads, failures, strict=True)
-        return {record["messageId"] for (record, _), each in pairs if not each or self._failed(record, *each)}
+        return {
+            record["messageId"]
+            for (record, upload), each in pairs
+            if not each or self._failed(record, upload, *each)
+        }
 
-    def _failed(self, record: Record, name: str, cause: str) -> bool:
+    def _failed(self, record: Record, upload: Mapping[str, Any], name: str, cause: str) -> bool:
         receives = _receives(record)
         logger().warning(
             "image not decided",
-            extra={"message_id": record["messageId"], "error": name, "cause": cause, "receives": receives},
+            extra={
+                "message_id": record["messageId"],
+                "object": f"s3://{upload['bucket']}/{upload['key']}",
+                "version_id": upload["version_id"],
+                "error": name,
+                "cause": cause,
+                "receives": receives,
+            },
         )
         return receives >= self.max_receives and self._give_up(record, name, cause)
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import threading
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -176,7 +177,19 @@ def test_messages_return_when_the_cause_is_not_of_them(dispatcher: Dispatcher, s
 
 @pytest.mark.parametrize(
     "body",
-    ["", "[]", '"text"', "{}", '{"detail": {}}', '{"detail": null}', message(key=""), message(size="many")],
+    [
+        *(
+            "",
+            "[]",
+            '"text"',
+            "{}",
+            '{"detail": {}}',
+            '{"detail": null}',
+            message(key=""),
+            message(size="many"),
+        ),
+        *(message(size=float("inf")), "[" * 100_000),
+    ],
 )
 def test_message_is_a_dead_letter_at_once_when_malformed(
     dispatcher: Dispatcher, sqs: Stubber, body: str
@@ -185,6 +198,19 @@ def test_message_is_a_dead_letter_at_once_when_malformed(
     assert dispatcher.dispatch([record("a", body)]) == {"batchItemFailures": []}
     with pytest.raises(MalformedMessageError):
         pointer(body)
+
+
+def test_the_log_names_the_object_that_was_not_decided(
+    dispatcher: Dispatcher, states: Stubber, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[dict[str, Any]] = []
+    monkeypatch.setattr(
+        "lambda_src.dispatcher.logic.logger",
+        lambda: SimpleNamespace(warning=lambda _, extra: said.append(extra), exception=lambda _: None),
+    )
+    states.add_client_error("start_sync_execution", "AccessDeniedException")
+    dispatcher.dispatch([record("a", message())])
+    assert (said[0]["object"], said[0]["version_id"]) == (f"s3://inbound/{KEY}", "v1")
 
 
 def test_executions_run_side_by_side_but_bounded_when_the_batch_is_larger() -> None:
