@@ -32,7 +32,7 @@ def is_archive(content_type: str) -> bool:
     if kind in ("", "application/octet-stream", "application/x-image") or kind.startswith("image/"):
         return False
     raise UnsupportedContentTypeError(
-        f"The content type {kind} is not answered: send image/*, application/octet-stream or {TAR}."
+        f"The content type {kind[:100]} is not answered: send image/*, application/octet-stream or {TAR}."
     )
 
 
@@ -63,6 +63,11 @@ def unpack(body: bytes) -> list[tuple[str, bytes]]:
     try:
         with tarfile.open(fileobj=io.BytesIO(body), mode="r:") as archive:
             images = _images(archive, len(body))
+            # At a damaged header, or where the body was cut off, tarfile ends without a word.
+            if body[archive.offset : archive.offset + tarfile.BLOCKSIZE] != bytes(tarfile.BLOCKSIZE):
+                raise MalformedArchiveError(
+                    "The archive has no end: it was cut off, or is damaged; send it again."
+                )
     # What tarfile lets through of hostile headers: numbers, names and chains of extensions that make no sense.
     except (tarfile.TarError, ValueError, OverflowError, EOFError, RecursionError) as error:
         raise MalformedArchiveError(f"The body is no tar archive: {str(error).rstrip('.')}.") from error
@@ -89,5 +94,6 @@ def _images(archive: tarfile.TarFile, size: int) -> list[tuple[str, bytes]]:
             raise MalformedArchiveError(f"The entry {entry.name!r} has no size that fits its archive.")
         content = archive.extractfile(entry)
         if content is not None:
-            images.append((entry.name, content.read()))
+            # What is no UTF-8 in a name would be none in the answer either.
+            images.append((entry.name.encode("utf-8", "backslashreplace").decode(), content.read()))
     return images

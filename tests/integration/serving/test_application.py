@@ -99,6 +99,16 @@ def test_an_image_gets_the_same_answer_when_it_comes_alone_and_in_an_archive(ser
         assert each["probabilities"] == pytest.approx(alone["probabilities"], abs=1e-3)
 
 
+def test_an_archive_is_answered_when_a_name_is_no_text_and_refused_when_it_is_cut_off(server: Server) -> None:
+    whole = tar(dict.fromkeys(("a", "b\udcff"), USABLE["photo.jpg"]))
+    assert [each["name"] for each in server.send(whole, "application/x-tar").body["predictions"]] == [
+        "a",
+        "b\\udcff",
+    ]
+    cut = whole[: 512 + -(-len(USABLE["photo.jpg"]) // 512) * 512]
+    assert refusal(server.send(cut, "application/x-tar")) == (400, "MalformedArchiveError")
+
+
 def test_an_archive_is_refused_when_it_holds_no_image_or_too_many(server: Server) -> None:
     assert refusal(server.send(b"no archive", "application/x-tar")) == (400, "MalformedArchiveError")
     assert refusal(server.send(tar({}), "application/x-tar")) == (400, "MalformedArchiveError")

@@ -89,6 +89,26 @@ def test_a_body_is_refused_when_no_image_can_be_taken_from_it(body: bytes) -> No
     assert str(refused.value).endswith(".")
 
 
+@pytest.mark.parametrize("at", [1024, 1500, 2048, 2049, 3000, 3071, 3072])
+def test_an_archive_is_refused_wherever_it_was_cut_off(at: int) -> None:
+    whole = tar(("a", b"1" * 512), ("b", b"2" * 512), ("c", b"3" * 512))
+    with pytest.raises(errors.MalformedArchiveError):
+        unpack(whole[:at])
+    assert len(unpack(whole[: 3072 + tarfile.BLOCKSIZE])) == 3
+
+
+def test_an_archive_is_refused_when_a_header_is_damaged() -> None:
+    whole = bytearray(tar(("a", b"1" * 512), ("b", b"2" * 512), ("c", b"3" * 512)))
+    whole[1024] ^= 1
+    with pytest.raises(errors.MalformedArchiveError, match="has no end: it was cut off, or is damaged"):
+        unpack(bytes(whole))
+
+
+def test_a_name_that_is_no_text_is_written_out() -> None:
+    named = tar(("a", b"1"), ("a\udcff\udcfe", b"2"))
+    assert unpack(named) == [("a", b"1"), ("a\\udcff\\udcfe", b"2")]
+
+
 def test_an_archive_is_refused_when_it_holds_too_much() -> None:
     with pytest.raises(errors.RequestTooLargeError, match=str(MAX_IMAGES)):
         unpack(tar(*((str(number), b"x") for number in range(MAX_IMAGES + 1))))
