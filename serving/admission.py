@@ -29,6 +29,8 @@ class Admission:
         Images that keep the whole machine at work; as many are always let in.
     pace
         Seconds per image when it is at work, as measured at the start; it follows the load from there.
+    batch
+        Images that are answered at one moment, at most.
     budget
         Seconds that a request may have to wait.
     """
@@ -38,6 +40,7 @@ class Admission:
         busy: int,
         pace: float,
         *,
+        batch: int = 1,
         budget: float = BUDGET_SECONDS,
         max_requests: int = MAX_REQUESTS,
         max_images: int = MAX_IMAGES,
@@ -45,7 +48,9 @@ class Admission:
     ) -> None:
         self._busy, self._budget, self._clock = busy, budget, clock
         self._max_requests, self._max_images = max_requests, max_images
-        self._last: float | None = None
+        self._batch = batch
+        self._answers = 0
+        self._last = 0.0
         self.pace = pace
         self.requests = 0
         self.images = 0
@@ -104,11 +109,17 @@ class Admission:
             )
 
     def _observe(self) -> None:
-        """Learn the pace from the time between answers, while enough is queued to keep the machine at work."""
-        now = self._clock()
-        if self.queued < self._busy:
-            self._last = None
+        """Learn the pace from the time between answers, while enough is queued to keep the machine at work.
+
+        Half of what keeps every thread at work is enough. With all of it as the measure, a pace so slow that no more
+        is let in would never be found too slow: each answer leaves a place, and a batch's answers leave several.
+        """
+        if self.queued < self._busy / 2:
+            self._answers = 0
             return
-        if self._last is not None:
+        now = self._clock()
+        self._answers += 1
+        # The first may be of one batch, at one moment, and nothing is known of when it began.
+        if self._answers > self._batch:
             self.pace += SMOOTHING * (now - self._last - self.pace)
         self._last = now

@@ -51,7 +51,7 @@ class ImageClassifier:
         self._batcher: Batcher[Pixels | Photograph, Answer | ClassifierError] = Batcher(
             self._engine.infer, self._engine.largest, self._engine.inference, self._engine.lanes
         )
-        self._admission = Admission(self._engine.busy, pace)
+        self._admission = Admission(self._engine.busy, pace, batch=self._engine.largest)
         self._metrics = StageMetrics()
         self._suspect = False
 

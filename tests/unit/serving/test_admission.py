@@ -71,9 +71,44 @@ def test_the_pace_follows_the_load() -> None:
         for _ in range(400):
             with admission.image():
                 now += 0.05
-    assert admission.pace == pytest.approx(0.05, rel=0.01)
+        assert admission.pace == pytest.approx(0.05, rel=0.01)
+    learnt = admission.pace
     # An idle machine's answers say nothing of its pace.
     for _ in range(400):
         with admission.image():
             now += 1.0
-    assert admission.pace == pytest.approx(0.05, rel=0.01)
+    assert admission.pace == learnt
+
+
+@pytest.mark.parametrize("start", [0.7, 0.05, 0.006, 0.001])
+def test_the_pace_is_found_from_wherever_it_begins(start: float) -> None:
+    now, true = 0.0, 0.006
+    admission = Admission(busy=10, pace=start, batch=4, clock=lambda: now)
+    inside: list[ExitStack] = []
+    for _ in range(500):
+        while len(inside) < 40:  # who would be in
+            stack = ExitStack()
+            try:
+                stack.enter_context(admission.request())
+                stack.enter_context(admission.image())
+            except OverloadedError:
+                stack.close()
+                break
+            inside.append(stack)
+        now += 4 * true
+        for each in inside[:4]:
+            each.close()
+        del inside[:4]
+    assert admission.pace == pytest.approx(true, rel=0.1)
+
+
+def test_bursts_that_are_answered_at_one_moment_say_nothing_of_the_pace() -> None:
+    now = 0.0
+    admission = Admission(busy=10, pace=0.006, batch=4, clock=lambda: now)
+    for _ in range(500):
+        with ExitStack() as lanes:
+            for _ in range(8):
+                lanes.enter_context(admission.image())
+            now += 0.05
+        now += 1.0
+    assert admission.pace == 0.006
