@@ -176,8 +176,13 @@ def _upright(image: Image.Image) -> Image.Image:
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I;16") or image.mode in ("I", "F"):
-        image = Image.fromarray(_to_eight_bits(np.asarray(image, dtype=np.float64)))
+    if image.mode.startswith("I;16"):
+        # By a table: as numbers of eight bytes, forty million pixels would take gigabytes.
+        values = np.asarray(image).astype(np.uint16, copy=False)
+        every = np.arange(int(values.max(initial=0)) + 1, dtype=np.float64)
+        image = Image.fromarray(_to_eight_bits(every)[values])
+    elif image.mode in ("I", "F"):
+        image = Image.fromarray(_to_eight_bits(np.array(image, dtype=np.float64)))
     if image.has_transparency_data:
         layer = image.convert("RGBA")
         background = Image.new("RGBA", layer.size, (*BACKGROUND, 255))
@@ -186,14 +191,14 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _to_eight_bits(values: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """Bring 16-bit integers, or floats in 0…1 or 0…255, to eight bits."""
-    values = np.nan_to_num(values, posinf=_SIXTEEN_BITS, neginf=0.0)
+    """Bring 16-bit integers, or floats in 0…1 or 0…255, to eight bits; the values are changed in their place."""
+    np.nan_to_num(values, copy=False, posinf=_SIXTEEN_BITS, neginf=0.0)
     top = float(values.max(initial=0.0))
     if top <= 1.0:
-        values = values * 255.0
+        values *= 255.0
     elif top > 255.0:
-        values = values * (255.0 / max(_SIXTEEN_BITS, top))
-    return values.clip(0, 255).round().astype(np.uint8)
+        values *= 255.0 / max(_SIXTEEN_BITS, top)
+    return values.clip(0, 255, out=values).round(out=values).astype(np.uint8)
 
 
 def _reason(error: Exception) -> str:
