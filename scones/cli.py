@@ -83,12 +83,12 @@ def video(
     """
     from collections import Counter
 
-    from scones.footage import footage
+    from scones.footage import Footage
     from scones.terminal import note, print_seen
     from scones.video import Reader, decide
 
     target = choose()
-    reader = Reader(footage(source, every), limit)
+    reader = Reader(Footage(source, every), limit)
     counts: Counter[str] = Counter()
     try:
         for seen in decide(target, reader, patience=patience):

@@ -4,22 +4,37 @@ from __future__ import annotations
 
 import io
 import math
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import urlsplit
 
 from scones.errors import FilesError
 
 if TYPE_CHECKING:
     from av.container import InputContainer
+    from PIL.Image import Transpose
 
 SIDE = 1280
 """Pixels of a frame's longer side at most: more than the network looks at, enough for a person who reviews it."""
 QUALITY = 90
-READ_SECONDS = 15.0
-"""How long a camera may say nothing."""
+OPEN_SECONDS, READ_SECONDS = 60.0, 15.0
+"""How long an address may take to show what it is, and a camera may say nothing."""
+HASTY = {"analyzeduration": "3000000", "fpsprobesize": "0"}
+"""FFmpeg's options for a stream: it would watch a slow camera for longer than anybody waits."""
+CLOCKLESS = ("mjpeg", "mpjpeg")
+"""Formats without times: FFmpeg makes them up, 25 frames a second."""
+_TURNS: dict[tuple[int, ...], str] = {
+    (-1, 0, 0, -1): "ROTATE_180",
+    (-1, 0, 0, 1): "FLIP_LEFT_RIGHT",
+    (1, 0, 0, -1): "FLIP_TOP_BOTTOM",
+    (0, 1, -1, 0): "ROTATE_270",
+    (0, -1, 1, 0): "ROTATE_90",
+    (0, 1, 1, 0): "TRANSPOSE",
+    (0, -1, -1, 0): "TRANSVERSE",
+}
+"""By a display matrix's signs: across to across and down, down to across and down."""
 
 
 class Frame(NamedTuple):
@@ -34,22 +49,56 @@ class Frame(NamedTuple):
         return f"{self.seconds:010.3f}.jpg"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Footage:
-    """A source of frames.
+    """A source of frames: a video file, or a stream's address (`rtsp://…`, `http://…`, `udp://…`).
 
     Attributes
     ----------
-    name
-        The source, without a password that its address may hold.
+    source
+        The file or the address.
+    every
+        Seconds between frames.
     live
-        Whether it goes on by itself, so that who reads too slowly must leave frames out.
+        Whether it goes on by itself, so that who reads too slowly must leave frames out; known with the first frame.
+
+    Raises
+    ------
+    FilesError
+        When there is no such file, or no package that reads it.
     """
 
-    name: str
-    live: bool
-    _container: InputContainer
-    _every: float
+    source: str
+    every: float
+    live: bool = False
+
+    def __post_init__(self) -> None:
+        try:
+            import av  # noqa: F401, PLC0415  # packages that this command alone needs
+            import PIL  # noqa: F401, PLC0415
+        except ImportError as error:
+            raise FilesError(
+                "Reading a video needs PyAV: run `.venv/bin/python -m pip install -c constraints.txt -e '.[video]'`."
+            ) from error
+        if not self._is_file and "://" not in self.source:
+            raise FilesError(
+                f"There is no video {self.name or 'without a name'}: name a file, or a stream's address such as rtsp://…."
+            )
+
+    @property
+    def name(self) -> str:
+        """The source, without what may be a password: all before the last @ of an address, and its query."""
+        if self._is_file or "://" not in self.source:
+            return self.source
+        scheme, _, rest = self.source.partition("://")
+        return f"{scheme}://{rest.rpartition('@')[2].partition('?')[0]}"
+
+    @property
+    def _is_file(self) -> bool:
+        try:
+            return Path(self.source).is_file()
+        except (OSError, ValueError):  # a name that no file can have
+            return False
 
     def frames(self) -> Iterator[Frame]:
         """Yield a frame every so many seconds, upright, the first one first.
@@ -57,96 +106,90 @@ class Footage:
         Raises
         ------
         FilesError
-            When the source breaks off, or has no frame at all.
+            When the source cannot be read, breaks off, or has no frame at all.
         """
-        import av  # noqa: PLC0415
-
+        container = self._open()
         first, due = None, 0.0
+        stream = container.streams.video[0]
+        rate = float(stream.average_rate or 25)
+        # Half a frame, as no frame is due to the millisecond; where few come, no more than makes no difference.
+        early = min(0.5 / rate, self.every / 4)
+        counted = not self.live or container.format.name not in CLOCKLESS
         try:
-            for number, frame in enumerate(self._decoded()):
-                at = frame.time if frame.time is not None else number / self._rate
+            for number, frame in enumerate(_decoded(container)):
+                at = (
+                    (frame.time if frame.time is not None else number / rate) if counted else time.monotonic()
+                )
                 first = at if first is None else first
                 seconds = at - first
-                if seconds + 0.5 / self._rate < due:
+                if seconds + early < due:
                     # A camera that was started anew begins at nought.
-                    due = min(due, seconds + self._every)
+                    due = min(due, seconds + self.every)
                     continue
-                due = self._every * (math.floor((seconds + 0.5 / self._rate) / self._every) + 1)
+                due = self.every * (math.floor((seconds + early) / self.every) + 1)
                 yield Frame(seconds, _jpeg(frame))
-        except (av.FFmpegError, OSError) as error:
+        except Exception as error:  # FFmpeg's, and PyAV's own over what FFmpeg made of a damaged file
             raise FilesError(f"{self.name} broke off: {_reason(error)}.") from error
         finally:
-            self._container.close()
+            container.close()
         if first is None:
             raise FilesError(f"{self.name} holds no frame that can be read: give another video.")
 
-    def _decoded(self) -> Iterator[Any]:
+    def _open(self) -> InputContainer:
         import av  # noqa: PLC0415
 
-        stream = self._container.streams.video[0]
-        stream.thread_type = "AUTO"
-        for packet in self._container.demux(stream):
-            try:
-                yield from packet.decode()
-            except av.InvalidDataError:  # one packet is damaged, and the next may be whole
-                continue
+        address = not self._is_file
+        options = dict(HASTY) if address else {}
+        if self.source.startswith("rtsp"):
+            options["rtsp_transport"] = "tcp"
+        try:
+            container = av.open(
+                # A file's name may look like an address to FFmpeg.
+                self.source if address else f"file:{self.source}",
+                options=options,
+                timeout=(OPEN_SECONDS, READ_SECONDS) if address else None,
+            )
+        except Exception as error:  # FFmpeg's, and Python's over hosts and names
+            raise FilesError(f"{self.name} cannot be read as a video: {_reason(error)}.") from error
+        if not container.streams.video or container.format.name == "tty":  # FFmpeg plays texts, too
+            container.close()
+            raise FilesError(f"{self.name} holds no pictures: give a video.")
+        self.live = address and container.duration is None
+        return container
 
-    @property
-    def _rate(self) -> float:
-        return float(self._container.streams.video[0].average_rate or 25)
 
+def _decoded(container: InputContainer) -> Iterator[Any]:
+    import av  # noqa: PLC0415
 
-def footage(source: str, every: float) -> Footage:
-    """Open a video file, or the address of a stream.
-
-    Parameters
-    ----------
-    source
-        A file, or an address: `rtsp://…`, `http://…`, `udp://…`.
-    every
-        Seconds between frames.
-
-    Raises
-    ------
-    FilesError
-        When it cannot be opened or holds no pictures.
-    """
-    try:
-        import av  # noqa: PLC0415  # a package that this command alone needs
-    except ImportError as error:
-        raise FilesError(
-            "Reading a video needs PyAV: run `.venv/bin/python -m pip install -c constraints.txt -e '.[video]'`."
-        ) from error
-    address = "://" in source
-    name = _without_password(source)
-    if not address and not Path(source).is_file():
-        raise FilesError(f"There is no video {name}: name a file, or a stream's address such as rtsp://….")
-    options = {"rtsp_transport": "tcp"} if source.startswith("rtsp") else {}
-    try:
-        container = av.open(source, options=options, timeout=READ_SECONDS if address else None)
-    except (av.FFmpegError, OSError, ValueError) as error:
-        raise FilesError(f"{name} cannot be read as a video: {_reason(error)}.") from error
-    if not container.streams.video or container.format.name == "tty":  # FFmpeg plays texts, too
-        container.close()
-        raise FilesError(f"{name} holds no pictures: give a video.")
-    return Footage(name, address and container.duration is None, container, every)
+    stream = container.streams.video[0]
+    stream.thread_type = "AUTO"
+    for packet in container.demux(stream):
+        try:
+            yield from packet.decode()
+        except av.InvalidDataError:  # one packet is damaged, and the next may be whole
+            continue
 
 
 def _jpeg(frame: Any) -> bytes:
     image = frame.to_image()
-    if frame.rotation:
-        image = image.rotate(frame.rotation, expand=True)
+    if (turn := _turn(frame)) is not None:
+        image = image.transpose(turn)
     image.thumbnail((SIDE, SIDE))
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=QUALITY)
     return buffer.getvalue()
 
 
-def _without_password(source: str) -> str:
-    if "://" not in source or "@" not in source:
-        return source
-    parts = urlsplit(source)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+def _turn(frame: Any) -> Transpose | None:
+    """Return what puts a frame upright, by the display matrix that its file gives."""
+    from PIL.Image import Transpose  # noqa: PLC0415
+
+    for each in frame.side_data:
+        if each.type.name == "DISPLAYMATRIX":
+            words = memoryview(bytes(each)).cast("i")
+            signs = tuple((words[place] > 0) - (words[place] < 0) for place in (0, 1, 3, 4))
+            return Transpose[_TURNS[signs]] if signs in _TURNS else None
+    return None
 
 
 def _reason(error: BaseException) -> str:

@@ -149,6 +149,8 @@ def decide(target: Target, reader: Reader, *, patience: float) -> Iterator[Seen]
             if waiting and time.monotonic() - news > patience:
                 reader.stop()
                 yield from waiting
+                # What is on its way arrives, and is not waited for; the rest is not sent.
+                yield from (Seen(seconds, sent.result()) for seconds, sent in sending if not sent.cancel())
                 return
     finally:
         reader.stop()

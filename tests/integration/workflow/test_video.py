@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import threading
 from collections import Counter
@@ -16,7 +17,7 @@ from typer.testing import CliRunner
 
 from scones import cli, target
 from scones.errors import FilesError
-from scones.footage import footage
+from scones.footage import Footage
 from tests.integration.workflow.conftest import ENV, Deployment
 from tests.unit.scones.videos import coloured, video
 from training.drawings import draw
@@ -82,12 +83,26 @@ def test_what_a_camera_sent_is_decided_when_it_falls_silent(
 def test_a_stream_gives_frames_while_it_goes_on() -> None:
     ended = threading.Event()
     with streaming(video(coloured() * 10, kind="mpegts", codec="mpeg2video"), then=ended) as address:
-        opened = footage(address, 1.0)
-        assert opened.live
+        opened = Footage(address, 1.0)
         frames = opened.frames()
         assert [round(next(frames).seconds) for _ in range(20)] == list(range(20))
+        assert opened.live
         ended.set()
         assert 35 <= 20 + len(list(frames)) <= 40
+
+
+def test_pictures_without_a_clock_are_as_far_apart_as_they_come() -> None:
+    buffer = io.BytesIO()
+    coloured()[0].save(buffer, "JPEG")
+    part = b"--picture\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % len(buffer.getvalue())
+    content = (part + buffer.getvalue() + b"\r\n") * 200  # by FFmpeg's reckoning, eight seconds
+    ended = threading.Event()
+    with streaming(content, then=ended, kind="multipart/x-mixed-replace; boundary=picture") as address:
+        frames = Footage(address, 3.0).frames()
+        first = next(frames)
+        ended.set()
+        assert first.seconds == 0.0
+        assert len(list(frames)) <= 1
 
 
 def test_a_camera_that_falls_silent_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,13 +110,13 @@ def test_a_camera_that_falls_silent_is_given_up(monkeypatch: pytest.MonkeyPatch)
     with streaming(
         video(coloured() * 10, kind="mpegts", codec="mpeg2video"), then=threading.Event()
     ) as address:
-        frames = footage(address, 1.0).frames()
+        frames = Footage(address, 1.0).frames()
         with pytest.raises(FilesError, match="broke off: nothing came for 1 s"):
             list(frames)
 
 
 @contextmanager
-def streaming(content: bytes, *, then: threading.Event) -> Iterator[str]:
+def streaming(content: bytes, *, then: threading.Event, kind: str = "video/mp2t") -> Iterator[str]:
     """Send a video to whoever asks, without its length, and go on until told to end; yield the address."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -109,6 +124,7 @@ def streaming(content: bytes, *, then: threading.Event) -> Iterator[str]:
 
         def do_GET(self) -> None:
             self.send_response(200)
+            self.send_header("Content-Type", kind)
             self.send_header("Transfer-Encoding", "chunked")
             self.end_headers()
             self.wfile.write(f"{len(content):x}\r\n".encode() + content + b"\r\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import wave
 from pathlib import Path
 
@@ -10,8 +11,8 @@ import pytest
 from PIL import Image, ImageColor
 
 from scones.errors import FilesError
-from scones.footage import Frame, footage
-from tests.unit.scones.videos import COLOURS, SIZE, coloured, lying, video
+from scones.footage import Footage, Frame
+from tests.unit.scones.videos import COLOURS, SIZE, coloured, turned, video
 
 
 def picture(frame: Frame) -> Image.Image:
@@ -28,7 +29,7 @@ def close(found: tuple[int, ...], colour: str) -> bool:
 )
 def test_a_frame_comes_every_second(tmp_path: Path, kind: str, codec: str) -> None:
     (path := tmp_path / "a video").write_bytes(video(coloured(), kind=kind, codec=codec))
-    opened = footage(str(path), 1.0)
+    opened = Footage(str(path), 1.0)
     frames = list(opened.frames())
     assert not opened.live
     assert [round(frame.seconds, 3) for frame in frames] == [0.0, 1.0, 2.0, 3.0]
@@ -41,26 +42,70 @@ def test_a_frame_comes_every_second(tmp_path: Path, kind: str, codec: str) -> No
 @pytest.mark.parametrize(("every", "count"), [(0.1, 40), (0.25, 16), (0.33, 12), (3.0, 2), (100.0, 1)])
 def test_frames_are_as_dense_as_asked(tmp_path: Path, every: float, count: int) -> None:
     (path := tmp_path / "v.mp4").write_bytes(video(coloured()))
-    times = [frame.seconds for frame in footage(str(path), every).frames()]
+    times = [frame.seconds for frame in Footage(str(path), every).frames()]
     assert len(times) == count
     for number, at in enumerate(times):
         assert at == pytest.approx(number * every, abs=0.051)
 
 
-def test_a_video_of_a_telephone_stands_upright(tmp_path: Path) -> None:
-    shown = Image.new("RGB", SIZE, "red")
-    shown.paste("blue", (SIZE[0] // 2, 0, *SIZE))  # right in the file: below, once it is turned clockwise
-    (path := tmp_path / "v.mp4").write_bytes(lying(video([shown])))
-    (frame,) = footage(str(path), 1.0).frames()
+CORNERS = ("red", "blue", "lime", "yellow")
+"""From the upper left clockwise, as the file has them."""
+
+
+@pytest.mark.parametrize(
+    ("matrix", "corners"),
+    [
+        ((1, 0, 0, 1), "red blue lime yellow"),
+        ((0, 1, -1, 0), "yellow red blue lime"),
+        ((-1, 0, 0, -1), "lime yellow red blue"),
+        ((0, -1, 1, 0), "blue lime yellow red"),
+        ((-1, 0, 0, 1), "blue red yellow lime"),
+        ((1, 0, 0, -1), "yellow lime blue red"),
+        ((0, 1, 1, 0), "red yellow lime blue"),
+        ((0, -1, -1, 0), "lime blue red yellow"),
+    ],
+)
+def test_a_video_stands_upright_however_the_telephone_was_held(
+    tmp_path: Path, matrix: tuple[int, int, int, int], corners: str
+) -> None:
+    shown = Image.new("RGB", SIZE)
+    for number, colour in enumerate(CORNERS):
+        left, top = SIZE[0] // 2 * (number in (1, 2)), SIZE[1] // 2 * (number > 1)
+        shown.paste(colour, (left, top, left + SIZE[0] // 2, top + SIZE[1] // 2))
+    (path := tmp_path / "v.mp4").write_bytes(turned(video([shown]), matrix))
+    (frame,) = Footage(str(path), 1.0).frames()
     found = picture(frame)
-    assert found.size == (SIZE[1], SIZE[0])
-    assert close(found.getpixel((120, 40)), "red")  # type: ignore[arg-type]
-    assert close(found.getpixel((120, 280)), "blue")  # type: ignore[arg-type]
+    assert found.size == (SIZE if matrix[0] else SIZE[::-1])
+    wide, high = found.size
+    places = [(wide // 4, high // 4), (3 * wide // 4, high // 4)]
+    places += [(3 * wide // 4, 3 * high // 4), (wide // 4, 3 * high // 4)]
+    for place, colour in zip(places, corners.split(), strict=True):
+        assert close(found.getpixel(place), colour), (place, colour)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["2026-11-27T08:30:00.mp4", "concat:x", "http:x.mp4", "a b%03d\n.mp4"])
+def test_any_name_of_a_file_will_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(name).write_bytes(video(coloured()))
+    assert len(list(Footage(name, 1.0).frames())) == 4
+    assert Footage(name, 1.0).name == name
+    for none in ("", "x" * 5000, "x\0"):
+        with pytest.raises(FilesError, match="There is no video"):
+            Footage(none, 1.0)
+
+
+def test_few_frames_now_and_many_then_are_no_denser_than_asked(tmp_path: Path) -> None:
+    times = [number / 50 for number in range(50)] + [100.0, 200.0, 300.0]
+    (path := tmp_path / "v.mp4").write_bytes(video([Image.new("RGB", SIZE)], times=times))
+    found = [frame.seconds for frame in Footage(str(path), 1.0).frames()]
+    assert found[0] == 0.0
+    assert found[-3:] == pytest.approx([100.0, 200.0, 300.0])
+    assert all(later - earlier > 0.7 for earlier, later in itertools.pairwise(found))
 
 
 def test_large_frames_are_made_smaller(tmp_path: Path) -> None:
     (path := tmp_path / "v.mp4").write_bytes(video([Image.new("RGB", (1920, 1080))], seconds=0.1))
-    (frame,) = footage(str(path), 1.0).frames()
+    (frame,) = Footage(str(path), 1.0).frames()
     assert picture(frame).size == (1280, 720)
 
 
@@ -69,7 +114,7 @@ def test_a_damaged_packet_costs_no_more_than_its_frames(tmp_path: Path) -> None:
     middle = len(content) // 2
     content[middle : middle + 2000] = bytes(2000)
     (path := tmp_path / "v.ts").write_bytes(bytes(content))
-    assert len(list(footage(str(path), 1.0).frames())) >= 3
+    assert len(list(Footage(str(path), 1.0).frames())) >= 3
 
 
 def test_what_is_no_video_is_said_in_one_sentence(tmp_path: Path) -> None:
@@ -78,11 +123,11 @@ def test_what_is_no_video_is_said_in_one_sentence(tmp_path: Path) -> None:
     (cut := tmp_path / "cut.mp4").write_bytes(video(coloured())[:2000])
     for path in (text, empty, cut):
         with pytest.raises(FilesError, match=r"^\S+ cannot be read as a video: [^\n]+\.$"):
-            footage(str(path), 1.0)
+            list(Footage(str(path), 1.0).frames())
     with pytest.raises(FilesError, match="There is no video"):
-        footage(str(tmp_path / "none.mp4"), 1.0)
+        Footage(str(tmp_path / "none.mp4"), 1.0)
     with pytest.raises(FilesError, match="There is no video"):
-        footage(str(tmp_path), 1.0)
+        Footage(str(tmp_path), 1.0)
 
 
 def test_neither_sound_nor_text_is_a_video(tmp_path: Path) -> None:
@@ -92,12 +137,19 @@ def test_neither_sound_nor_text_is_a_video(tmp_path: Path) -> None:
         sound.writeframes(bytes(16000))
     for each in (path, text):
         with pytest.raises(FilesError, match="holds no pictures"):
-            footage(str(each), 1.0)
+            list(Footage(str(each), 1.0).frames())
 
 
 def test_nobody_reads_a_cameras_password() -> None:
-    for address in ("rtsp://user:secret@127.0.0.1:1/camera", "http://user:se@cret@127.0.0.1:1/camera"):
+    for address in (
+        "rtsp://user:secret@127.0.0.1:1/camera",
+        *("http://user:se@cret@127.0.0.1:1/camera", "http://user:sec/ret@127.0.0.1:1/camera"),
+        *("http://127.0.0.1:1/camera?user=admin&pwd=secret", "http://user:sec?ret@127.0.0.1:1/camera"),
+    ):
         with pytest.raises(FilesError) as told:
-            footage(address, 1.0)
+            list(Footage(address, 1.0).frames())
         assert "cret" not in str(told.value)
         assert "127.0.0.1:1/camera" in str(told.value)
+    for address in ("rtsp://user:secret@[::1/camera", "rtsp://user:secret@[zz]:1/camera"):
+        with pytest.raises(FilesError, match="cannot be read as a video"):
+            list(Footage(address, 1.0).frames())
