@@ -24,7 +24,7 @@ import yaml
 
 from localcloud import access
 from localcloud.archives import extract
-from localcloud.containers import haproxy
+from localcloud.containers import haproxy, loopback
 from localcloud.containers.container import MARKER, Container, Log
 from localcloud.ports import free_port
 from localcloud.sagemaker import images, jobs, storage
@@ -142,8 +142,9 @@ def launch(
         "PYTHONPATH": os.pathsep.join((str(model), str(model / "code"))),
         "RAY_TMPDIR": str(ray_folder),
         "RAY_USAGE_STATS_ENABLED": "0",
-        # Without a cluster of machines Ray listens on loopback; only a replica's own port stays open.
+        # Without a cluster of machines Ray listens on loopback, but for a replica's own port.
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+        **loopback.HOOK,
         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
         # On AWS a container has its machine to itself; here Ray's workers, which are nice, would wait for all others.
         "RAY_worker_niceness": "0",

@@ -99,6 +99,17 @@ def test_an_image_gets_the_same_answer_when_it_comes_alone_and_in_an_archive(ser
         assert each["probabilities"] == pytest.approx(alone["probabilities"], abs=1e-3)
 
 
+def test_nobody_reaches_the_container_from_another_machine(server: Server) -> None:
+    processes = belonging(server.container.identity, marker=MARKER)
+    found = {
+        each.laddr.ip
+        for process in processes
+        for each in process.net_connections()
+        if each.status == "LISTEN"
+    }
+    assert found == {"127.0.0.1"}
+
+
 def test_an_archive_is_answered_when_a_name_is_no_text_and_refused_when_it_is_cut_off(server: Server) -> None:
     whole = tar(dict.fromkeys(("a", "b\udcff"), USABLE["photo.jpg"]))
     assert [each["name"] for each in server.send(whole, "application/x-tar").body["predictions"]] == [
