@@ -63,7 +63,9 @@ def sentence(error: BaseException) -> str | None:
     settings = sys.modules.get("stacks.settings")
     refused = (settings.SettingsError,) if settings else ()
     said: str | None = None
-    if isinstance(error, (SconesError, LocalCloudError, *refused)):
+    if isinstance(error, ModuleNotFoundError) and error.name == "psutil":
+        said = "A local cloud needs packages that are not installed: run `make setup-local`, or choose --aws."
+    elif isinstance(error, (SconesError, LocalCloudError, *refused)):
         said = str(error)
     elif isinstance(error, exceptions.NoCredentialsError):
         said = "There are no AWS credentials: set AWS_PROFILE, or start a local cloud with `make up`."

@@ -134,10 +134,15 @@ def choose(*, name: str, env: str, classifier: str, local: bool | None, instance
         raise TargetError("--aws and --instance exclude each other: give one of them.")
     if local is False:
         return Target(name, env, classifier, _cached(_aws_client), "AWS")
-    # `--help` need not pay for psutil, and `--aws` need not have it.
+    # `--help` need not pay for psutil, and AWS need not have it.
     from localcloud.errors import NotRunningError  # noqa: PLC0415
-    from localcloud.instance import Instance  # noqa: PLC0415
 
+    try:
+        from localcloud.instance import Instance  # noqa: PLC0415
+    except ModuleNotFoundError:
+        if local or instance is not None:
+            raise
+        return Target(name, env, classifier, _cached(_aws_client), "AWS")
     named = {"name": name, "env": env, "classifier": classifier}
     if local or instance is not None:
         return of_instance(Instance.load(instance_directory(instance or DEFAULT_INSTANCE)), **named)

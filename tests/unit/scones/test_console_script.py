@@ -2,11 +2,30 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+
+def test_the_command_line_for_aws_needs_nothing_of_the_local_cloud(tmp_path: Path) -> None:
+    code = "import sys; sys.modules['psutil'] = None; from scones.cli import main; sys.argv[0] = 'scones'; main()"
+    environment = {"PATH": os.environ["PATH"], "AWS_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true"}
+
+    def said(*words: str) -> str:
+        command = [sys.executable, "-c", code, *words]
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 1
+        assert "Traceback" not in done.stderr
+        return done.stderr
+
+    assert "There are no AWS credentials" in said("status")
+    for words in (("status", "--local"), ("review", "--instance", "x"), ("local", "status"), ("local", "up")):
+        assert "run `make setup-local`, or choose --aws" in said(*words)
 
 
 @pytest.mark.parametrize(
