@@ -258,6 +258,14 @@ def test_one_sentence_says_what_is_wrong_when_a_setting_is_bad(
     assert "\n" not in str(caught.value)
 
 
+def test_a_settings_file_is_text_in_utf_8_with_a_mark_or_without(tmp_path: Path) -> None:
+    (overlay := tmp_path / "overlay.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(SettingsError, match=r"overlay\.toml is no text in UTF-8: [^\n]+\.$"):
+        load(ENVIRONMENTS, "dev", overlay=overlay)
+    overlay.write_bytes(b"\xef\xbb\xbflog_retention_days = 30\n")
+    assert load(ENVIRONMENTS, "dev", overlay=overlay).log_retention_days == 30
+
+
 def test_a_name_is_refused_when_sagemaker_names_would_be_too_long(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"given by hand: the name .* too long"):
         _load(tmp_path, "", name="a-very-long-name-for-a-deployment")
