@@ -11,13 +11,13 @@ import argparse
 import time
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from benchmarks.models import pictures_in
 from benchmarks.shifts import MODEL, SHIFTS, Traffic, pictures, traffic
 from training.analysis.baselines import Baseline
 from training.analysis.job import judge
@@ -153,7 +153,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.drift", description=__doc__.split("\n")[1])
     parser.add_argument("--runs", type=int, default=200, help="seeded runs of each shift")
     parser.add_argument("--window", type=int, default=200, help="images in a window")
-    parser.add_argument("--data", type=Path, help="class folders of pictures; drawings without")
+    parser.add_argument("--data", type=pictures_in, help="class folders of pictures; drawings without")
     parser.add_argument("--image-size", type=int, default=160, help="side of the network's input")
     options = parser.parse_args(arguments)
     started = time.perf_counter()

@@ -22,7 +22,7 @@ from typing import Any
 import torch
 
 from benchmarks.agreement import agreement
-from benchmarks.models import photographs, write_model
+from benchmarks.models import photographs, pictures_in, write_model
 from benchmarks.sides import DECODE, DECODED, LANES, OTHER, WHOLE, seconds_of, sides
 from benchmarks.training import compare
 from classifier.artifact import LoadedModel, load_model
@@ -73,7 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--images", type=int, help="photographs a round; 64, or 4,096 on a GPU")
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--data", type=Path, help="folder of pictures; drawings without it")
+    parser.add_argument("--data", type=pictures_in, help="folder of pictures; drawings without it")
     parser.add_argument("--out", type=Path, help="file for the figures, JSON")
     return parser
 

@@ -1,6 +1,6 @@
 """The endpoint's application against the usual one, over HTTP and an equivalent of AWS's adapter, in one run.
 
-    python -m benchmarks.serving [--quick] [--many 4] [--soak 20000] [--data FOLDER] [--out FILE]
+    python -m benchmarks.serving [--many 4] [--soak 20000] [--data FOLDER] [--out FILE]
 
 Both serve the same network with the same weights, one at a time on the same machine; this process sends the load, on
 the same cores. Each is asked at rising rates, whatever became of the requests before (open loop), until it answers no
@@ -14,6 +14,7 @@ import contextlib
 import datetime
 import json
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -28,10 +29,11 @@ import torch
 
 from benchmarks.agreement import split
 from benchmarks.load import Load, Target, closed_loop, open_loop
-from benchmarks.models import photographs, write_archive
+from benchmarks.models import photographs, pictures_in, write_archive
 from lambda_src.adapters.payload import archive
 from localcloud.containers import ray_serve
 from localcloud.containers.container import Container
+from scones.commands import INTERRUPTED, as_interrupt
 from stacks.workflow.package import SERVING_VARIABLES
 
 PHOTOGRAPH = (640, 480)
@@ -173,7 +175,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seconds", type=float, default=8.0, help="of one load")
     parser.add_argument("--overload", type=float, default=60.0, help="seconds at twice the saturation")
     parser.add_argument("--soak", type=int, default=0, help="requests between two looks at the memory")
-    parser.add_argument("--data", type=Path, help="folder of pictures; drawings without it")
+    parser.add_argument("--data", type=pictures_in, help="folder of pictures; drawings without it")
     parser.add_argument("--out", type=Path, help="file for the figures, JSON")
     options = parser.parse_args(arguments)
     contents = photographs(32, PHOTOGRAPH, options.data)
@@ -231,4 +233,9 @@ def report(figures: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        # Or its servers would outlive it.
+        with as_interrupt(signal.SIGTERM, signal.SIGHUP):
+            main()
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
