@@ -10,18 +10,14 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from benchmarks.models import split
 from classifier.artifact import LoadedModel
 from classifier.errors import ClassifierError
-from classifier.preprocessing import decode_pixels, normalise
+from classifier.preprocessing import normalise
 from serving.engine import Engine
 
 STIRRED = 0.1
 """Share of a picture's bytes that are one off in the last comparison: fewer than two good JPEG decoders differ by."""
-
-
-def split(items: Sequence[Any], size: int) -> list[Sequence[Any]]:
-    """Return items in batches."""
-    return [items[start : start + size] for start in range(0, len(items), size)]
 
 
 def agreement(engine: Engine, model: LoadedModel, contents: list[bytes]) -> dict[str, tuple[float, float]]:
@@ -30,7 +26,6 @@ def agreement(engine: Engine, model: LoadedModel, contents: list[bytes]) -> dict
     Once of the model alone, given what Pillow has decoded; once from the bytes, by whatever decodes them; and of the
     plain model itself, given pixels of which some are one off: how finely the model itself tells pictures apart.
     """
-    size = model.card.image_size
 
     def plain(pixels: Sequence[Tensor]) -> NDArray[np.float32]:
         return np.concatenate([model.predict(normalise(each)[None]).probabilities for each in pixels])
@@ -47,9 +42,9 @@ def agreement(engine: Engine, model: LoadedModel, contents: list[bytes]) -> dict
             found.append([answer["probabilities"][name] for name in model.card.classes])
         return compared(found)
 
-    decoded = [decode_pixels(each, size)[0] for each in contents]
-    wanted = plain(decoded)
     pixels = [engine.decode(each) for each in contents]
+    decoded = [each.tensor for each in pixels]
+    wanted = plain(decoded)
     batches = engine.inference.map(engine.infer, split(pixels, engine.largest))
     chance = torch.Generator().manual_seed(0)
     return {

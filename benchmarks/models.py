@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from PIL import Image
@@ -46,6 +47,11 @@ def pictures_in(name: str) -> Path:
     if not any(each.is_file() for each in Path(name).rglob("*")):
         raise argparse.ArgumentTypeError(f"there is no file in a folder {name}: name a folder of pictures")
     return Path(name)
+
+
+def split(items: Sequence[Any], size: int) -> list[Sequence[Any]]:
+    """Return items in batches."""
+    return [items[start : start + size] for start in range(0, len(items), size)]
 
 
 def photographs(count: int, size: tuple[int, int], data: Path | None) -> list[bytes]:

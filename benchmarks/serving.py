@@ -27,9 +27,8 @@ from typing import Any
 import psutil
 import torch
 
-from benchmarks.agreement import split
 from benchmarks.load import Load, Target, closed_loop, open_loop
-from benchmarks.models import photographs, pictures_in, write_archive
+from benchmarks.models import photographs, pictures_in, split, write_archive
 from lambda_src.adapters.payload import archive
 from localcloud.containers import ray_serve
 from localcloud.containers.container import Container

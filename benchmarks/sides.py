@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import torch
 
-from benchmarks.agreement import split
+from benchmarks.models import split
 from classifier.artifact import LoadedModel
 from classifier.preprocessing import decode_pixels, normalise
 from serving.cuda import CudaRunner
