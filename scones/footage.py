@@ -129,7 +129,7 @@ class Footage:
                 due = self.every * (math.floor((seconds + early) / self.every) + 1)
                 yield Frame(seconds, _jpeg(frame))
         except Exception as error:  # FFmpeg's, and PyAV's own over what FFmpeg made of a damaged file
-            raise FilesError(f"{self.name} broke off: {_reason(error)}.") from error
+            raise FilesError(f"{self.name} broke off: {_reason(error, READ_SECONDS)}.") from error
         finally:
             container.close()
         if first is None:
@@ -150,7 +150,9 @@ class Footage:
                 timeout=(OPEN_SECONDS, READ_SECONDS) if address else None,
             )
         except Exception as error:  # FFmpeg's, and Python's over hosts and names
-            raise FilesError(f"{self.name} cannot be read as a video: {_reason(error)}.") from error
+            raise FilesError(
+                f"{self.name} cannot be read as a video: {_reason(error, OPEN_SECONDS)}."
+            ) from error
         if not container.streams.video or container.format.name == "tty":  # FFmpeg plays texts, too
             container.close()
             raise FilesError(f"{self.name} holds no pictures: give a video.")
@@ -192,8 +194,8 @@ def _turn(frame: Any) -> Transpose | None:
     return None
 
 
-def _reason(error: BaseException) -> str:
+def _reason(error: BaseException, seconds: float) -> str:
     if type(error).__name__ == "ExitError":  # FFmpeg's word for a time that is over
-        return f"nothing came for {READ_SECONDS:.0f} s"
+        return f"nothing came for {seconds:.0f} s"
     said = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return str(said).strip().rstrip(".")

@@ -132,8 +132,9 @@ def choose(*, name: str, env: str, classifier: str, local: bool | None, instance
     """
     if instance is not None and local is False:
         raise TargetError("--aws and --instance exclude each other: give one of them.")
+    aws = Target(name, env, classifier, _cached(_aws_client), "AWS")
     if local is False:
-        return Target(name, env, classifier, _cached(_aws_client), "AWS")
+        return aws
     # `--help` need not pay for psutil, and AWS need not have it.
     from localcloud.errors import NotRunningError  # noqa: PLC0415
 
@@ -142,7 +143,7 @@ def choose(*, name: str, env: str, classifier: str, local: bool | None, instance
     except ModuleNotFoundError:
         if local or instance is not None:
             raise
-        return Target(name, env, classifier, _cached(_aws_client), "AWS")
+        return aws
     named = {"name": name, "env": env, "classifier": classifier}
     if local or instance is not None:
         return of_instance(Instance.load(instance_directory(instance or DEFAULT_INSTANCE)), **named)
@@ -151,7 +152,7 @@ def choose(*, name: str, env: str, classifier: str, local: bool | None, instance
             return of_instance(Instance.load(LOCAL / DEFAULT_INSTANCE), **named)
         except NotRunningError:
             pass
-    return Target(name, env, classifier, _cached(_aws_client), "AWS")
+    return aws
 
 
 def _aws_client(service: str) -> Any:
