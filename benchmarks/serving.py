@@ -33,7 +33,7 @@ from lambda_src.adapters.payload import archive
 from localcloud.containers import ray_serve
 from localcloud.containers.container import Container
 from scones.commands import INTERRUPTED, as_interrupt
-from stacks.workflow.package import SERVING_VARIABLES
+from stacks.archives import SERVING_VARIABLES
 
 PHOTOGRAPH = (640, 480)
 STEPS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5)

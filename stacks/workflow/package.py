@@ -6,18 +6,9 @@ from aws_cdk import aws_stepfunctions as sfn
 from aws_cdk import aws_stepfunctions_tasks as tasks
 
 from stacks import images
+from stacks.archives import SERVING_VARIABLES
 from stacks.workflow.context import RUN, Context, expression
 from stacks.workflow.tasks import State, Tasks, seconds
-
-SERVING_VARIABLES = {
-    # The application answers health itself; Ray's own says yes while the model still loads.
-    "RAYSERVE_BACKEND_URL": "http://127.0.0.1:8000/classifier",
-    "RAYSERVE_BACKEND_TIMEOUT": "60",
-    # Ray's own proxy is a Python process, and takes more of a CPU for each request than some models do.
-    "RAY_SERVE_ENABLE_HA_PROXY": "1",
-    # As many as the adapter and the health check ever open, many times over; the default asks for 50,000 open files.
-    "RAY_SERVE_HAPROXY_MAXCONN": "1000",
-}
 
 
 def package(make: Tasks, context: Context) -> sfn.Chain:

@@ -8,8 +8,8 @@ from aws_cdk import aws_iam as iam
 
 from lambda_src.naming import VARIANT
 from stacks import images
+from stacks.archives import SERVING_VARIABLES
 from stacks.workflow.context import RUN, Context, expression
-from stacks.workflow.package import SERVING_VARIABLES
 from stacks.workflow.tasks import State, Tasks
 
 

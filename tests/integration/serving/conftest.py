@@ -25,7 +25,7 @@ from classifier.network import EfficientNetLite0
 from localcloud.containers import ray_serve
 from localcloud.containers.container import MARKER, Container
 from localcloud.processes import belonging
-from stacks.workflow.package import SERVING_VARIABLES
+from stacks.archives import SERVING_VARIABLES
 
 ROOT = Path(__file__).parents[3]
 START_SECONDS = 90.0
