@@ -55,11 +55,11 @@ class Predictions:
         )
         return [
             Decision(
-                label=card.classes[best],
-                confidence=values[best],
-                probabilities=dict(zip(card.classes, values, strict=True)),
-                confident=is_confident(values[best], card.threshold),
-                embedding=embedding,
+                card.classes[best],
+                values[best],
+                dict(zip(card.classes, values, strict=True)),
+                is_confident(values[best], card.threshold),
+                embedding,
             )
             for best, values, embedding in rows
         ]

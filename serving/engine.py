@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,6 +18,7 @@ from classifier.artifact import load_model
 from classifier.errors import ArtifactError, ClassifierError
 from classifier.memory import keep_freed_memory
 from classifier.preprocessing import Limits, decode_pixels
+from serving.cuda import take_all_queues
 from serving.headers import photograph
 from serving.images import Photograph, Pixels, Shot, example
 from serving.runners import runner
@@ -55,6 +57,7 @@ class Engine:
     """
 
     def __init__(self, directory: Path, limits: Limits | None = None) -> None:
+        take_all_queues()
         device = "cuda" if torch.cuda.is_available() else "cpu"
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         keep_freed_memory()
@@ -90,6 +93,9 @@ class Engine:
         for shape in self.runner.shapes:
             for done in [self.inference.submit(turn, shape) for _ in range(self.lanes)]:
                 done.result()
+        # What there is by now stays: to look through it for garbage, again and again, costs tenths of a second.
+        gc.collect()
+        gc.freeze()
         photographs = [example()] * (2 * self.busy)
         started = time.perf_counter()
         self.classify(photographs)
@@ -119,10 +125,12 @@ class Engine:
             if good := [each for each in decoded if not isinstance(each, ClassifierError)]:
                 batches.append(self.inference.submit(self.infer, good))
 
-        # One batch ahead: images are decoded while the model runs on those before them.
+        # One batch ahead: images are decoded while the model runs on those before them. Not further than keeps every
+        # lane at work, or reading headers would hold up the lanes.
         ahead: list[Photograph | Future[Pixels | ClassifierError]] = []
         for first in range(0, len(contents), self.largest):
             part = contents[first : first + self.largest]
+            wait(batches[-self.lanes - 1 : -self.lanes])
             begun = [self.header(each) or self.decoders.submit(_attempt, self.decode, each) for each in part]
             start(ahead)
             ahead = begun
@@ -154,6 +162,8 @@ class Engine:
         ready = self._ready(images)
         good = [each for each in ready if not isinstance(each, ClassifierError)]
         answers = iter(self._answers(good) if good else [])
+        if len(good) == len(ready):
+            return list(answers)
         return [each if isinstance(each, ClassifierError) else next(answers) for each in ready]
 
     def _ready(self, images: Sequence[Pixels | Photograph]) -> list[Pixels | Shot | ClassifierError]:

@@ -5,15 +5,16 @@ Pillow reads headers too, in ten times the time, and threads would wait for each
 
 from __future__ import annotations
 
-import re
 import struct
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
 from classifier.preprocessing import Limits, reduction
-from serving.images import Photograph
+from serving.images import Data, Photograph
 
 _LARGEST = 1024
 """Pixels of a reduced image's longer side; from there on Pillow measures in another way."""
@@ -24,47 +25,80 @@ _PADDING = 64
 """Bytes that may follow a file's end."""
 _SAMPLINGS = (b"\x11", b"\x11\x11\x11", b"\x22\x11\x11")
 """Grey, full colour, and colour halved both ways: of others libjpeg smooths the colours when it reduces."""
-_BROKEN = {
-    0xC0: re.compile(rb"\xff[^\x00\xd0-\xd7\xff]"),
-    0xC1: re.compile(rb"\xff[^\x00\xd0-\xd7\xff]"),
-    0xC2: re.compile(rb"\xff[^\x00\xd0-\xd7\xff\xc4\xda\xdd]"),
-}
-"""Frames (baseline, extended, progressive, of Huffman's coding) and what their pictures' data cannot hold: Pillow
-refuses it, and nvJPEG decodes it to something."""
+_PROGRESSIVE = 0xC2
+_FRAMES = frozenset((0xC0, 0xC1, _PROGRESSIVE))
+"""Baseline, extended and progressive, of Huffman's coding."""
 _SCAN = 0xDA
-_BARE = (*range(0xD0, 0xD8), 0x01)
+_EXIF, _TYPE_2, _ADOBE = 0xE1, 0xE2, 0xEE
+_TELLING = frozenset((*_FRAMES, _SCAN, _EXIF, _TYPE_2, _ADOBE))
+"""Markers whose content matters here."""
+_BARE = frozenset((*range(0xD0, 0xD8), 0x01))
 """Markers that have no content."""
+_FINE, _FINE_WHERE_PROGRESSIVE, _BAD = range(3)
+
+
+def _kinds() -> NDArray[np.uint8]:
+    kinds = np.full(256, _BAD, np.uint8)
+    kinds[[0x00, *range(0xD0, 0xD8), 0xFF]] = _FINE
+    kinds[[0xC4, _SCAN, 0xDD]] = _FINE_WHERE_PROGRESSIVE
+    return kinds
+
+
+_KINDS = _kinds()
+"""Of what follows a 255 in a picture's data: Pillow refuses what is bad there, and nvJPEG decodes it to something."""
 
 
 def photograph(content: bytes, image_size: int, limits: Limits) -> Photograph | None:
     """Read a JPEG's header; None is what Pillow should decode, or refuse."""
-    if len(content) > limits.max_bytes or _END not in content[-_PADDING:]:
+    stop = content.rfind(_END, max(0, len(content) - _PADDING))
+    if len(content) > limits.max_bytes or stop < 0:
         return None
     orientation, turned = 1, False
     frame: tuple[int, bytes] | None = None
     for marker, segment, end in _segments(content):
         if marker == _SCAN:
-            if frame is None or _BROKEN[frame[0]].search(content, end, content.rindex(_END)):
+            if frame is None:
                 return None
-            return _plain(content, frame[1], orientation, image_size, limits)
-        exif = marker == 0xE1 and segment.startswith(b"Exif\0\0")
-        if marker in _BROKEN and frame is None:
+            data = Data(end, stop, frame[0] == _PROGRESSIVE)
+            return _plain(content, frame[1], data, orientation, image_size, limits)
+        exif = marker == _EXIF and segment.startswith(b"Exif\0\0")
+        if marker in _FRAMES and frame is None:
             frame = (marker, segment)
         elif exif and not turned:
             orientation, turned = _orientation(segment), True
         elif (
             exif  # in parts, which Pillow joins
-            or marker in _BROKEN  # a second frame
-            or (marker == 0xE1 and b"Orientation" in segment)  # in XMP
-            or (marker == 0xE2 and segment.startswith(b"MPF\0"))  # several pictures
-            or (marker == 0xEE and segment.startswith(b"Adobe") and segment[11:12] != b"\1")  # no YCbCr
+            or marker in _FRAMES  # a second frame
+            or (marker == _EXIF and b"Orientation" in segment)  # in XMP
+            or (marker == _TYPE_2 and segment.startswith(b"MPF\0"))  # several pictures
+            or (marker == _ADOBE and segment.startswith(b"Adobe") and segment[11:12] != b"\1")  # no YCbCr
         ):
             return None
     return None
 
 
+def intact(photographs: Sequence[Photograph], joined: bytearray) -> NDArray[np.bool_]:
+    """Say of photographs, whose contents are joined, which hold only what pictures' data may: bool [n].
+
+    NumPy looks at all at once, and other threads run meanwhile.
+    """
+    data = np.frombuffer(joined, np.uint8)
+    places = np.flatnonzero(data[:-1] == 0xFF)
+    kinds = _KINDS[data[places + 1]]
+    odd = kinds != _FINE
+    places, kinds = places[odd], kinds[odd]
+    ends = np.cumsum([len(each.content) for each in photographs])
+    own = np.searchsorted(ends, places, side="right")
+    starts = np.concatenate(([0], ends[:-1]))
+    first, stop, progressive = np.array([each.data for each in photographs]).T
+    inside = (places >= (starts + first)[own]) & (places < (starts + stop)[own])
+    good = np.ones(len(photographs), np.bool_)
+    good[own[inside & (kinds > progressive[own])]] = False
+    return good
+
+
 def _plain(
-    content: bytes, frame: bytes, orientation: int, image_size: int, limits: Limits
+    content: bytes, frame: bytes, data: Data, orientation: int, image_size: int, limits: Limits
 ) -> Photograph | None:
     """Read a frame's header."""
     if len(frame) < 6:
@@ -80,23 +114,24 @@ def _plain(
         or max(width, height) >= _LARGEST * factor
     ):
         return None
-    return Photograph(content, width, height, orientation, "L" if components == 1 else "RGB", factor)
+    return Photograph(content, width, height, orientation, "L" if components == 1 else "RGB", factor, data)
 
 
 def _segments(content: bytes) -> Iterator[tuple[int, bytes, int]]:
-    """Yield the markers up to the picture's data, with their content and where it ends."""
-    at = 2 if content[:2] == b"\xff\xd8" else len(content)
-    while at + 4 <= len(content) and content[at] == 0xFF:
+    """Yield the markers that matter, up to the picture's data, with their content and where it ends."""
+    at, last = 2 if content[:2] == b"\xff\xd8" else len(content), len(content) - 4
+    while at <= last and content[at] == 0xFF:
         marker = content[at + 1]
         if marker == 0xFF:
             at += 1
         elif marker in _BARE:
             at += 2
         else:
-            size = int.from_bytes(content[at + 2 : at + 4], "big")
+            size = content[at + 2] << 8 | content[at + 3]
             if size < 2:
                 return
-            yield marker, content[at + 4 : at + 2 + size], at + 2 + size
+            if marker in _TELLING:
+                yield marker, content[at + 4 : at + 2 + size], at + 2 + size
             at += 2 + size
 
 

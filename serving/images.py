@@ -13,6 +13,14 @@ from classifier.artifact import Predictions
 from classifier.image_statistics import ImageStatistics
 
 
+class Data(NamedTuple):
+    """Where a JPEG's coded picture begins and ends, and whether it comes in several scans."""
+
+    first: int
+    stop: int
+    progressive: bool
+
+
 class Photograph(NamedTuple):
     """A JPEG as it came, with what its header says: size in pixels, EXIF's orientation and Pillow's mode."""
 
@@ -22,6 +30,7 @@ class Photograph(NamedTuple):
     orientation: int
     mode: str
     factor: int
+    data: Data
 
 
 class Pixels(NamedTuple):

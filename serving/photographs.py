@@ -21,6 +21,7 @@ from PIL import Image
 from torch import Tensor
 
 from classifier.image_statistics import COLOUR_SIDE, LONGEST_SIDE, ImageStatistics
+from serving.headers import intact
 from serving.images import Photograph
 from serving.kernels import Kernel, compile_kernel, start
 
@@ -116,29 +117,37 @@ def _turned(orientation: int, columns: int, rows: int) -> tuple[int, int, int]:
     }[orientation]
 
 
-def statistics(
-    photographs: Sequence[Photograph], laid: Plan, sums: NDArray[np.float64]
-) -> list[ImageStatistics]:
-    """Return images' statistics from their sums [n, 7]."""
-    counts = (laid.field("MEASURED_WIDTH") * laid.field("MEASURED_HEIGHT"))[:, None]
-    colours = (laid.field("GRID_WIDTH") * laid.field("GRID_HEIGHT"))[:, None]
-    # Of luma and of its Laplacian: mean, and mean square.
-    means, squares = sums[:, 0:4:2] / counts, sums[:, 1:4:2] / counts
-    brightness = means[:, :1] / 255
-    deviations = np.sqrt(np.maximum(0.0, squares - means**2)) / 255
-    red, blue, saturation = (sums[:, field, None] / colours / 255 for field in (4, 5, 6))
-    measures = np.hstack([brightness, deviations, saturation, red - brightness, blue - brightness])
-    return [
-        ImageStatistics(*upright(photo.orientation, photo.width, photo.height), "JPEG", photo.mode, *own)
-        for photo, own in zip(photographs, measures.round(4).tolist(), strict=True)
-    ]
-
-
 class Developed(NamedTuple):
-    """What became of a batch on the device: its plan, and the sums [n, 7], float64, of its images."""
+    """A batch of photographs on the device, resized, and ready to be measured."""
 
+    photographs: Sequence[Photograph]
     laid: Plan
-    sums: Tensor
+    table: Tensor
+    scratch: Tensor
+    kernel: Kernel
+
+    def measure(self, into: Tensor) -> None:
+        """Put the images' sums into the first rows of `into`, float64 [m, 7] of the host, on the current stream."""
+        count = len(self.photographs)
+        sums = torch.empty((count, SUMS), dtype=torch.float64, device=self.table.device)
+        start(self.kernel, (count * _MEASURING, 1), self.table, self.scratch, sums, threads=_MEASURING)
+        into[:count].copy_(sums, non_blocking=True)
+
+    def statistics(self, measured: Tensor) -> list[ImageStatistics]:
+        """Return the images' statistics from their sums, when these are there."""
+        laid, sums = self.laid, measured[: len(self.photographs)].numpy()
+        counts = (laid.field("MEASURED_WIDTH") * laid.field("MEASURED_HEIGHT"))[:, None]
+        colours = (laid.field("GRID_WIDTH") * laid.field("GRID_HEIGHT"))[:, None]
+        # Of luma and of its Laplacian: mean, and mean square.
+        means, squares = sums[:, 0:4:2] / counts, sums[:, 1:4:2] / counts
+        brightness = means[:, :1] / 255
+        deviations = np.sqrt(np.maximum(0.0, squares - means**2)) / 255
+        red, blue, saturation = (sums[:, field, None] / colours / 255 for field in (4, 5, 6))
+        measures = np.hstack([brightness, deviations, saturation, red - brightness, blue - brightness])
+        return [
+            ImageStatistics(*upright(photo.orientation, photo.width, photo.height), "JPEG", photo.mode, *own)
+            for photo, own in zip(self.photographs, measures.round(4).tolist(), strict=True)
+        ]
 
 
 class Decoder:
@@ -175,41 +184,43 @@ class Decoder:
 
         As many at a time as `MAX_PIXELS` allow; the rest are refused too, and Pillow's.
         """
-        if not photographs:
-            return []
         pixels = itertools.accumulate(each.width * each.height for each in photographs)
-        few = sum(total <= MAX_PIXELS for total in pixels) or 1
-        if few < len(photographs):
-            return [*self.decode(photographs[:few]), *(None for _ in photographs[few:])]
-        # Copied, or torch would warn that it may not write to them.
-        contents = [torch.frombuffer(bytearray(each.content), dtype=torch.uint8) for each in photographs]
+        taken = photographs[: sum(total <= MAX_PIXELS for total in pixels) or 1]
+        images: list[Tensor | None] = [None] * len(photographs)
+        if not taken:
+            return images
+        # Torch warns of what may not be written to.
+        joined = bytearray().join(each.content for each in taken)
+        lengths = [len(each.content) for each in taken]
+        contents = torch.split(torch.frombuffer(joined, dtype=torch.uint8), lengths)
+        chosen = np.flatnonzero(intact(taken, joined)).tolist()
+        for place, image in zip(chosen, self._decoded([contents[place] for place in chosen]), strict=True):
+            # The kernels read what the header promised.
+            if image is not None and image.shape == (3, taken[place].height, taken[place].width):
+                images[place] = image
+        return images
+
+    def _decoded(self, contents: list[Tensor]) -> list[Tensor | None]:
         try:
-            found: list[Tensor] = list(self._read(contents))
-            return [
-                # The kernels read what the header promised.
-                image if image.shape == (3, photo.height, photo.width) else None
-                for photo, image in zip(photographs, found, strict=True)
-            ]
+            return list(self._read(contents)) if contents else []
         except RuntimeError as error:  # one of them spoils all
             if len(contents) == 1:
                 logger.info("nvJPEG refuses an image: %s", error)
                 return [None]
-        return [self.decode([photo])[0] for photo in photographs]
+        return [self._decoded([content])[0] for content in contents]
 
     def develop(
         self, photographs: Sequence[Photograph], images: Sequence[Tensor], pixels: Tensor
     ) -> Developed:
-        """Resize decoded images into `pixels`, uint8 [n, 3, S, S], and measure them, on the current stream."""
+        """Resize decoded images into `pixels`, uint8 [n, 3, S, S], on the current stream."""
         count, size = len(photographs), self._size
         laid = plan(photographs, [image.data_ptr() for image in images], size)
         table = torch.from_numpy(laid.rows).pin_memory().to(self._device, non_blocking=True)
         scratch = torch.empty(laid.scratch, dtype=torch.uint8, device=self._device)
-        sums = torch.empty((count, SUMS), dtype=torch.float64, device=self._device)
         tall, wide, measured = (
             int(laid.field(name).max()) for name in ("UPRIGHT_HEIGHT", "UPRIGHT_WIDTH", "MEASURED_WIDTH")
         )
         start(self._kernels["reduce"], (tall * wide, count), table, scratch)
         start(self._kernels["across"], (tall * (3 * size + measured), count), table, scratch, size)
         start(self._kernels["down"], (3 * size**2 + LONGEST_SIDE**2, count), table, scratch, pixels, size)
-        start(self._kernels["measure"], (count * _MEASURING, 1), table, scratch, sums, threads=_MEASURING)
-        return Developed(laid, sums)
+        return Developed(photographs, laid, table, scratch, self._kernels["measure"])

@@ -17,7 +17,7 @@ from serving.cuda import CudaRunner, half_precision
 from serving.fused import FusedNetwork
 from serving.headers import photograph
 from serving.images import Photograph, Pixels, Predicted, Shot, example
-from serving.photographs import Decoder, statistics
+from serving.photographs import SUMS, Decoder
 
 logger = logging.getLogger(__name__)
 
@@ -108,7 +108,10 @@ def photograph_decoder(model: LoadedModel) -> Decoder | None:
             raise RuntimeError("nvJPEG refuses a plain photograph.")
         pixels = torch.empty((1, 3, size, size), dtype=torch.uint8, device=model.device)
         developed = decoder.develop([photo], [image], pixels)
-        (found,) = statistics([photo], developed.laid, developed.sums.cpu().numpy())
+        sums = torch.empty((1, SUMS), dtype=torch.float64)
+        developed.measure(sums)
+        torch.cuda.synchronize()
+        (found,) = developed.statistics(sums)
         wanted, measured = decode_pixels(content, size)
         difference = float((pixels[0].cpu().float() - wanted.float()).abs().mean())
         apart = max(abs(getattr(found, name) - getattr(measured, name)) for name in MEASURES)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -13,11 +14,12 @@ import torch
 
 from classifier.artifact import save_model
 from classifier.card import ModelCard
-from classifier.errors import ArtifactError, ImageTooLargeError, UnreadableImageError
+from classifier.errors import ArtifactError, ClassifierError, ImageTooLargeError, UnreadableImageError
 from classifier.network import EfficientNetLite0
 from classifier.preprocessing import Limits
 from serving.cuda import padded
-from serving.engine import Engine
+from serving.engine import Answer, Engine
+from serving.images import Photograph, Pixels
 from tests.integration.workflow.pictures import UNUSABLE, USABLE
 
 CARD = ModelCard(("a", "b"), 32, 1.5, 0.9, 0.01, "v1", model_version="run1")
@@ -118,6 +120,32 @@ def test_every_core_has_its_lane_and_no_thread_has_a_team(engine: Engine) -> Non
         assert set(pool.map(lambda _: torch.get_num_threads(), range(20))) == {1}
     names = [thread.name.partition("_")[0] for thread in threading.enumerate()]
     assert names.count("infer") == engine.lanes
+
+
+def test_images_are_not_read_further_ahead_than_lanes_need(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count = 20 * engine.lanes * engine.largest
+    read = itertools.count(1)
+    late: list[bool] = []
+    all_read = threading.Event()
+
+    def infer(images: Sequence[Pixels | Photograph]) -> list[Answer | ClassifierError]:
+        all_read.wait(0.02)  # in vain
+        late.append(all_read.is_set())
+        return [{} for _ in images]
+
+    def decode(_: bytes) -> Pixels:
+        if next(read) == count:
+            all_read.set()
+        return pixels
+
+    pixels = engine.decode(USABLE["plain.png"])
+    monkeypatch.setattr(engine, "infer", infer)
+    monkeypatch.setattr(engine, "decode", decode)
+    assert len(engine.classify([b""] * count)) == count
+    # The last that are read may be, while every lane has a batch and one waits.
+    assert late.count(True) <= engine.lanes + 3
 
 
 def test_it_does_not_start_when_the_weights_are_missing(tmp_path: Path) -> None:

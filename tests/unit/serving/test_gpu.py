@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +24,7 @@ from serving.fused import FusedNetwork
 from serving.images import Photograph, Pixels, Shot
 from stacks.archives import weights_file
 from tests.integration.workflow.pictures import USABLE
-from tests.unit.serving.photographs import PLAIN
+from tests.unit.serving.photographs import PLAIN, jpeg, scene
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
 
@@ -95,6 +97,23 @@ def test_a_batch_of_all_kinds_is_answered_in_order(engine: Engine) -> None:
         assert isinstance(alone, dict)
         assert answer["image"] == alone["image"]
         assert answer["probabilities"] == pytest.approx(alone["probabilities"], abs=0.005)
+
+
+@pytest.mark.parametrize("decoded", [False, True])
+def test_lanes_do_not_mix_their_answers(engine: Engine, decoded: bool) -> None:
+    pictures = [scene((640 + 4 * each, 480)).rotate(10 * each) for each in range(36)]
+    contents = [jpeg(each) for each in pictures]
+    images = [engine.decode(each) if decoded else engine.header(each) or b"" for each in contents]
+
+    def embeddings(batch: Sequence[Any]) -> list[list[float]]:
+        return [answer["embedding"] for answer in engine.infer(batch) if isinstance(answer, dict)]
+
+    alone = np.concatenate(list(engine.inference.map(embeddings, [[each] for each in images])))
+    assert min(np.abs(one - other).max() for one, other in itertools.combinations(alone, 2)) > 0.1
+    order = np.random.default_rng(0).integers(0, len(images), (60, engine.largest))
+    batches = engine.inference.map(embeddings, [[images[each] for each in batch] for batch in order])
+    for batch, found in zip(order, batches, strict=True):
+        assert np.abs(found - alone[batch]).max() < 0.05
 
 
 def test_a_damaged_photograph_gets_what_pillow_says_of_it(engine: Engine) -> None:

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from classifier.preprocessing import Limits, decode_pixels
-from serving.headers import photograph
+from serving.headers import intact, photograph
+from serving.images import Photograph
 from tests.integration.workflow.pictures import UNUSABLE, USABLE, drawing, encoded
 from tests.unit.serving.photographs import PLAIN, turned
 
@@ -61,7 +62,6 @@ def test_what_is_not_plain_is_left_to_pillow() -> None:
         "too large for the device": encoded(drawing(size=(4100, 3000)), "JPEG"),
         "cmyk": encoded(drawing("CMYK", (800, 600)), "JPEG"),
         "colour halved one way": encoded(big, "JPEG", subsampling=1),
-        "broken data": plain[:-900] + b"\xff\x17" + plain[-898:],
         "rgb": encoded(big, "JPEG", keep_rgb=True),
         "several": several.getvalue(),
         "turned by xmp": marked,
@@ -79,6 +79,33 @@ def test_what_is_not_plain_is_left_to_pillow() -> None:
     assert photograph(plain, SIZE, Limits(max_pixels=1000)) is None
     assert photograph(plain, SIZE, Limits(max_bytes=1000)) is None
     assert photograph(plain + b"\0" * 10, SIZE, Limits()) is not None
+
+
+def read(content: bytes) -> Photograph:
+    found = photograph(content, SIZE, Limits())
+    assert found is not None
+    return found
+
+
+def test_broken_data_is_found_wherever_it_lies() -> None:
+    plain = encoded(drawing(size=(800, 600)), "JPEG")
+    progressive = encoded(drawing(size=(800, 600)), "JPEG", progressive=True)
+    restarting = encoded(drawing(size=(800, 600)), "JPEG", restart_marker_rows=1)
+    first = read(plain).data.first
+    good = [*PLAIN.values(), plain, progressive, restarting, plain + b"\xff\x17", plain + b"\0" * 10]
+    good.append(plain[:-900] + b"\xff" + plain[-900:])  # what fills up
+    bad = [
+        plain[:at] + marker + plain[at + 2 :]
+        for at in (first, -900, -4)
+        for marker in (b"\xff\x17", b"\xff\xda")
+    ]
+    bad.append(progressive[:-900] + b"\xff\x17" + progressive[-898:])
+    for contents, wanted in ((good, True), (bad, False)):
+        for content in contents:
+            assert intact([read(content)], bytearray(content)).tolist() == [wanted]
+    mixed = [content for pair in zip(good, bad, strict=False) for content in pair]
+    found = intact([read(content) for content in mixed], bytearray().join(mixed))
+    assert found.tolist() == [content in good for content in mixed]
 
 
 def test_any_cut_is_no_error() -> None:
