@@ -71,7 +71,9 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         help="folder of a trained model, whose input is its own; without it an untrained head",
     )
-    parser.add_argument("--images", type=int, help="photographs a round; 64, or 4,096 on a GPU")
+    parser.add_argument(
+        "--images", type=int, help="photographs a round; 64, or twelve batches of every lane on a GPU"
+    )
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--data", type=pictures_in, help="folder of pictures; drawings without it")
     parser.add_argument("--out", type=Path, help="file for the figures, JSON")
@@ -87,9 +89,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except ArtifactError as error:
         parser.error(f"--model {options.model}: {error}")
     pace = engine.warm_up()
-    options.images = options.images or (4096 if model.device.type == "cuda" else 64)
-    if model.device.type == "cuda" and options.images % 512:
-        parser.error(f"--images {options.images} fills no batches on a GPU: give a multiple of 512.")
+    full = engine.lanes * engine.largest
+    # Enough that a round's beginning and end, when lanes have nothing to do, hardly count.
+    options.images = options.images or (12 * full if model.device.type == "cuda" else 64)
+    if model.device.type == "cuda" and options.images % full:
+        parser.error(f"--images {options.images} fills no batches on a GPU: give a multiple of {full}.")
     device = torch.cuda.get_device_name() if model.device.type == "cuda" else f"{engine.lanes} CPU cores"
     when = datetime.datetime.now(datetime.UTC).date().isoformat()
     print(

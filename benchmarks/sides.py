@@ -33,7 +33,7 @@ def seconds_of(action: Callable[[], object]) -> float:
 
 def sides(engine: Engine, model: LoadedModel, contents: list[bytes]) -> dict[str, Callable[[], float]]:
     """Return what is compared; each side answers all images once and returns its seconds."""
-    pixels = [engine.decode(content) for content in contents]
+    pixels = list(engine.decoders.map(engine.decode, contents))
     size = model.card.image_size
 
     def stack(part: Sequence[Pixels]) -> torch.Tensor:
@@ -96,7 +96,7 @@ def on_a_gpu(
         runner.prepare([photo for content in part if (photo := engine.header(content))])
 
     def graphs(batch: int) -> float:
-        each = functools.partial(runner.replay, batch, -(-len(contents) // batch // engine.lanes))
+        each = functools.partial(runner.replay, batch, len(contents) // batch // engine.lanes)
 
         def all_lanes() -> None:
             for lane in [engine.inference.submit(each) for _ in range(engine.lanes)]:
