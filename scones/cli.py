@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import sys
+import threading
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from scones import local_cloud, operations
-from scones.commands import Choose, Env, Files, InstanceName, Local, chosen, make, on_target
+from scones.commands import Choose, Env, Files, InstanceName, Local, as_interrupt, chosen, make, on_target
 
 # Modules that load boto3 are imported in the commands: `scones --help` answers at once.
 # ruff: noqa: PLC0415
@@ -78,9 +82,11 @@ def video(
 ) -> None:
     """Send a video's or a camera's frames, and print what is decided about each as it comes.
 
-    A camera does not wait: its frames are left out, and counted, while decisions do not keep up. Ctrl-C ends it.
+    A camera does not wait: its frames are left out, and counted, while decisions do not keep up. Ctrl-C ends it, as
+    does SIGTERM.
     Exits 1 if the source broke off or any frame got no outcome in time.
     """
+    import signal
     from collections import Counter
 
     from scones.footage import Footage
@@ -91,9 +97,10 @@ def video(
     reader = Reader(Footage(source, every), limit)
     counts: Counter[str] = Counter()
     try:
-        for seen in decide(target, reader, patience=patience):
-            counts[seen.decision.outcome or "without an outcome"] += 1
-            print_seen(seen, json=json)
+        with as_interrupt(signal.SIGTERM):
+            for seen in decide(target, reader, patience=patience):
+                counts[seen.decision.outcome or "without an outcome"] += 1
+                print_seen(seen, json=json)
     finally:
         counts["left out"] += reader.left_out
         if total := counts.total():
@@ -239,7 +246,17 @@ def doctor(
 
 def main() -> None:
     """Run the command line."""
-    app()
+    try:
+        app()
+    except SystemExit as end:
+        held = [each for each in threading.enumerate() if each is not threading.main_thread()]
+        if all(each.daemon for each in held) or not isinstance(end.code, int):
+            raise
+        # A thread with a request under way would hold the end until that is through.
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(end.code)
 
 
 if __name__ == "__main__":

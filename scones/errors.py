@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 
 
@@ -78,4 +79,6 @@ def sentence(error: BaseException) -> str | None:
         said = f"{error.operation_name} was refused ({details.get('Code')}): {details.get('Message')}"
     elif isinstance(error, exceptions.BotoCoreError):
         said = str(error)
+    elif isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        said = "There is no space left where this writes: free some, and run the command again."
     return said

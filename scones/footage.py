@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import math
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,8 +25,9 @@ OPEN_SECONDS, READ_SECONDS = 60.0, 15.0
 """How long an address may take to show what it is, and a camera may say nothing."""
 HASTY = {"analyzeduration": "3000000", "fpsprobesize": "0"}
 """FFmpeg's options for a stream: it would watch a slow camera for longer than anybody waits."""
-CLOCKLESS = ("mjpeg", "mpjpeg")
-"""Formats without times: FFmpeg makes them up, 25 frames a second."""
+_NO_TIMES = 0x80
+"""FFmpeg's flag of formats without times: MJPEG's, and codecs' plain streams."""
+_UNTOLD = "…"
 _TURNS: dict[tuple[int, ...], str] = {
     (-1, 0, 0, -1): "ROTATE_180",
     (-1, 0, 0, 1): "FLIP_LEFT_RIGHT",
@@ -71,6 +74,8 @@ class Footage:
     source: str
     every: float
     live: bool = False
+    _heard: float = 0.0
+    _silent: float = 0.0
 
     def __post_init__(self) -> None:
         try:
@@ -87,11 +92,16 @@ class Footage:
 
     @property
     def name(self) -> str:
-        """The source, without what may be a password: all before the last @ of an address, and its query."""
-        if self._is_file or "://" not in self.source:
+        """The source, without what may be a password: of an address the scheme, the host and a plain path."""
+        if self._is_file:
             return self.source
-        scheme, _, rest = self.source.partition("://")
-        return f"{scheme}://{rest.rpartition('@')[2].partition('?')[0]}"
+        scheme, _, rest = self.source.rpartition("://")
+        authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
+        path = rest[len(authority) :]
+        if "@" in path or not scheme:
+            # Part of a password that was not quoted, or of a query: nobody can tell.
+            return f"{scheme}://{_UNTOLD}" if scheme else _UNTOLD if "@" in rest else self.source
+        return f"{scheme}://{authority.rpartition('@')[2]}{re.split(r'[?#;&=]', path, maxsplit=1)[0]}"
 
     @property
     def _is_file(self) -> bool:
@@ -109,19 +119,19 @@ class Footage:
             When the source cannot be read, breaks off, or has no frame at all.
         """
         container = self._open()
-        first, due = None, 0.0
-        stream = container.streams.video[0]
-        rate = float(stream.average_rate or 25)
-        # Half a frame, as no frame is due to the millisecond; where few come, no more than makes no difference.
-        early = min(0.5 / rate, self.every / 4)
-        counted = not self.live or container.format.name not in CLOCKLESS
+        first, due, before = None, 0.0, 0.0
+        rate = float(container.streams.video[0].average_rate or 25)
+        # FFmpeg makes times up where a format has none, 25 frames a second.
+        format_ = container.format
+        counted = not self.live or not (format_.flags & _NO_TIMES or format_.name.endswith("_pipe"))
         try:
-            for number, frame in enumerate(_decoded(container)):
-                at = (
-                    (frame.time if frame.time is not None else number / rate) if counted else time.monotonic()
-                )
+            for number, (frame, came) in enumerate(self._decoded(container)):
+                at = (frame.time if frame.time is not None else number / rate) if counted else came
                 first = at if first is None else first
                 seconds = at - first
+                # Half a frame, as no frame is due to the millisecond; where few come, no more than makes no difference.
+                early = min(max(0.0, seconds - before) / 2 or 0.5 / rate, self.every / 4)
+                before = seconds
                 if seconds + early < due:
                     # A camera that was started anew begins at nought.
                     due = min(due, seconds + self.every)
@@ -129,11 +139,36 @@ class Footage:
                 due = self.every * (math.floor((seconds + early) / self.every) + 1)
                 yield Frame(seconds, _jpeg(frame))
         except Exception as error:  # FFmpeg's, and PyAV's own over what FFmpeg made of a damaged file
-            raise FilesError(f"{self.name} broke off: {_reason(error, READ_SECONDS)}.") from error
+            # What FFmpeg had kept back comes at the end of a silence.
+            silent = max(self._silent, time.monotonic() - self._heard)
+            raise FilesError(f"{self.name} broke off: {_reason(error, silent)}.") from error
         finally:
             container.close()
         if first is None:
             raise FilesError(f"{self.name} holds no frame that can be read: give another video.")
+
+    def _decoded(self, container: InputContainer) -> Iterator[tuple[Any, float]]:
+        """Yield frames, and when what completed them came; also those that wait in the decoder at a break."""
+        import av  # noqa: PLC0415
+
+        stream = container.streams.video[0]
+        # Each thread of frames holds one back: a file has the time, and a camera's frames are wanted now.
+        stream.thread_type = "SLICE" if self.live else "AUTO"
+        self._heard = time.monotonic()
+        try:
+            for packet in container.demux(stream):
+                now = time.monotonic()
+                self._silent, self._heard = now - self._heard, now
+                with contextlib.suppress(
+                    av.InvalidDataError
+                ):  # one packet is damaged, and the next may be whole
+                    for frame in packet.decode():
+                        yield frame, self._heard
+        except Exception:
+            with contextlib.suppress(Exception):
+                for frame in stream.decode():
+                    yield frame, self._heard
+            raise
 
     def _open(self) -> InputContainer:
         import av  # noqa: PLC0415
@@ -160,18 +195,6 @@ class Footage:
         return container
 
 
-def _decoded(container: InputContainer) -> Iterator[Any]:
-    import av  # noqa: PLC0415
-
-    stream = container.streams.video[0]
-    stream.thread_type = "AUTO"
-    for packet in container.demux(stream):
-        try:
-            yield from packet.decode()
-        except av.InvalidDataError:  # one packet is damaged, and the next may be whole
-            continue
-
-
 def _jpeg(frame: Any) -> bytes:
     image = frame.to_image()
     if (turn := _turn(frame)) is not None:
@@ -186,7 +209,13 @@ def _turn(frame: Any) -> Transpose | None:
     """Return what puts a frame upright, by the display matrix that its file gives."""
     from PIL.Image import Transpose  # noqa: PLC0415
 
-    for each in frame.side_data:
+    try:
+        found = list(frame.side_data)
+    except ValueError:  # of a kind that PyAV does not know yet, such as EXIF's
+        turns = {90: "ROTATE_90", 180: "ROTATE_180", 270: "ROTATE_270"}
+        turn = turns.get(frame.rotation % 360)
+        return Transpose[turn] if turn else None
+    for each in found:
         if each.type.name == "DISPLAYMATRIX":
             words = memoryview(bytes(each)).cast("i")
             signs = tuple((words[place] > 0) - (words[place] < 0) for place in (0, 1, 3, 4))

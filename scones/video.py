@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 import time
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -106,54 +106,117 @@ def decide(target: Target, reader: Reader, *, patience: float) -> Iterator[Seen]
     reader
         Gives the frames.
     patience
-        Seconds without any new outcome after which all are given up: those that wait come without an outcome.
+        Seconds without anything new, an upload's end or an outcome, after which all are given up: those that wait come
+        without an outcome.
 
     Raises
     ------
     FilesError
         When the footage broke off, after what had been sent.
+    botocore.exceptions.ClientError, botocore.exceptions.BotoCoreError
+        When something was refused, after what had been sent came without an outcome.
     """
-    inbox, batch = Inbox.of(target), new_batch()
-    sending: deque[tuple[float, Future[Decision]]] = deque()
-    waiting: list[Seen] = []
-    news = time.monotonic()
-
-    def send(frame: Frame) -> Decision:
-        key = f"{target.classifier}/{batch}/{frame.name}"
-        return inbox.send(key, frame.content, "image/jpeg", f"{reader.footage.name} at {frame.seconds:.3f} s")
-
-    pool = ThreadPoolExecutor(WORKERS)
+    under_way = _UnderWay(target, reader.footage.name, patience)
     try:
-        while waiting or sending or not reader.ended:
-            room = UNDER_WAY - len(waiting) - len(sending)
+        while under_way or not reader.ended:
             # Waits for a frame where there is nothing else to wait for, and otherwise between two looks at the table.
-            frame = reader.next(POLL_SECONDS) if room else None
+            frame = reader.next(POLL_SECONDS) if under_way.room else None
             while frame is not None:
-                sending.append((frame.seconds, pool.submit(send, frame)))
-                room -= 1
-                frame = reader.next(0) if room else None
-            if not room:
+                under_way.send(frame)
+                frame = reader.next(0) if under_way.room else None
+            if not under_way.room:
                 time.sleep(POLL_SECONDS)
-            if not waiting and not sending:
-                news = time.monotonic()
-            while sending and (sending[0][1].done() or not waiting):
-                seconds, sent = sending.popleft()
-                waiting.append(Seen(seconds, sent.result()))
-            looked = pool.map(inbox.look, [each.decision for each in waiting])
-            waiting = [Seen(each.seconds, found) for each, found in zip(waiting, looked, strict=True)]
-            for each in waiting:
-                if each.decision.outcome is not None:
-                    news = time.monotonic()
-                    yield each
-            waiting = [each for each in waiting if each.decision.outcome is None]
-            if waiting and time.monotonic() - news > patience:
+            yield from under_way.decided()
+            if under_way.too_long:
                 reader.stop()
-                yield from waiting
-                # What is on its way arrives, and is not waited for; the rest is not sent.
-                yield from (Seen(seconds, sent.result()) for seconds, sent in sending if not sent.cancel())
+                yield from under_way.given_up()
                 return
+    except Exception:  # something was refused
+        reader.stop()
+        yield from under_way.given_up()
+        raise
     finally:
         reader.stop()
-        pool.shutdown(wait=True, cancel_futures=True)
+        under_way.close()
     if reader.error:
         raise reader.error
+
+
+class _Sent(NamedTuple):
+    """A frame on its way, without its version, and the upload, which has it."""
+
+    frame: Seen
+    upload: Future[Decision]
+
+
+class _UnderWay:
+    """Frames that are sent and not decided, of one video."""
+
+    def __init__(self, target: Target, video: str, patience: float) -> None:
+        self._inbox, self._video, self._patience = Inbox.of(target), video, patience
+        self._batch = f"{target.classifier}/{new_batch()}"
+        self._sending: list[_Sent] = []
+        self._waiting: list[Seen] = []
+        self._news = time.monotonic()
+        # Apart, so that outcomes are seen though uploads hang.
+        self._senders, self._lookers = ThreadPoolExecutor(WORKERS), ThreadPoolExecutor(WORKERS)
+
+    def __len__(self) -> int:
+        return len(self._sending) + len(self._waiting)
+
+    @property
+    def room(self) -> bool:
+        """Whether another frame may be sent."""
+        return len(self) < UNDER_WAY
+
+    @property
+    def too_long(self) -> bool:
+        """Whether nothing has ended for longer than one would wait."""
+        return len(self) > 0 and time.monotonic() - self._news > self._patience
+
+    def send(self, frame: Frame) -> None:
+        """Begin to send a frame."""
+        if not self:
+            self._news = time.monotonic()
+        key, file = f"{self._batch}/{frame.name}", f"{self._video} at {frame.seconds:.3f} s"
+        upload = self._senders.submit(self._inbox.send, key, frame.content, "image/jpeg", file)
+        unknown = Decision(file, f"s3://{self._inbox.bucket}/{key}", "")
+        self._sending.append(_Sent(Seen(frame.seconds, unknown), upload))
+
+    def decided(self) -> list[Seen]:
+        """Return the frames that have an outcome now."""
+        if self._sending and not self._waiting:
+            wait([each.upload for each in self._sending], POLL_SECONDS, FIRST_COMPLETED)
+        there = [each for each in self._sending if each.upload.done()]
+        self._sending = [each for each in self._sending if each not in there]
+        refused = [error for each in there if (error := each.upload.exception())]
+        self._waiting += [Seen(at.seconds, up.result()) for at, up in there if up.exception() is None]
+        if refused:
+            raise refused[0]
+        with contextlib.suppress(TimeoutError):
+            looked = self._lookers.map(
+                self._inbox.look, [each.decision for each in self._waiting], timeout=self._patience
+            )
+            pairs = zip(self._waiting, looked, strict=True)
+            self._waiting = [Seen(each.seconds, found) for each, found in pairs]
+        found = [each for each in self._waiting if each.decision.outcome is not None]
+        self._waiting = [each for each in self._waiting if each.decision.outcome is None]
+        if there or found:
+            self._news = time.monotonic()
+        return found
+
+    def given_up(self) -> Iterator[Seen]:
+        """Yield what is there, or may be, and is waited for no longer."""
+        yield from self._waiting
+        for frame, upload in self._sending:
+            if upload.cancel():
+                continue  # it was not sent
+            if not upload.done():
+                yield frame
+            elif upload.exception() is None:
+                yield Seen(frame.seconds, upload.result())
+
+    def close(self) -> None:
+        """Begin nothing more, and wait for nothing."""
+        for pool in (self._senders, self._lookers):
+            pool.shutdown(wait=False, cancel_futures=True)

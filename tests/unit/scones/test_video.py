@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import itertools
 import json
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from typer.testing import CliRunner
 
 from scones import cli, video
@@ -17,7 +23,7 @@ from scones.errors import FilesError
 from scones.footage import Frame
 from scones.video import READ_AHEAD, UNDER_WAY, Reader, decide
 from tests.unit.scones import videos
-from tests.unit.scones.fakes import FakeCloud, record
+from tests.unit.scones.fakes import FakeCloud, record, refused
 
 
 @pytest.fixture(autouse=True)
@@ -104,6 +110,43 @@ def test_what_waits_is_given_up_when_nothing_is_decided() -> None:
     assert {each.decision.outcome for each in seen} == {None}
 
 
+@pytest.mark.parametrize("refused_call", ["put_object", "get_item"])
+def test_what_was_sent_is_counted_when_something_is_refused(
+    monkeypatch: pytest.MonkeyPatch, refused_call: str
+) -> None:
+    cloud = FakeCloud(decide=routed, looks_before=3)
+    calls, call = itertools.count(), getattr(cloud, refused_call)
+    sent: list[Any] = []
+
+    def refuse(**request: Any) -> Any:
+        if next(calls) >= 20:
+            raise refused("AccessDenied", refused_call)
+        return call(**request)
+
+    monkeypatch.setattr(cloud, refused_call, refuse)
+    with pytest.raises(ClientError, match="AccessDenied"):
+        sent.extend(decide(cloud.target(), reader(Reel(200)), patience=30))
+    assert sorted(each.decision.object for each in sent) == sorted(
+        f"s3://inbound/{key}" for key in cloud.objects
+    )
+
+
+def test_patience_ends_though_uploads_hang(monkeypatch: pytest.MonkeyPatch) -> None:
+    cloud, over = FakeCloud(decide=routed), threading.Event()
+    put = cloud.put_object
+
+    def hang(**request: Any) -> Any:
+        if len(cloud.objects) >= 3:
+            over.wait(60)
+        return put(**request)
+
+    monkeypatch.setattr(cloud, "put_object", hang)
+    seen = list(decide(cloud.target(), reader(Reel(20)), patience=0.2))
+    assert not over.is_set()
+    assert len(seen) > len(cloud.objects) >= 3
+    over.set()
+
+
 def test_the_command_prints_a_row_a_frame(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cloud = FakeCloud(decide=routed)
     monkeypatch.setattr("scones.target.choose", lambda **_: cloud.target())
@@ -122,3 +165,63 @@ def test_the_command_prints_a_row_a_frame(tmp_path: Path, monkeypatch: pytest.Mo
     done = CliRunner().invoke(cli.app, ["video", str(path), "--patience", "1"])
     assert done.exit_code == 1
     assert "4 without an outcome" in done.stderr
+
+
+HUNG = """
+import sys, threading
+from scones import cli, target
+
+class Hung:
+    def describe_stacks(self, *, StackName):
+        outputs = {"InboundBucketName": "inbound", "ResultsTableName": "results"}
+        rows = [{"OutputKey": key, "OutputValue": value} for key, value in outputs.items()]
+        return {"Stacks": [{"StackName": StackName, "Outputs": rows}]}
+
+    def put_object(self, **_):
+        print("sending", flush=True)
+        threading.Event().wait()
+
+target.choose = lambda **_: target.Target("scones", "dev", "vehicles", lambda _: Hung(), "a cloud that hangs")
+sys.argv = ["scones", "video", *sys.argv[1:]]
+cli.main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("signals", "options", "code", "said"),
+    [
+        ([signal.SIGINT], [], 130, "Interrupted."),
+        ([signal.SIGTERM], [], 130, "Interrupted."),
+        ([], ["--patience", "1"], 1, "4 without an outcome"),
+    ],
+)
+def test_it_ends_when_told_to_though_uploads_hang(
+    tmp_path: Path, signals: list[signal.Signals], options: list[str], code: int, said: str
+) -> None:
+    (path := tmp_path / "ride.mp4").write_bytes(videos.video(videos.coloured()))
+    command = [sys.executable, "-c", HUNG, str(path), *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "sending\n"
+        for each in signals:
+            process.send_signal(each)
+        try:
+            _, errors = process.communicate(timeout=20)
+        finally:
+            process.kill()
+    assert process.returncode == code
+    assert said in errors
+    assert "Traceback" not in errors
+
+
+def test_a_full_disk_is_said_in_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scones.target.choose", lambda **_: FakeCloud(decide=routed).target())
+
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("scones.terminal.print_seen", full)
+    (path := tmp_path / "ride.mp4").write_bytes(videos.video(videos.coloured()))
+    done = CliRunner().invoke(cli.app, ["video", str(path)])
+    assert done.exit_code == 1
+    assert "error: There is no space left" in done.stderr
