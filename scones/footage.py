@@ -75,7 +75,6 @@ class Footage:
     every: float
     live: bool = False
     _heard: float = 0.0
-    _silent: float = 0.0
 
     def __post_init__(self) -> None:
         try:
@@ -139,8 +138,7 @@ class Footage:
                 due = self.every * (math.floor((seconds + early) / self.every) + 1)
                 yield Frame(seconds, _jpeg(frame))
         except Exception as error:  # FFmpeg's, and PyAV's own over what FFmpeg made of a damaged file
-            # What FFmpeg had kept back comes at the end of a silence.
-            silent = max(self._silent, time.monotonic() - self._heard)
+            silent = max(READ_SECONDS, time.monotonic() - self._heard)
             raise FilesError(f"{self.name} broke off: {_reason(error, silent)}.") from error
         finally:
             container.close()
@@ -157,8 +155,7 @@ class Footage:
         self._heard = time.monotonic()
         try:
             for packet in container.demux(stream):
-                now = time.monotonic()
-                self._silent, self._heard = now - self._heard, now
+                self._heard = time.monotonic()
                 with contextlib.suppress(
                     av.InvalidDataError
                 ):  # one packet is damaged, and the next may be whole
