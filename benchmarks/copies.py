@@ -16,6 +16,7 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 
+from benchmarks.options import at_least_one
 from classifier.errors import ClassifierError
 from training.drawings import draw_candidates
 from training.errors import TrainingCodeError
@@ -77,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         prog="python -m benchmarks.copies", description="Which near duplicates staging finds."
     )
     parser.add_argument("--data", type=Path, help="folder of class folders; left out, drawings are made")
-    parser.add_argument("--most", type=int, default=500, help="pictures to copy, at most")
+    parser.add_argument("--most", type=at_least_one, default=500, help="pictures to copy, at most")
     options = parser.parse_args(arguments)
     try:
         originals = pictures(options.data, max(2, options.most))

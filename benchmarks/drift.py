@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from benchmarks.models import pictures_in
+from benchmarks.options import at_least_one, pictures_in
 from benchmarks.shifts import MODEL, SHIFTS, Traffic, pictures, traffic
 from training.analysis.baselines import Baseline
 from training.analysis.job import judge
@@ -151,10 +151,10 @@ def report_shift(simulation: Simulation, shift: str, runs: int) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Simulate and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.drift", description=__doc__.split("\n")[1])
-    parser.add_argument("--runs", type=int, default=200, help="seeded runs of each shift")
-    parser.add_argument("--window", type=int, default=200, help="images in a window")
+    parser.add_argument("--runs", type=at_least_one, default=200, help="seeded runs of each shift")
+    parser.add_argument("--window", type=at_least_one, default=200, help="images in a window")
     parser.add_argument("--data", type=pictures_in, help="class folders of pictures; drawings without")
-    parser.add_argument("--image-size", type=int, default=160, help="side of the network's input")
+    parser.add_argument("--image-size", type=at_least_one, default=160, help="side of the network's input")
     options = parser.parse_args(arguments)
     started = time.perf_counter()
     found = pictures(options.data)

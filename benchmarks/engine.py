@@ -22,7 +22,8 @@ from typing import Any
 import torch
 
 from benchmarks.agreement import agreement
-from benchmarks.models import photographs, pictures_in, write_model
+from benchmarks.models import photographs, write_model
+from benchmarks.options import at_least_one, pictures_in
 from benchmarks.sides import DECODE, DECODED, LANES, OTHER, WHOLE, seconds_of, sides
 from benchmarks.training import compare
 from classifier.artifact import LoadedModel, load_model
@@ -65,16 +66,20 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.engine", description="What the engine makes of the machine."
     )
-    parser.add_argument("--image-size", type=int, default=160, help="side of the network's input, pixels")
+    parser.add_argument(
+        "--image-size", type=at_least_one, default=160, help="side of the network's input, pixels"
+    )
     parser.add_argument(
         "--model",
         type=Path,
         help="folder of a trained model, whose input is its own; without it an untrained head",
     )
     parser.add_argument(
-        "--images", type=int, help="photographs a round; 64, or twelve batches of every lane on a GPU"
+        "--images",
+        type=at_least_one,
+        help="photographs a round; 64, or twelve batches of every lane on a GPU",
     )
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=at_least_one, default=7)
     parser.add_argument("--data", type=pictures_in, help="folder of pictures; drawings without it")
     parser.add_argument("--out", type=Path, help="file for the figures, JSON")
     return parser

@@ -24,6 +24,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from benchmarks.options import at_least_one
 from localcloud.lambda_runtime import ensure_lambda_runtime
 from stacks.archives import ROOT, archive_file, package
 from stacks.constructs.owned_function import SHARED
@@ -160,7 +161,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.lambdas", description="What a cold start of each function costs."
     )
-    parser.add_argument("--rounds", type=int, default=11)
+    parser.add_argument("--rounds", type=at_least_one, default=11)
     parser.add_argument("--out", type=Path, help="file for the figures, JSON")
     options = parser.parse_args(arguments)
     python = ensure_lambda_runtime(ROOT / "build" / "lambda-runtime")

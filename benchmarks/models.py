@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -35,18 +34,6 @@ def write_archive(folder: Path, image_size: int) -> None:
     for name, content in serving_members().items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
-
-
-def pictures_in(name: str) -> Path:
-    """Return the folder of pictures that an option names.
-
-    Raises
-    ------
-    argparse.ArgumentTypeError
-    """
-    if not any(each.is_file() for each in Path(name).rglob("*")):
-        raise argparse.ArgumentTypeError(f"there is no file in a folder {name}: name a folder of pictures")
-    return Path(name)
 
 
 def split(items: Sequence[Any], size: int) -> list[Sequence[Any]]:

@@ -28,7 +28,8 @@ import psutil
 import torch
 
 from benchmarks.load import Load, Target, closed_loop, open_loop
-from benchmarks.models import photographs, pictures_in, split, write_archive
+from benchmarks.models import photographs, split, write_archive
+from benchmarks.options import at_least_one, pictures_in
 from lambda_src.adapters.payload import archive
 from localcloud.containers import ray_serve
 from localcloud.containers.container import Container
@@ -169,8 +170,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.serving", description="Two serving applications under the same load."
     )
-    parser.add_argument("--image-size", type=int, default=160, help="side of the network's input, pixels")
-    parser.add_argument("--many", type=int, default=4, help="images of a many-image request")
+    parser.add_argument(
+        "--image-size", type=at_least_one, default=160, help="side of the network's input, pixels"
+    )
+    parser.add_argument("--many", type=at_least_one, default=4, help="images of a many-image request")
     parser.add_argument("--seconds", type=float, default=8.0, help="of one load")
     parser.add_argument("--overload", type=float, default=60.0, help="seconds at twice the saturation")
     parser.add_argument("--soak", type=int, default=0, help="requests between two looks at the memory")

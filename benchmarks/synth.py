@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.options import at_least_one
 from stacks.archives import ROOT
 
 COMMAND = (
@@ -74,8 +75,8 @@ def synth(count: int) -> dict[str, float]:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print seconds, resources and sizes by number of classifiers, and how the first grow with the second."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.synth", description="What cdk synth costs.")
-    parser.add_argument("--classifiers", type=int, nargs="+", default=[1, 4, 16])
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--classifiers", type=at_least_one, nargs="+", default=[1, 4, 16])
+    parser.add_argument("--rounds", type=at_least_one, default=3)
     parser.add_argument("--out", type=Path, help="file for the figures, JSON")
     options = parser.parse_args(arguments)
     synth(options.classifiers[0])  # what is compiled and unpacked once

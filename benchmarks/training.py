@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
+from benchmarks.options import at_least_one
 from classifier.memory import keep_freed_memory
 from classifier.network import Conv, EfficientNetLite0
 from training.fitting import freeze
@@ -55,9 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.training", description="What a training step costs."
     )
-    parser.add_argument("--image-size", type=int, default=Hyperparameters.image_size)
-    parser.add_argument("--batch-size", type=int, default=Hyperparameters.batch_size)
-    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--image-size", type=at_least_one, default=Hyperparameters.image_size)
+    parser.add_argument("--batch-size", type=at_least_one, default=Hyperparameters.batch_size)
+    parser.add_argument("--rounds", type=at_least_one, default=9)
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args(arguments)
     folded = EfficientNetLite0(2).to(options.device)
