@@ -23,6 +23,7 @@ STD = 0.5
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 BACKGROUND = (255, 255, 255)
 _SIXTEEN_BITS = 65535.0
+_ROWS = 256
 
 
 @dataclass(frozen=True)
@@ -183,11 +184,18 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         image = Image.fromarray(_to_eight_bits(every)[values])
     elif image.mode in ("I", "F"):
         image = Image.fromarray(_to_eight_bits(np.array(image, dtype=np.float64)))
-    if image.has_transparency_data:
-        layer = image.convert("RGBA")
+    return _flattened(image) if image.has_transparency_data else image.convert("RGB")
+
+
+def _flattened(image: Image.Image) -> Image.Image:
+    """Lay what is transparent on the background, some rows at a time: of forty million pixels, copies are large."""
+    flat = Image.new("RGB", image.size)
+    for top in range(0, image.height, _ROWS):
+        box = (0, top, image.width, min(top + _ROWS, image.height))
+        layer = image.crop(box).convert("RGBA")
         background = Image.new("RGBA", layer.size, (*BACKGROUND, 255))
-        return Image.alpha_composite(background, layer).convert("RGB")
-    return image.convert("RGB")
+        flat.paste(Image.alpha_composite(background, layer).convert("RGB"), box)
+    return flat
 
 
 def _to_eight_bits(values: NDArray[np.float64]) -> NDArray[np.uint8]:

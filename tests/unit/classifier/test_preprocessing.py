@@ -24,6 +24,22 @@ def test_every_mode_becomes_a_normalised_tensor(name: str) -> None:
     assert {"width", "height", "format", "mode", *MEASURES} == set(decoded.statistics.as_dict())
 
 
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "PA", "RGBa", "P", "L", "RGB", "1"])
+def test_what_is_transparent_lies_on_white_however_many_rows_are_laid_at_a_time(
+    monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    image = Image.effect_noise((50, 37), 90).convert("RGBA")
+    image.putalpha(Image.linear_gradient("L").resize(image.size))
+    image = image.convert("LA").convert("PA") if mode == "PA" else image.convert(mode)
+    if mode in ("P", "L", "RGB", "1"):
+        image.info["transparency"] = {"P": bytes(range(256)), "RGB": image.getpixel((3, 3))}.get(mode, 0)
+    layer = image.convert("RGBA")
+    wanted = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
+    for rows in (1, 7, 37, 256):
+        monkeypatch.setattr(preprocessing, "_ROWS", rows)
+        assert preprocessing._to_rgb(image).tobytes() == wanted.tobytes()
+
+
 def test_a_colour_cast_is_measured_and_a_change_of_light_is_not_taken_for_one() -> None:
     def measured(*colour: int) -> ImageStatistics:
         return decode_image(encoded(Image.new("RGB", (40, 30), colour), "PNG"), 32).statistics
