@@ -114,8 +114,8 @@ class ImageClassifier:
         with timings.measured("read"):
             images = await loop.run_in_executor(self._engine.decoders, requests.unpack, body)
         # Enough of its images are queued to keep the machine at work, and no more: a small request behind a large
-        # one waits for these alone.
-        window = asyncio.Semaphore(self._engine.busy)
+        # one waits for these alone, and finds room however slow they are.
+        window = asyncio.Semaphore(self._engine.busy - 1)
 
         async def one(content: bytes) -> Answer:
             async with window:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import re
 import tarfile
 from collections.abc import AsyncIterator
+from typing import Any
 
 from classifier.errors import ImageTooLargeError
 from serving.errors import MalformedArchiveError, RequestTooLargeError, UnsupportedContentTypeError
@@ -17,6 +19,23 @@ MAX_IMAGE_BYTES = 6 * 1024 * 1024
 """What an invocation of an endpoint can carry."""
 MAX_ARCHIVE_BYTES = 32 * 1024 * 1024
 """More than an invocation carries: batch transform may send more."""
+
+
+_LONG_NUMBER = re.compile(rb"\d{64}")
+"""No extended header has one. Older Pythons search what has in the square of its time, and nothing else of the process
+runs meanwhile: https://github.com/python/cpython/issues/121285"""
+
+
+class _Entry(tarfile.TarInfo):
+    """An entry whose extended headers have no endless numbers."""
+
+    def _proc_pax(self, archive: tarfile.TarFile) -> Any:
+        source: Any = archive.fileobj
+        start = source.tell()
+        if _LONG_NUMBER.search(source.read(self.size)):
+            raise tarfile.ReadError("an extended header holds a number that has no end")
+        source.seek(start)
+        return super()._proc_pax(archive)  # type: ignore[misc]
 
 
 def is_archive(content_type: str) -> bool:
@@ -61,12 +80,13 @@ def unpack(body: bytes) -> list[tuple[str, bytes]]:
     MalformedArchiveError, RequestTooLargeError
     """
     try:
-        with tarfile.open(fileobj=io.BytesIO(body), mode="r:") as archive:
+        with tarfile.open(fileobj=io.BytesIO(body), mode="r:", tarinfo=_Entry) as archive:
             images = _images(archive, len(body))
-            # At a damaged header, or where the body was cut off, tarfile ends without a word.
-            if body[archive.offset : archive.offset + tarfile.BLOCKSIZE] != bytes(tarfile.BLOCKSIZE):
+            # At a damaged header, or where the body was cut off, tarfile ends without a word; at zeros, too.
+            end = body[archive.offset :]
+            if len(end) < tarfile.BLOCKSIZE or end.strip(b"\0"):
                 raise MalformedArchiveError(
-                    "The archive has no end: it was cut off, or is damaged; send it again."
+                    "The archive has no end, or something behind it: it was cut off, or is damaged; send it again."
                 )
     # What tarfile lets through of hostile headers: numbers, names and chains of extensions that make no sense.
     except (tarfile.TarError, ValueError, OverflowError, EOFError, RecursionError) as error:

@@ -100,8 +100,31 @@ def test_an_archive_is_refused_wherever_it_was_cut_off(at: int) -> None:
 def test_an_archive_is_refused_when_a_header_is_damaged() -> None:
     whole = bytearray(tar(("a", b"1" * 512), ("b", b"2" * 512), ("c", b"3" * 512)))
     whole[1024] ^= 1
-    with pytest.raises(errors.MalformedArchiveError, match="has no end: it was cut off, or is damaged"):
+    with pytest.raises(
+        errors.MalformedArchiveError, match="has no end, or something behind it: it was cut off"
+    ):
         unpack(bytes(whole))
+
+
+def test_an_archive_is_refused_when_something_comes_after_its_end() -> None:
+    whole = tar(("a", b"1" * 512), ("b", b"2" * 512), ("c", b"3" * 512))
+    for body in (whole[:1024] + bytes(512) + whole[1536:], whole + whole):
+        with pytest.raises(errors.MalformedArchiveError, match="something behind it"):
+            unpack(body)
+    assert len(unpack(whole + bytes(5000))) == 3
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE])
+def test_an_extended_header_of_digits_takes_no_time(kind: bytes) -> None:
+    entry = tarfile.TarInfo("a")
+    entry.type, entry.size = (
+        kind,
+        2**20,
+    )  # some twenty minutes of the regular expression that would look for numbers
+    body = entry.tobuf() + b"1" * entry.size + tar(("a", b"1"))
+    with pytest.raises(errors.MalformedArchiveError, match="a number that has no end"):
+        unpack(body)
+    assert unpack(header({"comment": "1" * 63, "path": "b"}) + bytes(1024)) == [("b", b"")]
 
 
 def test_a_name_that_is_no_text_is_written_out() -> None:
