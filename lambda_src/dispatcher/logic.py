@@ -44,6 +44,8 @@ def pointer(body: str) -> dict[str, Any]:
         ) from error
     if empty := [name for name in ("bucket", "key", "version_id") if not _is_text(found[name])]:
         raise MalformedMessageError(f"The message's {', '.join(empty)} must be text that is not empty.")
+    if found["size"] < 0 or not isinstance(found["etag"], str):
+        raise MalformedMessageError("The message's size must be 0 or more, and its etag text.")
     return found
 
 

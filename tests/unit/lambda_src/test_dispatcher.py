@@ -187,6 +187,8 @@ def test_messages_return_when_the_cause_is_not_of_them(dispatcher: Dispatcher, s
             '{"detail": null}',
             message(key=""),
             message(size="many"),
+            message(size=-1),
+            message(etag=["e"] * 1000),
         ),
         *(message(size=float("inf")), "[" * 100_000),
     ],
