@@ -119,13 +119,15 @@ class Footage:
         """
         container = self._open()
         first, due, before = None, 0.0, 0.0
-        rate = float(container.streams.video[0].average_rate or 25)
+        stream = container.streams.video[0]
+        rate, base = float(stream.average_rate or 25), float(stream.time_base or 0)
         # FFmpeg makes times up where a format has none, 25 frames a second.
         format_ = container.format
         counted = not self.live or not (format_.flags & _NO_TIMES or format_.name.endswith("_pipe"))
         try:
             for number, (frame, came) in enumerate(self._decoded(container)):
-                at = (frame.time if frame.time is not None else number / rate) if counted else came
+                # In the stream's units: a frame that the decoder kept back has none of its own.
+                at = came if not counted else number / rate if frame.pts is None else frame.pts * base
                 first = at if first is None else first
                 seconds = at - first
                 # Half a frame, as no frame is due to the millisecond; where few come, no more than makes no difference.

@@ -168,8 +168,10 @@ def test_the_command_prints_a_row_a_frame(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 HUNG = """
-import sys, threading
+import signal, sys, threading
 from scones import cli, target
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 
 class Hung:
     def describe_stacks(self, *, StackName):
