@@ -21,13 +21,13 @@ MAX_ARCHIVE_BYTES = 32 * 1024 * 1024
 """More than an invocation carries: batch transform may send more."""
 
 
-_LONG_NUMBER = re.compile(rb"\d{64}")
-"""No extended header has one. Older Pythons search what has in the square of its time, and nothing else of the process
-runs meanwhile: https://github.com/python/cpython/issues/121285"""
+_LONG_NUMBER = re.compile(rb"\d{256}")
+"""No file's name has room for one. Older Pythons search an extended header that has in the square of its time, and
+nothing else of the process runs meanwhile: https://github.com/python/cpython/issues/121285"""
 
 
 class _Entry(tarfile.TarInfo):
-    """An entry whose extended headers have no endless numbers."""
+    """An entry whose extended headers have no number without an end."""
 
     def _proc_pax(self, archive: tarfile.TarFile) -> Any:
         source: Any = archive.fileobj
