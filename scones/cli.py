@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import sys
-import threading
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from scones import local_cloud, operations
-from scones.commands import Choose, Env, Files, InstanceName, Local, as_interrupt, chosen, make, on_target
+from scones.commands import (
+    Choose,
+    Env,
+    Files,
+    InstanceName,
+    Local,
+    as_interrupt,
+    chosen,
+    make,
+    on_target,
+    run,
+)
 
 # Modules that load boto3 are imported in the commands: `scones --help` answers at once.
 # ruff: noqa: PLC0415
@@ -246,17 +253,7 @@ def doctor(
 
 def main() -> None:
     """Run the command line."""
-    try:
-        app()
-    except SystemExit as end:
-        held = [each for each in threading.enumerate() if each is not threading.main_thread()]
-        if all(each.daemon for each in held) or not isinstance(end.code, int):
-            raise
-        # A thread with a request under way would hold the end until that is through.
-        for stream in (sys.stdout, sys.stderr):
-            with contextlib.suppress(OSError, ValueError):
-                stream.flush()
-        os._exit(end.code)
+    run(app)
 
 
 if __name__ == "__main__":

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
 import signal
+import sys
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
@@ -90,6 +93,20 @@ def make(help_text: str, *, no_args_is_help: bool = True) -> typer.Typer:
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
     )
+
+
+def run(app: typer.Typer) -> None:
+    """Run commands, and end with them: a thread with a request under way would hold the end until that is through."""
+    try:
+        app()
+    except SystemExit as end:
+        held = any(not each.daemon for each in threading.enumerate() if each is not threading.main_thread())
+        if not held or not isinstance(end.code, int):
+            raise
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(end.code)
 
 
 def on_target(command: Callable[..., None]) -> Callable[..., None]:

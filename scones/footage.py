@@ -25,8 +25,6 @@ OPEN_SECONDS, READ_SECONDS = 60.0, 15.0
 """How long an address may take to show what it is, and a camera may say nothing."""
 HASTY = {"analyzeduration": "3000000", "fpsprobesize": "0"}
 """FFmpeg's options for a stream: it would watch a slow camera for longer than anybody waits."""
-_NO_TIMES = 0x80
-"""FFmpeg's flag of formats without times: MJPEG's, and codecs' plain streams."""
 _UNTOLD = "…"
 _TURNS: dict[tuple[int, ...], str] = {
     (-1, 0, 0, -1): "ROTATE_180",
@@ -74,7 +72,6 @@ class Footage:
     source: str
     every: float
     live: bool = False
-    _heard: float = 0.0
 
     def __post_init__(self) -> None:
         try:
@@ -95,11 +92,12 @@ class Footage:
         if self._is_file:
             return self.source
         scheme, _, rest = self.source.rpartition("://")
+        if not scheme:
+            return _UNTOLD if "@" in rest else self.source
         authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
         path = rest[len(authority) :]
-        if "@" in path or not scheme:
-            # Part of a password that was not quoted, or of a query: nobody can tell.
-            return f"{scheme}://{_UNTOLD}" if scheme else _UNTOLD if "@" in rest else self.source
+        if "@" in path:  # part of a password that was not quoted, or of a query: nobody can tell
+            return f"{scheme}://{_UNTOLD}"
         return f"{scheme}://{authority.rpartition('@')[2]}{re.split(r'[?#;&=]', path, maxsplit=1)[0]}"
 
     @property
@@ -117,17 +115,21 @@ class Footage:
         FilesError
             When the source cannot be read, breaks off, or has no frame at all.
         """
+        from av.format import Flags  # noqa: PLC0415
+
         container = self._open()
         first, due, before = None, 0.0, 0.0
         stream = container.streams.video[0]
         rate, base = float(stream.average_rate or 25), float(stream.time_base or 0)
-        # FFmpeg makes times up where a format has none, 25 frames a second.
-        format_ = container.format
-        counted = not self.live or not (format_.flags & _NO_TIMES or format_.name.endswith("_pipe"))
+        # FFmpeg makes times up where a format has none (MJPEG's, and codecs' plain streams), 25 frames a second.
+        kind = container.format
+        untimed = kind.flags & Flags.no_timestamps.value  # type: ignore[operator]  # PyAV's types say no number
+        clockless = self.live and bool(untimed or kind.name.endswith("_pipe"))
         try:
             for number, (frame, came) in enumerate(self._decoded(container)):
                 # In the stream's units: a frame that the decoder kept back has none of its own.
-                at = came if not counted else number / rate if frame.pts is None else frame.pts * base
+                told = number / rate if frame.pts is None else frame.pts * base
+                at = came if clockless else told
                 first = at if first is None else first
                 seconds = at - first
                 # Half a frame, as no frame is due to the millisecond; where few come, no more than makes no difference.
@@ -140,8 +142,7 @@ class Footage:
                 due = self.every * (math.floor((seconds + early) / self.every) + 1)
                 yield Frame(seconds, _jpeg(frame))
         except Exception as error:  # FFmpeg's, and PyAV's own over what FFmpeg made of a damaged file
-            silent = max(READ_SECONDS, time.monotonic() - self._heard)
-            raise FilesError(f"{self.name} broke off: {_reason(error, silent)}.") from error
+            raise FilesError(f"{self.name} broke off: {_reason(error, READ_SECONDS)}.") from error
         finally:
             container.close()
         if first is None:
@@ -154,19 +155,18 @@ class Footage:
         stream = container.streams.video[0]
         # Each thread of frames holds one back: a file has the time, and a camera's frames are wanted now.
         stream.thread_type = "SLICE" if self.live else "AUTO"
-        self._heard = time.monotonic()
+        came = time.monotonic()
         try:
             for packet in container.demux(stream):
-                self._heard = time.monotonic()
-                with contextlib.suppress(
-                    av.InvalidDataError
-                ):  # one packet is damaged, and the next may be whole
+                came = time.monotonic()
+                # One packet is damaged, and the next may be whole.
+                with contextlib.suppress(av.InvalidDataError):
                     for frame in packet.decode():
-                        yield frame, self._heard
+                        yield frame, came
         except Exception:
             with contextlib.suppress(Exception):
                 for frame in stream.decode():
-                    yield frame, self._heard
+                    yield frame, came
             raise
 
     def _open(self) -> InputContainer:

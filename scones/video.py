@@ -185,10 +185,10 @@ class _UnderWay:
 
     def decided(self) -> list[Seen]:
         """Return the frames that have an outcome now."""
-        if self._sending and not self._waiting:
-            wait([each.upload for each in self._sending], POLL_SECONDS, FIRST_COMPLETED)
-        there = [each for each in self._sending if each.upload.done()]
-        self._sending = [each for each in self._sending if each not in there]
+        uploads = [each.upload for each in self._sending]
+        done, _ = wait(uploads, 0 if self._waiting else POLL_SECONDS, FIRST_COMPLETED)
+        there = [each for each in self._sending if each.upload in done]
+        self._sending = [each for each in self._sending if each.upload not in done]
         refused = [error for each in there if (error := each.upload.exception())]
         self._waiting += [Seen(at.seconds, up.result()) for at, up in there if up.exception() is None]
         if refused:
