@@ -131,8 +131,8 @@ class CudaRunner:
         found = developed.statistics(slot.sums) if developed else []
         found += [each.statistics for each in pixels]
         # Photographs go first. The next batch has its answers where these are.
-        places = _places(images) if shots and pixels else range(count)
-        probabilities, embeddings = (each.numpy()[list(places)] for each in slot.answers)
+        places = _places(images) if shots and pixels else list(range(count))
+        probabilities, embeddings = (each.numpy()[places] for each in slot.answers)
         return Predicted(Predictions(probabilities, embeddings), [found[place] for place in places])
 
     def _develop(self, shots: Sequence[Shot], slot: _Slot) -> Developed | None:

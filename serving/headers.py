@@ -29,8 +29,8 @@ _PROGRESSIVE = 0xC2
 _FRAMES = frozenset((0xC0, 0xC1, _PROGRESSIVE))
 """Baseline, extended and progressive, of Huffman's coding."""
 _SCAN = 0xDA
-_EXIF, _TYPE_2, _ADOBE = 0xE1, 0xE2, 0xEE
-_TELLING = frozenset((*_FRAMES, _SCAN, _EXIF, _TYPE_2, _ADOBE))
+_APP1, _APP2, _APP14 = 0xE1, 0xE2, 0xEE
+_TELLING = frozenset((*_FRAMES, _SCAN, _APP1, _APP2, _APP14))
 """Markers whose content matters here."""
 _BARE = frozenset((*range(0xD0, 0xD8), 0x01))
 """Markers that have no content."""
@@ -61,7 +61,7 @@ def photograph(content: bytes, image_size: int, limits: Limits) -> Photograph | 
                 return None
             data = Data(end, stop, frame[0] == _PROGRESSIVE)
             return _plain(content, frame[1], data, orientation, image_size, limits)
-        exif = marker == _EXIF and segment.startswith(b"Exif\0\0")
+        exif = marker == _APP1 and segment.startswith(b"Exif\0\0")
         if marker in _FRAMES and frame is None:
             frame = (marker, segment)
         elif exif and not turned:
@@ -69,9 +69,9 @@ def photograph(content: bytes, image_size: int, limits: Limits) -> Photograph | 
         elif (
             exif  # in parts, which Pillow joins
             or marker in _FRAMES  # a second frame
-            or (marker == _EXIF and b"Orientation" in segment)  # in XMP
-            or (marker == _TYPE_2 and segment.startswith(b"MPF\0"))  # several pictures
-            or (marker == _ADOBE and segment.startswith(b"Adobe") and segment[11:12] != b"\1")  # no YCbCr
+            or (marker == _APP1 and b"Orientation" in segment)  # in XMP
+            or (marker == _APP2 and segment.startswith(b"MPF\0"))  # several pictures
+            or (marker == _APP14 and segment.startswith(b"Adobe") and segment[11:12] != b"\1")  # no YCbCr
         ):
             return None
     return None

@@ -117,10 +117,8 @@ def test_an_archive_is_refused_when_something_comes_after_its_end() -> None:
 @pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE])
 def test_an_extended_header_of_digits_takes_no_time(kind: bytes) -> None:
     entry = tarfile.TarInfo("a")
-    entry.type, entry.size = (
-        kind,
-        2**20,
-    )  # some twenty minutes of the regular expression that would look for numbers
+    # Some twenty minutes of the regular expression that would look for numbers.
+    entry.type, entry.size = kind, 2**20
     body = entry.tobuf() + b"1" * entry.size + tar(("a", b"1"))
     with pytest.raises(errors.MalformedArchiveError, match="a number that has no end"):
         unpack(body)
