@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import engine, lambdas, serving, synth
+from benchmarks import engine, lambdas, overload, serving, synth
 
 
 def test_the_engine_is_compared_with_its_parts(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -44,7 +44,28 @@ def test_synth_is_measured_by_classifiers(capsys: pytest.CaptureFixture[str]) ->
 def test_both_applications_are_loaded(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     figures = tmp_path / "serving.json"
     serving.main(
-        ["--image-size", "64", "--seconds", "0.5", "--overload", "1", "--soak", "1200", "--out", str(figures)]
+        [
+            "--image-size",
+            "64",
+            "--seconds",
+            "0.5",
+            "--overload",
+            "1",
+            "--soak",
+            "1200",
+            "--senders",
+            "2",
+            "--out",
+            str(figures),
+        ]
     )
-    assert capsys.readouterr().out.count("p99 at 200 % / at 70 %") == 2
+    said = capsys.readouterr().out
+    assert said.count("p99 at 200 % / at 70 %") == 4
+    assert said.count("and the adapter alone passes on ") == 2
     assert json.loads(figures.read_text())["memory"]["after_1000"] > 0
+
+
+@pytest.mark.slow
+def test_the_application_is_overloaded(capsys: pytest.CaptureFixture[str]) -> None:
+    overload.main(["--seconds", "0.5", "--overload", "1"])
+    assert capsys.readouterr().out.count("p99 at 200 % / at 70 %") == 2

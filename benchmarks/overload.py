@@ -1,0 +1,83 @@
+"""The application at twice its saturation where Python is the limit and not the model, as it is beside a GPU.
+
+    python -m benchmarks.overload [--work 4] [--data FOLDER] [--out FILE]
+
+A GPU answers more images than one Python process can receive one by one. In the place of the engine stands a device
+that is never the limit, and the event loop is busy for some milliseconds with each image: so many that the cores are
+left enough for the adapter and for what sends the load. Compared are the application and one that lets 80 requests in
+at any time and runs in a thread of its own, as Ray has it by default.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from benchmarks.load import Senders, Target
+from benchmarks.models import photographs
+from benchmarks.options import pictures_in
+from benchmarks.servers import OURS, Application, served
+from benchmarks.serving import PHOTOGRAPH, around, row
+from scones.commands import INTERRUPTED, as_interrupt
+
+CLIENTS = 16
+"""As many keep the event loop at work."""
+FILES = {"code/serving/engine.py": "peer/busy_engine.py"}
+
+
+def applications(work: float) -> list[Application]:
+    """Return both, which work for so many seconds on each image."""
+    ours = replace(OURS, files=FILES, variables={**OURS.variables, "BUSY_SECONDS": str(work)})
+    other = {**ours.variables, "RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "1", "BUSY_REQUESTS": "80"}
+    return [ours, replace(ours, name="80 at any time, in two threads", variables=other)]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print what each made of each load, and the ratios."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.overload", description="The application where Python is its limit."
+    )
+    parser.add_argument("--work", type=float, default=4.0, help="milliseconds of Python for each image")
+    parser.add_argument("--seconds", type=float, default=8.0, help="of one load")
+    parser.add_argument("--overload", type=float, default=20.0, help="seconds at twice the saturation")
+    parser.add_argument("--data", type=pictures_in, help="folder of pictures; drawings without it")
+    parser.add_argument("--out", type=Path, help="file for the figures, JSON")
+    options = parser.parse_args(arguments)
+    contents = photographs(32, PHOTOGRAPH, options.data)
+    figures: dict[str, Any] = {"cores": os.cpu_count(), "work": options.work}
+    with Senders() as senders:
+        for application in applications(options.work / 1000):
+            with served(application, 32, contents[0]) as container:
+                print(application.name)
+                target = Target(f"http://127.0.0.1:{container.port}/invocations", contents, "image/jpeg")
+                senders.closed_loop(target, CLIENTS, 2.0)  # warm
+                load = senders.closed_loop(target, CLIENTS, options.seconds)
+                found = {"closed": row(f"closed loop, {CLIENTS} clients", load)}
+                found |= around(senders, target, load.rate, options.seconds, overload=options.overload)
+                figures[application.name] = found
+    for name in (each.name for each in applications(0)):
+        at_70, at_200 = figures[name]["at_70"], figures[name]["at_200"]
+        print(
+            f"{name}: p99 at 200 % / at 70 %: {at_200['p99'] / at_70['p99']:.2f} (inside "
+            f"{at_200['inside_p99'] / at_70['inside_p99']:.2f}); refused within "
+            f"{1000 * at_200['refused_p99']:.0f} ms (p99)"
+        )
+    if options.out:
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        options.out.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    try:
+        # Or its servers would outlive it.
+        with as_interrupt(signal.SIGTERM, signal.SIGHUP):
+            main()
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
