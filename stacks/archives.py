@@ -32,6 +32,9 @@ SERVING_VARIABLES = {
     "RAY_SERVE_ENABLE_HA_PROXY": "1",
     # As many as the adapter and the health check ever open, many times over; the default asks for 50,000 open files.
     "RAY_SERVE_HAPROXY_MAXCONN": "1000",
+    # The application never blocks its event loop. In a thread of its own it and Ray's would wait for each other several
+    # times a request, and for the engine's threads too: a refusal took as long as an answer.
+    "RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0",
 }
 """What the container that runs the serving archive is told."""
 Members = Mapping[str, bytes]
