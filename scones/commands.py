@@ -50,9 +50,11 @@ Files = Annotated[
 
 @contextmanager
 def as_interrupt(*signals: signal.Signals) -> Iterator[None]:
-    """Let these signals end what runs as Ctrl-C does, so that it can clean up."""
+    """Let the first of these signals end what runs as Ctrl-C does, so that it can clean up."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
+        for each in signals:  # `timeout` sends its own twice: the second would end the cleaning up
+            signal.signal(each, signal.SIG_IGN)
         raise KeyboardInterrupt
 
     before = {each: signal.signal(each, interrupt) for each in signals}
