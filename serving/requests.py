@@ -21,15 +21,21 @@ MAX_ARCHIVE_BYTES = 32 * 1024 * 1024
 """More than an invocation carries: batch transform may send more."""
 
 
-_LONG_NUMBER = re.compile(rb"\d{256}")
+_LONG_NUMBER = re.compile(rb"(?<!\d)\d{256}")
 """No file's name has room for one. Older Pythons search an extended header that has in the square of its time, and
 nothing else of the process runs meanwhile: https://github.com/python/cpython/issues/121285"""
 
 
+MAX_EXTENDED = 256 * 1024
+"""Bytes of one extended header, which is searched in one step that lets nothing else run."""
+
+
 class _Entry(tarfile.TarInfo):
-    """An entry whose extended headers have no number without an end."""
+    """An entry whose extended headers are small, and have no number without an end."""
 
     def _proc_pax(self, archive: tarfile.TarFile) -> Any:
+        if self.size > MAX_EXTENDED:
+            raise tarfile.ReadError("an extended header is larger than any name")
         source: Any = archive.fileobj
         start = source.tell()
         if _LONG_NUMBER.search(source.read(self.size)):

@@ -11,7 +11,7 @@ import pytest
 
 from classifier.errors import ImageTooLargeError, UnreadableImageError
 from serving import errors, requests
-from serving.requests import MAX_ENTRIES, MAX_IMAGES, is_archive, read, unpack
+from serving.requests import MAX_ENTRIES, MAX_EXTENDED, MAX_IMAGES, is_archive, read, unpack
 
 
 def tar(*images: tuple[str, bytes]) -> bytes:
@@ -118,11 +118,14 @@ def test_an_archive_is_refused_when_something_comes_after_its_end() -> None:
 def test_an_extended_header_of_digits_takes_no_time(kind: bytes) -> None:
     entry = tarfile.TarInfo("a")
     # Some twenty minutes of the regular expression that would look for numbers.
-    entry.type, entry.size = kind, 2**20
+    entry.type, entry.size = kind, MAX_EXTENDED
     body = entry.tobuf() + b"1" * entry.size + tar(("a", b"1"))
     with pytest.raises(errors.MalformedArchiveError, match="a number that has no end"):
         unpack(body)
     assert unpack(header({"path": (name := "1" * 255)}) + bytes(1024)) == [(name, b"")]
+    entry.size += 1
+    with pytest.raises(errors.MalformedArchiveError, match="larger than any name"):
+        unpack(entry.tobuf() + bytes(512))
 
 
 def test_a_name_that_is_no_text_is_written_out() -> None:
