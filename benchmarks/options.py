@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 
 
@@ -16,6 +17,22 @@ def at_least_one(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text} is no number of anything: give 1 or more")
     return int(text)
+
+
+def above_nothing(text: str) -> float:
+    """Return how much an option says: more than nothing, and less than without an end.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+    """
+    try:
+        found = float(text)
+    except ValueError:
+        found = math.nan
+    if not 0 < found < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is no amount of anything: give a number above 0")
+    return found
 
 
 def pictures_in(name: str) -> Path:

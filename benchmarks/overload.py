@@ -5,7 +5,7 @@
 A GPU answers more images than one Python process can receive one by one. In the place of the engine stands a device
 that is never the limit, and the event loop is busy for some milliseconds with each image: so many that the cores are
 left enough for the adapter and for what sends the load. Compared are the application and one that lets 80 requests in
-at any time and runs in a thread of its own, as Ray has it by default.
+at a time and runs in a thread of its own, as Ray has it by default.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any
 
 from benchmarks.load import Senders, Target
 from benchmarks.models import photographs
-from benchmarks.options import pictures_in
+from benchmarks.options import above_nothing, pictures_in
 from benchmarks.servers import OURS, Application, served
 from benchmarks.serving import PHOTOGRAPH, around, row
 from scones.commands import INTERRUPTED, as_interrupt
@@ -36,7 +36,7 @@ def applications(work: float) -> list[Application]:
     """Return both, which work for so many seconds on each image."""
     ours = replace(OURS, files=FILES, variables={**OURS.variables, "BUSY_SECONDS": str(work)})
     other = {**ours.variables, "RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "1", "BUSY_REQUESTS": "80"}
-    return [ours, replace(ours, name="80 at any time, in two threads", variables=other)]
+    return [ours, replace(ours, name="80 at a time, in two threads", variables=other)]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -44,9 +44,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.overload", description="The application where Python is its limit."
     )
-    parser.add_argument("--work", type=float, default=4.0, help="milliseconds of Python for each image")
-    parser.add_argument("--seconds", type=float, default=8.0, help="of one load")
-    parser.add_argument("--overload", type=float, default=20.0, help="seconds at twice the saturation")
+    parser.add_argument(
+        "--work", type=above_nothing, default=4.0, help="milliseconds of Python for each image"
+    )
+    parser.add_argument("--seconds", type=above_nothing, default=8.0, help="of one load")
+    parser.add_argument(
+        "--overload", type=above_nothing, default=20.0, help="seconds at twice the saturation"
+    )
     parser.add_argument("--data", type=pictures_in, help="folder of pictures; drawings without it")
     parser.add_argument("--out", type=Path, help="file for the figures, JSON")
     options = parser.parse_args(arguments)

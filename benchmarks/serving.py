@@ -26,7 +26,7 @@ import torch
 from benchmarks import adapter
 from benchmarks.load import SENDERS, Load, Senders, Target, percentile
 from benchmarks.models import photographs, split
-from benchmarks.options import at_least_one, pictures_in
+from benchmarks.options import above_nothing, at_least_one, pictures_in
 from benchmarks.servers import OURS, PEER, replica_bytes, served
 from lambda_src.adapters.payload import archive
 from localcloud.containers.container import Container
@@ -133,8 +133,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--image-size", type=at_least_one, default=160, help="side of the network's input, pixels"
     )
     parser.add_argument("--many", type=at_least_one, default=4, help="images of a many-image request")
-    parser.add_argument("--seconds", type=float, default=8.0, help="of one load")
-    parser.add_argument("--overload", type=float, default=60.0, help="seconds at twice the saturation")
+    parser.add_argument("--seconds", type=above_nothing, default=8.0, help="of one load")
+    parser.add_argument(
+        "--overload", type=above_nothing, default=60.0, help="seconds at twice the saturation"
+    )
     parser.add_argument("--soak", type=int, default=0, help="requests between two looks at the memory")
     parser.add_argument("--senders", type=at_least_one, default=SENDERS, help="processes that send the load")
     parser.add_argument("--data", type=pictures_in, help="folder of pictures; drawings without it")

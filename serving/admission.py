@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,16 +9,10 @@ from contextlib import contextmanager
 from serving.errors import OverloadedError
 
 MAX_REQUESTS = 24
-"""The adapter in AWS's image has 100 connections: beyond those, requests wait in there, where nothing can refuse them
-and the health check waits too. What is admitted keeps its own for as long as all of it takes together, and the others
-must suffice for refusals, which the same Python process answers in between. With 80 admitted, and twice as many
-requests as that process answers, they waited for seconds to be refused."""
-STANDING_REQUESTS = 12
-"""As many keep that process at work. More may be a burst, and are let in."""
-STANDING_SECONDS = 0.1
-"""After so long they are none, but a queue that stands, in which everybody waits and nobody is answered sooner."""
-CALM_SECONDS = 0.25
-"""After so long without a refusal for that reason, bursts are let in again."""
+"""A quarter of the 100 connections of the adapter in AWS's image: beyond those, requests wait in there, where nothing
+can refuse them and the health check waits too. What is admitted keeps its own for as long as all of it takes together,
+and the others must suffice for refusals, which the same Python process answers in between. With 80 admitted, and twice
+as many requests as that process answers, they waited for seconds to be refused."""
 MAX_IMAGES = 1024
 """What the machine remembers of admitted requests; some hundred kilobytes each."""
 BUDGET_SECONDS = 0.12
@@ -60,8 +53,6 @@ class Admission:
         self._batch = batch
         self._answers = 0
         self._last = 0.0
-        # When nothing stood last, and when a request was last refused because something did.
-        self._short = self._refused = -math.inf
         self.pace = pace
         self.requests = 0
         self.images = 0
@@ -75,7 +66,7 @@ class Admission:
         ------
         serving.errors.OverloadedError
         """
-        if self._stands() or self.requests >= self._max_requests:
+        if self.requests >= self._max_requests:
             raise OverloadedError(f"{self.requests} requests are under way: send this one again in a second.")
         self._check()
         self.requests += 1
@@ -111,16 +102,6 @@ class Admission:
         finally:
             self.queued -= 1
             self._observe()
-
-    def _stands(self) -> bool:
-        """Say whether requests wait for each other and have done so for long, rather than for the engine."""
-        now = self._clock()
-        if self.requests < STANDING_REQUESTS or self.queued >= self._busy:
-            self._short = now
-        elif now - self._short > STANDING_SECONDS or now - self._refused <= CALM_SECONDS:
-            self._refused = now
-            return True
-        return False
 
     def _check(self) -> None:
         wait = self.queued * self.pace

@@ -1,7 +1,7 @@
 """In the place of the engine for `benchmarks.overload`: a device that is never the limit, and Python that is.
 
 `BUSY_SECONDS` is how long the event loop is busy with each image. With `BUSY_REQUESTS`, so many requests are under way
-at most, however long they stand.
+at most.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from serving import admission
 
 SECONDS = float(os.environ["BUSY_SECONDS"])
 if limit := int(os.environ.get("BUSY_REQUESTS", "0")):
-    admission.STANDING_REQUESTS = limit
     # Ray hands the application over with its class of admission, so that another one here would come too late.
     defaults: Any = admission.Admission.__init__.__kwdefaults__
     defaults["max_requests"] = limit

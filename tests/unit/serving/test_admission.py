@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 
 import pytest
 
-from serving.admission import CALM_SECONDS, MAX_REQUESTS, STANDING_REQUESTS, STANDING_SECONDS, Admission
+from serving.admission import MAX_REQUESTS, Admission
 from serving.errors import OverloadedError
 
 ADAPTER_CONNECTIONS = 100
@@ -39,37 +39,8 @@ def test_places_are_given_back_when_a_request_fails() -> None:
 
 
 def test_it_sheds_before_the_adapter_has_no_connection_left() -> None:
-    assert MAX_REQUESTS < ADAPTER_CONNECTIONS
-
-
-def test_fewer_are_let_in_while_a_queue_stands() -> None:
-    now = 0.0
-    admission = Admission(4, 0.01, clock=lambda: now)
-
-    def let_in(under_way: ExitStack) -> int:
-        count = 0
-        with suppress(OverloadedError):
-            while True:
-                under_way.enter_context(admission.request())
-                count += 1
-        return count
-
-    for _ in range(10):  # bursts, one after the other
-        with ExitStack() as under_way:
-            assert let_in(under_way) == MAX_REQUESTS
-        with admission.request():
-            now += STANDING_SECONDS
-    with ExitStack() as under_way:
-        assert let_in(under_way) == MAX_REQUESTS
-        now += 1.1 * STANDING_SECONDS
-        assert let_in(under_way) == 0  # and sees that it stands
-    for _ in range(10):
-        with ExitStack() as under_way:
-            assert let_in(under_way) == STANDING_REQUESTS
-            now += 0.9 * CALM_SECONDS
-    now += CALM_SECONDS
-    with ExitStack() as under_way:
-        assert let_in(under_way) == MAX_REQUESTS
+    # Twice as many requests as are answered: a refusal for each that is let in, and one takes as long as the other.
+    assert ADAPTER_CONNECTIONS - MAX_REQUESTS >= 2 * MAX_REQUESTS
 
 
 def test_a_request_is_refused_when_it_would_wait_too_long() -> None:
