@@ -24,7 +24,7 @@ from benchmarks.load import Senders, Target
 from benchmarks.models import photographs
 from benchmarks.options import above_nothing, pictures_in
 from benchmarks.servers import OURS, Application, served
-from benchmarks.serving import PHOTOGRAPH, around, row
+from benchmarks.serving import PHOTOGRAPH, around, ratios, row
 from scones.commands import INTERRUPTED, as_interrupt
 
 CLIENTS = 16
@@ -56,8 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     contents = photographs(32, PHOTOGRAPH, options.data)
     figures: dict[str, Any] = {"cores": os.cpu_count(), "work": options.work}
+    both = applications(options.work / 1000)
     with Senders() as senders:
-        for application in applications(options.work / 1000):
+        for application in both:
             with served(application, 32, contents[0]) as container:
                 print(application.name)
                 target = Target(f"http://127.0.0.1:{container.port}/invocations", contents, "image/jpeg")
@@ -66,13 +67,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 found = {"closed": row(f"closed loop, {CLIENTS} clients", load)}
                 found |= around(senders, target, load.rate, options.seconds, overload=options.overload)
                 figures[application.name] = found
-    for name in (each.name for each in applications(0)):
-        at_70, at_200 = figures[name]["at_70"], figures[name]["at_200"]
-        print(
-            f"{name}: p99 at 200 % / at 70 %: {at_200['p99'] / at_70['p99']:.2f} (inside "
-            f"{at_200['inside_p99'] / at_70['inside_p99']:.2f}); refused within "
-            f"{1000 * at_200['refused_p99']:.0f} ms (p99)"
-        )
+    for application in both:
+        ratios(application.name, figures[application.name])
     if options.out:
         options.out.parent.mkdir(parents=True, exist_ok=True)
         options.out.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")

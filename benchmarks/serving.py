@@ -208,6 +208,17 @@ def without_adapter(
     return found | around(senders, direct, rate, options.seconds, overload=options.overload)
 
 
+def ratios(what: str, found: dict[str, Any]) -> None:
+    """Print what became of latency at twice the saturation."""
+    at_70, at_200 = found["at_70"], found["at_200"]
+    bad = {status: count for status, count in at_200["statuses"].items() if status not in ("200", "429")}
+    print(
+        f"{what}: p99 at 200 % / at 70 %: {at_200['p99'] / at_70['p99']:.2f} (inside "
+        f"{at_200['inside_p99'] / at_70['inside_p99']:.2f}); refused within "
+        f"{1000 * at_200['refused_p99']:.0f} ms (p99); other statuses: {bad or 'none'}"
+    )
+
+
 def report(figures: dict[str, Any]) -> None:
     """Print the ratios."""
     for kind, images in (("single", 1), ("many", figures["many"])):
@@ -217,14 +228,8 @@ def report(figures: dict[str, Any]) -> None:
             end="",
         )
         print(f"{ours['prompt'] / peer['prompt']:.2f} x" if peer["prompt"] else "the peer answers none")
-        for how, found in (("", ours), (", without the adapter", figures[f"direct {kind}"])):
-            at_70, at_200 = found["at_70"], found["at_200"]
-            bad = {k: v for k, v in at_200["statuses"].items() if k not in ("200", "429")}
-            print(
-                f"{kind}{how}: p99 at 200 % / at 70 %: {at_200['p99'] / at_70['p99']:.2f} (inside "
-                f"{at_200['inside_p99'] / at_70['inside_p99']:.2f}); refused within "
-                f"{1000 * at_200['refused_p99']:.0f} ms (p99); other statuses: {bad or 'none'}"
-            )
+        ratios(kind, ours)
+        ratios(f"{kind}, without the adapter", figures[f"direct {kind}"])
         alone = figures[f"adapter {kind}"]["images_per_second"] / images
         print(
             f"{kind}: 200 % is {2 * ours['saturation'] / images:.0f} requests/s, and the adapter alone passes on "
