@@ -49,6 +49,19 @@ Files = Annotated[
 
 
 @contextmanager
+def handled(
+    handler: Callable[[int, FrameType | None], None] | signal.Handlers, *signals: signal.Signals
+) -> Iterator[None]:
+    """Let a handler take signals while the context lasts."""
+    before = {each: signal.signal(each, handler) for each in signals}
+    try:
+        yield
+    finally:
+        for each, earlier in before.items():
+            signal.signal(each, earlier)
+
+
+@contextmanager
 def as_interrupt(*signals: signal.Signals) -> Iterator[None]:
     """Let the first of these signals end what runs as Ctrl-C does, so that it can clean up."""
 
@@ -57,12 +70,8 @@ def as_interrupt(*signals: signal.Signals) -> Iterator[None]:
             signal.signal(each, signal.SIG_IGN)
         raise KeyboardInterrupt
 
-    before = {each: signal.signal(each, interrupt) for each in signals}
-    try:
+    with handled(interrupt, *signals):
         yield
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
 
 
 class Commands(TyperGroup):

@@ -19,13 +19,9 @@ MAX_IMAGE_BYTES = 6 * 1024 * 1024
 """What an invocation of an endpoint can carry."""
 MAX_ARCHIVE_BYTES = 32 * 1024 * 1024
 """More than an invocation carries: batch transform may send more."""
-
-
 _LONG_NUMBER = re.compile(rb"(?<!\d)\d{256}")
 """No file's name has room for one. Older Pythons search an extended header that has in the square of its time, and
 nothing else of the process runs meanwhile: https://github.com/python/cpython/issues/121285"""
-
-
 MAX_EXTENDED = 256 * 1024
 """Bytes of one extended header, which is searched in one step that lets nothing else run."""
 

@@ -16,7 +16,7 @@ import typer
 from localcloud.errors import InUseError, LocalCloudError
 from localcloud.instance import Instance
 from localcloud.processes import MARKER
-from scones.commands import INTERRUPTED
+from scones.commands import INTERRUPTED, handled
 from scones.demo import data, overlay
 from scones.demo.session import ENV, RESULTS, Session, clear_dead, free_directory
 from scones.demo.voice import Voice
@@ -94,12 +94,8 @@ def end(session: Session | None, *, keep_log: bool = True) -> None:
     """End a local cloud without being interrupted a second time."""
     if session is None:
         return
-    before = {each: signal.signal(each, signal.SIG_IGN) for each in SIGNALS}
-    try:
+    with handled(signal.SIG_IGN, *SIGNALS):
         session.stop(keep_log=keep_log)
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
 
 
 @contextmanager
@@ -116,12 +112,10 @@ def terminating() -> Iterator[None]:
                 each.terminate()
         raise KeyboardInterrupt
 
-    before = {each: signal.signal(each, interrupt) for each in SIGNALS}
     try:
-        yield
+        with handled(interrupt, *SIGNALS):
+            yield
     finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
         for process in psutil.wait_procs(tools, timeout=5)[1]:
             with contextlib.suppress(psutil.Error):
                 process.kill()
