@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -53,7 +52,11 @@ def alone() -> Iterator[str]:
     }
     with contextlib.ExitStack() as started:
         for command in (["-m", "benchmarks.adapter", str(behind)], [str(Path(adapter.__file__))]):
-            process = subprocess.Popen([sys.executable, *command], env=variables)
+            process = subprocess.Popen(
+                [sys.executable, *command],
+                env=variables,
+                start_new_session=True,  # Ctrl-C would reach it, and its end is the parent's affair
+            )
             started.callback(process.wait)
             started.callback(process.terminate)
         deadline = time.monotonic() + START_SECONDS
@@ -73,7 +76,4 @@ def _healthy(port: int) -> bool:
 
 
 if __name__ == "__main__":
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # Ctrl-C reaches this too, and its end is the parent's affair
     uvicorn.run(application, host="127.0.0.1", port=int(sys.argv[1]), log_level="warning")

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import datetime
 import functools
-import json
 import platform
 import statistics
 import tempfile
@@ -23,7 +22,7 @@ import torch
 
 from benchmarks.agreement import agreement
 from benchmarks.models import photographs, write_model
-from benchmarks.options import at_least_one, pictures_in
+from benchmarks.options import at_least_one, pictures_in, takes_out, write_figures
 from benchmarks.sides import DECODE, DECODED, LANES, OTHER, WHOLE, seconds_of, sides
 from benchmarks.training import compare
 from classifier.artifact import LoadedModel, load_model
@@ -81,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--rounds", type=at_least_one, default=7)
     parser.add_argument("--data", type=pictures_in, help="folder of pictures; drawings without it")
-    parser.add_argument("--out", type=Path, help="file for the figures, JSON")
+    takes_out(parser)
     return parser
 
 
@@ -152,9 +151,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             f"probabilities within {largest:.6f} on {len(various)} photographs"
         )
     engine.close()
-    if options.out:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    write_figures(options.out, figures)
 
 
 if __name__ == "__main__":

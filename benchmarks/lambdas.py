@@ -24,7 +24,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from benchmarks.options import at_least_one
+from benchmarks.options import at_least_one, takes_out, write_figures
 from localcloud.lambda_runtime import ensure_lambda_runtime
 from stacks.archives import ROOT, archive_file, package
 from stacks.constructs.owned_function import SHARED
@@ -162,7 +162,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         prog="python -m benchmarks.lambdas", description="What a cold start of each function costs."
     )
     parser.add_argument("--rounds", type=at_least_one, default=11)
-    parser.add_argument("--out", type=Path, help="file for the figures, JSON")
+    takes_out(parser)
     options = parser.parse_args(arguments)
     python = ensure_lambda_runtime(ROOT / "build" / "lambda-runtime")
     with tempfile.TemporaryDirectory() as folder, stub() as url:
@@ -189,9 +189,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         f"classify_image / bare boto3, import and first call: {statistics.median(ratios):.2f} "
         f"({ratios[0]:.2f} to {ratios[-1]:.2f})"
     )
-    if options.out:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text(json.dumps({"date": when, "runs": runs}, indent=1) + "\n", encoding="utf-8")
+    write_figures(options.out, {"date": when, "runs": runs})
 
 
 if __name__ == "__main__":

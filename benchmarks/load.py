@@ -39,6 +39,11 @@ class Target:
     images: int = 1
     connections: int = 0
 
+    @property
+    def each(self) -> str:
+        """Return what one request carries, in words."""
+        return f"{self.images} image{'s' * (self.images > 1)} a request"
+
 
 @dataclass
 class Load:
@@ -141,9 +146,8 @@ async def _closed_loop(target: Target, clients: int, seconds: float, requests: f
 
 def _sender(pipe: Connection) -> None:
     """Send one process's parts of loads until the parent has ended, or ends this."""
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # Ctrl-C reaches this too, and its end is the parent's affair
+    # Ctrl-C reaches this too, and its end is the parent's affair.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     pipe.send(None)  # ready
     with suppress(EOFError):
         while True:

@@ -1,10 +1,12 @@
-"""Types of the benchmarks' options, which refuse in one sentence."""
+"""The benchmarks' options: types that refuse in one sentence, and the file for figures."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import math
 from pathlib import Path
+from typing import Any
 
 
 def at_least_one(text: str) -> int:
@@ -45,3 +47,15 @@ def pictures_in(name: str) -> Path:
     if not any(each.is_file() for each in Path(name).rglob("*")):
         raise argparse.ArgumentTypeError(f"there is no file in a folder {name}: name a folder of pictures")
     return Path(name)
+
+
+def takes_out(parser: argparse.ArgumentParser) -> None:
+    """Give a benchmark the option that `write_figures` is for."""
+    parser.add_argument("--out", type=Path, help="file for the figures, JSON")
+
+
+def write_figures(out: Path | None, figures: dict[str, Any]) -> None:
+    """Write the figures where `--out` says, if it does."""
+    if out:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")

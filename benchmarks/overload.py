@@ -11,21 +11,16 @@ at a time and runs in a thread of its own, as Ray has it by default.
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import signal
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from benchmarks.load import Senders, Target
 from benchmarks.models import photographs
-from benchmarks.options import above_nothing, pictures_in
-from benchmarks.servers import OURS, Application, served
+from benchmarks.options import above_nothing, pictures_in, takes_out, write_figures
+from benchmarks.servers import OURS, Application, ended, served
 from benchmarks.serving import PHOTOGRAPH, around, ratios, row
-from scones.commands import INTERRUPTED, as_interrupt
 
 CLIENTS = 16
 """As many keep the event loop at work."""
@@ -52,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--overload", type=above_nothing, default=20.0, help="seconds at twice the saturation"
     )
     parser.add_argument("--data", type=pictures_in, help="folder of pictures; drawings without it")
-    parser.add_argument("--out", type=Path, help="file for the figures, JSON")
+    takes_out(parser)
     options = parser.parse_args(arguments)
     contents = photographs(32, PHOTOGRAPH, options.data)
     figures: dict[str, Any] = {"cores": os.cpu_count(), "work": options.work}
@@ -69,15 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 figures[application.name] = found
     for application in both:
         ratios(application.name, figures[application.name])
-    if options.out:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    write_figures(options.out, figures)
 
 
 if __name__ == "__main__":
-    try:
-        # Or its servers would outlive it.
-        with as_interrupt(signal.SIGTERM, signal.SIGHUP):
-            main()
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
+    ended(main)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
 import tempfile
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +19,7 @@ import torch
 from benchmarks.models import write_archive
 from localcloud.containers import ray_serve
 from localcloud.containers.container import Container
+from scones.commands import INTERRUPTED, as_interrupt
 from stacks.archives import SERVING_VARIABLES
 
 START_SECONDS = 90.0
@@ -96,3 +98,12 @@ def replica_bytes(container: Container) -> int:
         if process.info["name"].startswith("ray::ServeRepl") and process.info["memory_info"]:
             found = max(found, process.info["memory_info"].rss)
     return found
+
+
+def ended(main: Callable[[], None]) -> None:
+    """Run a benchmark, whose servers would outlive it if a signal just ended it."""
+    try:
+        with as_interrupt(signal.SIGTERM, signal.SIGHUP):
+            main()
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)

@@ -12,13 +12,9 @@ from __future__ import annotations
 
 import argparse
 import datetime
-import json
 import os
-import signal
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -26,16 +22,15 @@ import torch
 from benchmarks import adapter
 from benchmarks.load import SENDERS, Load, Senders, Target, percentile
 from benchmarks.models import photographs, split
-from benchmarks.options import above_nothing, at_least_one, pictures_in
-from benchmarks.servers import OURS, PEER, replica_bytes, served
+from benchmarks.options import above_nothing, at_least_one, pictures_in, takes_out, write_figures
+from benchmarks.servers import OURS, PEER, ended, replica_bytes, served
 from lambda_src.adapters.payload import archive
+from localcloud.containers.adapter import CONNECTIONS
 from localcloud.containers.container import Container
-from scones.commands import INTERRUPTED, as_interrupt
 
 PHOTOGRAPH = (640, 480)
 STEPS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, *(1.25**step for step in range(1, 12)))
 """Shares of a closed loop's rate at which the open loop asks, as far as answers follow."""
-ADAPTER_CONNECTIONS = 100
 LATE_SECONDS = 0.01
 PROMPT_SECONDS = 0.1
 CONCURRENCY = (1, 4, 8, 16, 32, 64)
@@ -140,7 +135,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--soak", type=int, default=0, help="requests between two looks at the memory")
     parser.add_argument("--senders", type=at_least_one, default=SENDERS, help="processes that send the load")
     parser.add_argument("--data", type=pictures_in, help="folder of pictures; drawings without it")
-    parser.add_argument("--out", type=Path, help="file for the figures, JSON")
+    takes_out(parser)
     options = parser.parse_args(arguments)
     contents = photographs(32, PHOTOGRAPH, options.data)
     named = [(f"{number}.jpg", content) for number, content in enumerate(contents)]
@@ -162,7 +157,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             with served(application, options.image_size, contents[0]) as container:
                 url = f"http://127.0.0.1:{container.port}/invocations"
                 for kind, target in targets.items():
-                    print(f"{name}, {target.images} image{'s' * (target.images > 1)} a request")
+                    print(f"{name}, {target.each}")
                     through = replace(target, url=url)
                     senders.closed_loop(through, 4, 2.0)  # warm
                     figures[f"{name} {kind}"] = measure(
@@ -184,9 +179,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 load = senders.closed_loop(replace(target, url=url), 64, options.seconds)
                 figures[f"adapter {kind}"] = row(f"closed loop, 64 clients, {kind}", load)
     report(figures)
-    if options.out:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    write_figures(options.out, figures)
 
 
 def without_adapter(
@@ -197,11 +190,11 @@ def without_adapter(
     options: argparse.Namespace,
 ) -> dict[str, Any]:
     """Load the application itself, as it was through the adapter and over as many connections."""
-    print(f"ours, without the adapter, {target.images} image{'s' * (target.images > 1)} a request")
+    print(f"ours, without the adapter, {target.each}")
     direct = replace(
         target,
         url=f"http://127.0.0.1:{container.ray_port}/classifier/",
-        connections=ADAPTER_CONNECTIONS,
+        connections=CONNECTIONS,
     )
     found = {"closed": row("closed loop, 8 clients", senders.closed_loop(direct, 8, options.seconds))}
     rate = through["saturation"] / target.images
@@ -241,9 +234,4 @@ def report(figures: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        # Or its servers would outlive it.
-        with as_interrupt(signal.SIGTERM, signal.SIGHUP):
-            main()
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
+    ended(main)

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.options import at_least_one
+from benchmarks.options import at_least_one, takes_out, write_figures
 from stacks.archives import ROOT
 
 COMMAND = (
@@ -77,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.synth", description="What cdk synth costs.")
     parser.add_argument("--classifiers", type=at_least_one, nargs="+", default=[1, 4, 16])
     parser.add_argument("--rounds", type=at_least_one, default=3)
-    parser.add_argument("--out", type=Path, help="file for the figures, JSON")
+    takes_out(parser)
     options = parser.parse_args(arguments)
     synth(options.classifiers[0])  # what is compiled and unpacked once
     runs: dict[int, list[dict[str, float]]] = {count: [] for count in options.classifiers}
@@ -100,9 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             f"resources x {grown:.2f}"
         )
         figures[str(count)] = own
-    if options.out:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    write_figures(options.out, figures)
 
 
 if __name__ == "__main__":
