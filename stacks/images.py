@@ -13,7 +13,11 @@ from stacks.regions import AS_OF, REGISTRIES, supporting
 from stacks.settings import ClassifierSettings, SettingsError
 
 PYTORCH = {True: "pytorch:2.13-cu133-amzn2023-sagemaker", False: "pytorch:2.13-cpu-amzn2023-sagemaker"}
-RAY = {True: "ray:serve-ml-sagemaker-cuda-v1", False: "ray:serve-ml-sagemaker-cpu-v1"}
+RAY = {True: "ray:serve-ml-sagemaker-cuda-v1.5", False: "ray:serve-ml-sagemaker-cpu-v1.5"}
+"""Of the minor release that holds the Ray of pyproject.toml: the tag `v1` moves from one Ray to the next.
+
+https://github.com/aws/deep-learning-containers/blob/main/docs/ray/changelog/index.md
+"""
 GPU_INFERENCE_AMI = "al2-ami-sagemaker-inference-gpu-3-1"
 """The driver of the default host image is too old for the CUDA of the Ray image."""
 MAPPING = "RegionsWithTheseImagesAndInstances"

@@ -21,7 +21,7 @@ def _training(assemblies: list[Assembly]) -> Machine:
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("cuda-v1", "cuda-v11", "ray:serve-ml-sagemaker-cuda-v11 is no image"),
+        ("cuda-v1.5", "cuda-v1", "ray:serve-ml-sagemaker-cuda-v1 is no image"),
         ("/pytorch:", "/pytorch-training:", "is no image"),
         (
             "2.13-cu133",

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 from jsonata import Jsonata
 
-from stacks.images import GPU_INFERENCE_AMI
+from stacks.images import GPU_INFERENCE_AMI, RAY
 from tests.infra.conftest import Synthesized, synthesize
 
 ENDING = {"ReleaseLockAfterFailure", "RecordFailure", "NotifyFailure"}
@@ -201,10 +202,16 @@ def test_models_are_evaluated_on_cpus_in_the_cpu_image(synthesized: Synthesized)
     states = synthesized.machine("training")["States"]
     state = "CreateEvaluationModel" if synthesized.env == "prod" else "CreateModel"
     assert ("CreateEvaluationModel" in states) is (synthesized.env == "prod")
-    assert states[state]["Arguments"]["PrimaryContainer"]["Image"].endswith("ray:serve-ml-sagemaker-cpu-v1")
+    assert states[state]["Arguments"]["PrimaryContainer"]["Image"].endswith("ray:serve-ml-sagemaker-cpu-v1.5")
     transform = states["TransformCandidate"]["Arguments"]
     assert transform["ModelName"] == "{% $evaluationModel %}"
     assert transform["TransformResources"]["InstanceType"] == "ml.m5.xlarge"
+
+
+def test_the_serving_image_holds_the_ray_that_is_tested_here() -> None:
+    # AWS's changelog of the image.
+    release = {"2.57.0": "v1.4", "2.59.0": "v1.5"}[version("ray")]
+    assert all(image.endswith(f"-{release}") for image in RAY.values())
 
 
 def test_a_rejected_run_leaves_no_model(synthesized: Synthesized) -> None:

@@ -189,8 +189,8 @@ def test_images_are_described_else_pulled_else_left_unchecked(cloud: Cloud, subj
     names = [
         "pytorch:2.13-cpu-amzn2023-sagemaker",
         "pytorch:2.13-cu133-amzn2023-sagemaker",
-        "ray:serve-ml-sagemaker-cpu-v1",
-        "ray:serve-ml-sagemaker-cuda-v1",
+        "ray:serve-ml-sagemaker-cpu-v1.5",
+        "ray:serve-ml-sagemaker-cuda-v1.5",
     ]
     request, answer = _described(names[0])
     stub.add_response("describe_images", answer, request)

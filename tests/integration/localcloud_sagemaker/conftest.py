@@ -21,7 +21,7 @@ ACCOUNT = "000000000000"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/any"
 REPOSITORY = f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com"
 PYTORCH = f"{REPOSITORY}/pytorch:2.13-cpu-amzn2023-sagemaker"
-RAY = f"{REPOSITORY}/ray:serve-ml-sagemaker-cpu-v1"
+RAY = f"{REPOSITORY}/ray:serve-ml-sagemaker-cpu-v1.5"
 
 
 @pytest.fixture(scope="session")
