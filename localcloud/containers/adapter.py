@@ -1,68 +1,90 @@
 """What stands before Ray Serve in AWS's image: SageMaker's two routes, passed on to the application.
 
-One uvicorn process with at most 100 connections to Ray, as there. Run with the backend's address in
+Built of what AWS's is built of, in one process, with the same limits, defaults and lines in the log: what it costs each
+request, and what it does when many wait, is part of how an endpoint behaves. Run with the backend's address in
 `RAYSERVE_BACKEND_URL` and the port in `ADAPTER_PORT`.
+
+https://github.com/aws/deep-learning-containers/blob/main/scripts/docker/ray/sagemaker_serve.py
 """
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
-import aiohttp
+import httpx
 import uvicorn
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse, PlainTextResponse
 
-BACKEND = os.environ.get("RAYSERVE_BACKEND_URL", "http://127.0.0.1:8000").rstrip("/")
-TIMEOUT = float(os.environ.get("RAYSERVE_BACKEND_TIMEOUT", "60"))
+BACKEND = os.environ.get("RAYSERVE_BACKEND_URL", "http://127.0.0.1:8000")
+TIMEOUT = int(os.environ.get("RAYSERVE_BACKEND_TIMEOUT", "300"))
+PING_SECONDS = 5.0
 CONNECTIONS = 100
-
-
-def _passes(name: str) -> bool:
-    return name.lower() in ("content-type", "accept") or name.lower().startswith("x-amzn-sagemaker-")
-
-
-async def _forward(request: Request, method: str, path: str) -> Response:
-    session: aiohttp.ClientSession = request.app.state.session
-    headers = {name: value for name, value in request.headers.items() if _passes(name)}
-    body = await request.body()
-    try:
-        async with session.request(method, f"{BACKEND}{path}", data=body or None, headers=headers) as answer:
-            content = await answer.read()
-            kept = {name: value for name, value in answer.headers.items() if _passes(name)}
-            return Response(content, answer.status, kept)
-    except TimeoutError:
-        return JSONResponse({"error": "Ray Serve did not answer in time."}, 504)
-    except aiohttp.ClientError as error:
-        return JSONResponse({"error": f"Ray Serve is away: {error}."}, 503)
-
-
-async def invocations(request: Request) -> Response:
-    """Pass an invocation on."""
-    return await _forward(request, "POST", "/")
-
-
-async def ping(request: Request) -> Response:
-    """Answer with the application's own health."""
-    return await _forward(request, "GET", "/-/healthz")
+"""httpx's default."""
+logger = logging.getLogger("adapter")
 
 
 @asynccontextmanager
-async def _lifespan(app: Starlette) -> AsyncIterator[None]:
-    connector = aiohttp.TCPConnector(limit=CONNECTIONS)
-    timeout = aiohttp.ClientTimeout(total=TIMEOUT)
-    async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
-        app.state.session = session
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async with httpx.AsyncClient(timeout=TIMEOUT) as client:
+        app.state.client = client
         yield
 
 
-app = Starlette(
-    routes=[Route("/invocations", invocations, methods=["POST"]), Route("/ping", ping)], lifespan=_lifespan
-)
+app = FastAPI(lifespan=_lifespan)
+
+
+def _sagemakers(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in headers.items() if name.lower().startswith("x-amzn-sagemaker-")}
+
+
+def _failed(status: int, message: str) -> Response:
+    logger.error("%d: %s", status, message)
+    return JSONResponse({"error": message}, status)
+
+
+@app.post("/invocations")
+async def invocations(request: Request) -> Response:
+    """Pass an invocation on."""
+    client: httpx.AsyncClient = request.app.state.client
+    try:
+        body = await request.body()
+        kind = request.headers.get("Content-Type", "application/json")
+        accept = request.headers.get("Accept", "application/json")
+        logger.info("An invocation: Content-Type %s, Accept %s", kind, accept)
+        headers = {**_sagemakers(request.headers), "Content-Type": kind, "Accept": accept}
+        answer = await client.post(f"{BACKEND}/", content=body, headers=headers)
+        logger.info("Ray Serve answered %d", answer.status_code)
+        return Response(
+            answer.content,
+            answer.status_code,
+            _sagemakers(answer.headers),
+            media_type=answer.headers.get("Content-Type", accept),
+        )
+    except httpx.TimeoutException:
+        return _failed(504, "Ray Serve did not answer in time.")
+    except httpx.ConnectError:
+        return _failed(503, "Ray Serve is away.")
+    except Exception as error:  # as AWS's does: a connection that ended amid an answer, for one
+        return _failed(500, str(error))
+
+
+@app.get("/ping")
+async def ping(request: Request) -> Response:
+    """Answer with the application's own health."""
+    client: httpx.AsyncClient = request.app.state.client
+    try:
+        answer = await client.get(f"{BACKEND}/-/healthz", timeout=PING_SECONDS)
+        healthy = answer.status_code == httpx.codes.OK
+    except Exception:
+        logger.exception("Ray Serve does not answer.")
+        healthy = False
+    return PlainTextResponse("", 200 if healthy else 503)
+
 
 if __name__ == "__main__":
-    uvicorn.run(app, host="127.0.0.1", port=int(os.environ["ADAPTER_PORT"]), log_level="warning")
+    logging.basicConfig(level=logging.INFO)
+    uvicorn.run(app, host="127.0.0.1", port=int(os.environ["ADAPTER_PORT"]), log_level="info")
