@@ -18,6 +18,13 @@ MAX_IMAGES = 1024
 BUDGET_SECONDS = 0.12
 """How long a new request may have to wait for those before it. Longer queues raise every answer's latency and
 nobody's throughput: the lanes are busy with a few images each."""
+RETURN_SECONDS = 1.0
+"""When the first who is refused may come back."""
+LAST_RETURN_SECONDS = 10.0
+"""When the last may, however many there are."""
+ANSWERS_FOR_EACH_RETURN = 4
+"""A refusal costs AWS's adapter as much as an answer does: come back together and at once, a crowd that is refused
+takes the processors from those who are answered. So they come one by one, a quarter as often as images are answered."""
 SMOOTHING = 0.02
 """Weight of the newest of the intervals that the pace is the mean of: about the last fifty."""
 
@@ -53,6 +60,7 @@ class Admission:
         self._batch = batch
         self._answers = 0
         self._last = 0.0
+        self._latest_return = 0.0
         self.pace = pace
         self.requests = 0
         self.images = 0
@@ -67,7 +75,7 @@ class Admission:
         serving.errors.OverloadedError
         """
         if self.requests >= self._max_requests:
-            raise OverloadedError(f"{self.requests} requests are under way: send this one again in a second.")
+            raise self._refusal(f"{self.requests} requests are under way")
         self._check()
         self.requests += 1
         try:
@@ -86,7 +94,7 @@ class Admission:
         # Again: others may have been admitted while this one's body came.
         self._check()
         if self.images and self.images + count > self._max_images:
-            raise OverloadedError(f"{self.images} images are under way: send these again in a second.")
+            raise self._refusal(f"{self.images} images are under way")
         self.images += count
         try:
             yield
@@ -106,9 +114,13 @@ class Admission:
     def _check(self) -> None:
         wait = self.queued * self.pace
         if self.queued >= self._busy and wait > self._budget:
-            raise OverloadedError(
-                f"{self.queued} images are queued, about {wait:.2f} s of work: send this request again in a second."
-            )
+            raise self._refusal(f"{self.queued} images are queued, about {wait:.2f} s of work")
+
+    def _refusal(self, why: str) -> OverloadedError:
+        now = self._clock()
+        after_the_last = self._latest_return + ANSWERS_FOR_EACH_RETURN * self.pace
+        self._latest_return = min(max(now + RETURN_SECONDS, after_the_last), now + LAST_RETURN_SECONDS)
+        return OverloadedError(why, self._latest_return - now)
 
     def _observe(self) -> None:
         """Learn the pace from the time between answers, while enough is queued to keep the machine at work.

@@ -29,15 +29,10 @@ MODEL_DIRECTORY = Path(__file__).resolve().parent.parent.parent
 """The archive holds this file as `code/serving/app.py`."""
 ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
 """The one header that SageMaker passes on; neither `Retry-After` nor `Server-Timing` reaches the caller."""
-RETRY_HINT = {ATTRIBUTES: "retry-after=1"}
 
 
-@serve.deployment(
-    # Above what admission lets in, so that a refusal and a health answer never wait for a place.
-    max_ongoing_requests=256,
-    graceful_shutdown_timeout_s=20,
-    health_check_period_s=10,
-)
+# Above what admission lets in, so that a refusal and a health answer never wait for a place.
+@serve.deployment(max_ongoing_requests=256)
 class ImageClassifier:
     """One replica: one model."""
 
@@ -65,7 +60,8 @@ class ImageClassifier:
                 self._metrics.observe(means)
             return JSONResponse(answer, headers={ATTRIBUTES: header(means)})
         except errors.OverloadedError as error:
-            return JSONResponse(errors.body(error), error.status, RETRY_HINT)
+            hint = {ATTRIBUTES: f"retry-after={error.seconds}"}
+            return JSONResponse(errors.body(error), error.status, hint)
         except (errors.RequestError, ClassifierError) as error:
             return JSONResponse(errors.body(error), errors.status(error))
         except ClientDisconnect:

@@ -40,9 +40,21 @@ class UnsupportedContentTypeError(RequestError):
 
 
 class OverloadedError(RequestError):
-    """More is under way than can be answered in time."""
+    """More is under way than can be answered in time.
+
+    Parameters
+    ----------
+    why
+        What is under way.
+    seconds
+        After so many the request may come back.
+    """
 
     status = 429
+
+    def __init__(self, why: str, seconds: float) -> None:
+        self.seconds = round(seconds, 1)
+        super().__init__(f"{why}: send this again in {self.seconds} s.")
 
 
 class InferenceError(RequestError):

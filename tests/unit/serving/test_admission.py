@@ -59,6 +59,26 @@ def test_a_request_is_refused_when_it_would_wait_too_long() -> None:
         assert admission.queued == 0
 
 
+def test_a_crowd_that_is_refused_comes_back_one_by_one() -> None:
+    now = 100.0
+    admission = Admission(busy=1, pace=0.5, clock=lambda: now)
+
+    def told() -> float:
+        with (
+            pytest.raises(OverloadedError, match=r"send this again in \d+\.\d s\.$") as refused,
+            admission.request(),
+        ):
+            pass
+        return refused.value.seconds
+
+    with admission.image():
+        assert [told() for _ in range(3)] == [1.0, 3.0, 5.0]
+        now += 2.5
+        assert [told() for _ in range(5)] == [4.5, 6.5, 8.5, 10.0, 10.0]
+        now += 60.0
+        assert told() == 1.0
+
+
 def test_what_keeps_the_machine_at_work_is_let_in_however_slow_it_is() -> None:
     admission = Admission(busy=4, pace=10.0)
     with admission.image(), admission.image(), admission.image(), admission.request():

@@ -141,7 +141,10 @@ def test_an_archive_is_refused_when_it_holds_too_much() -> None:
 
 
 def test_every_refusal_has_a_status_and_a_name() -> None:
-    assert errors.status(errors.OverloadedError("busy")) == 429
+    assert errors.status(errors.OverloadedError("busy", 1.0)) == 429
     assert errors.status(UnreadableImageError("bad")) == 400
     assert errors.status(ImageTooLargeError("big")) == 413
-    assert errors.body(errors.OverloadedError("busy")) == {"error": "OverloadedError", "message": "busy"}
+    assert errors.body(errors.OverloadedError("busy", 2.04)) == {
+        "error": "OverloadedError",
+        "message": "busy: send this again in 2.0 s.",
+    }
