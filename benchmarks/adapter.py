@@ -55,6 +55,8 @@ def alone() -> Iterator[str]:
             process = subprocess.Popen(
                 [sys.executable, *command],
                 env=variables,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,  # some lines for each request
                 start_new_session=True,  # Ctrl-C would reach it, and its end is the parent's affair
             )
             started.callback(process.wait)

@@ -137,7 +137,9 @@ async def _closed_loop(target: Target, clients: int, seconds: float, requests: f
                 status, attributes = await _ask(session, target, next(bodies))
                 load.add(status, time.perf_counter() - asked, attributes)
                 if status == 429:
-                    await asyncio.sleep(float(attributes.partition("retry-after=")[2] or 1))
+                    hint = float(attributes.partition("retry-after=")[2] or 1)
+                    # No longer than the load lasts: whoever would come back after it is not waited for.
+                    await asyncio.sleep(min(hint, max(0.0, started + seconds - time.perf_counter())))
 
         await asyncio.gather(*(client() for _ in range(clients)))
         load.seconds = time.perf_counter() - started

@@ -4,8 +4,9 @@
 
 A GPU answers more images than one Python process can receive one by one. In the place of the engine stands a device
 that is never the limit, and the event loop is busy for some milliseconds with each image: so many that the cores are
-left enough for the adapter and for what sends the load. Compared are the application and one that lets 80 requests in
-at a time and runs in a thread of its own, as Ray has it by default.
+left enough for what sends the load. It comes over as many connections as AWS's adapter has, and past the adapter: on a
+few cores that would be the limit itself. Compared are the application and one that lets 80 requests in at a time and
+runs in a thread of its own, as Ray has it by default.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from benchmarks.load import Senders, Target
 from benchmarks.models import photographs
 from benchmarks.options import above_nothing, pictures_in, takes_out, write_figures
 from benchmarks.servers import OURS, Application, ended, served
-from benchmarks.serving import PHOTOGRAPH, around, ratios, row
+from benchmarks.serving import PHOTOGRAPH, around, ratios, row, straight
 
 CLIENTS = 16
 """As many keep the event loop at work."""
@@ -56,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for application in both:
             with served(application, 32, contents[0]) as container:
                 print(application.name)
-                target = Target(f"http://127.0.0.1:{container.port}/invocations", contents, "image/jpeg")
+                target = straight(Target("", contents, "image/jpeg"), container)
                 senders.closed_loop(target, CLIENTS, 2.0)  # warm
                 load = senders.closed_loop(target, CLIENTS, options.seconds)
                 found = {"closed": row(f"closed loop, {CLIENTS} clients", load)}

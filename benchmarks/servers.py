@@ -71,6 +71,8 @@ def served(application: Application, image_size: int, first: bytes) -> Iterator[
             "HOME": folder,
             "PYTHONDONTWRITEBYTECODE": "1",
             "SM_NUM_GPUS": str(torch.cuda.device_count()),
+            # Ray's default, and so AWS's: what passes requests on goes before what answers them.
+            "RAY_worker_niceness": "15",
             **application.variables,
             # Where a GPU's driver may lie.
             **{each: os.environ[each] for each in ("LD_LIBRARY_PATH",) if each in os.environ},

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import datetime
 import os
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -33,6 +34,7 @@ STEPS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, *(1.25**step for step
 """Shares of a closed loop's rate at which the open loop asks, as far as answers follow."""
 LATE_SECONDS = 0.01
 PROMPT_SECONDS = 0.1
+RECOVERY_SECONDS = 180.0
 CONCURRENCY = (1, 4, 8, 16, 32, 64)
 
 
@@ -85,16 +87,35 @@ def measure(senders: Senders, target: Target, seconds: float, *, overload: float
     return found
 
 
+def recovered(senders: Senders, target: Target) -> None:
+    """Wait until one request after the other is answered again: an overload may leave a queue behind.
+
+    Raises
+    ------
+    RuntimeError
+        When that takes too long.
+    """
+    deadline = time.monotonic() + RECOVERY_SECONDS
+    while True:
+        load = senders.closed_loop(target, 1, 1.0)
+        if load.statuses[200] and set(load.statuses) == {200} and load.percentile(0.99) < 1.0:
+            return
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"The application still has a queue after {RECOVERY_SECONDS:.0f} s.")
+
+
 def around(
     senders: Senders, target: Target, rate: float, seconds: float, *, overload: float
 ) -> dict[str, Any]:
     """Load one server with 70 % of a rate, requests per second, and with twice as much."""
-    return {
+    found = {
         "at_70": row(
             f"70 %: {0.7 * rate:.1f} requests/s", senders.open_loop(target, 0.7 * rate, 2 * seconds)
         ),
         "at_200": row(f"200 %: {2 * rate:.1f} requests/s", senders.open_loop(target, 2 * rate, overload)),
     }
+    recovered(senders, target)
+    return found
 
 
 def by_concurrency(senders: Senders, target: Target, seconds: float) -> dict[str, Any]:
@@ -182,6 +203,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     write_figures(options.out, figures)
 
 
+def straight(target: Target, container: Container) -> Target:
+    """Return the same past the adapter, over as many connections as it has."""
+    url = f"http://127.0.0.1:{container.ray_port}/classifier/"
+    return replace(target, url=url, connections=CONNECTIONS)
+
+
 def without_adapter(
     senders: Senders,
     target: Target,
@@ -191,11 +218,7 @@ def without_adapter(
 ) -> dict[str, Any]:
     """Load the application itself, as it was through the adapter and over as many connections."""
     print(f"ours, without the adapter, {target.each}")
-    direct = replace(
-        target,
-        url=f"http://127.0.0.1:{container.ray_port}/classifier/",
-        connections=CONNECTIONS,
-    )
+    direct = straight(target, container)
     found = {"closed": row("closed loop, 8 clients", senders.closed_loop(direct, 8, options.seconds))}
     rate = through["saturation"] / target.images
     return found | around(senders, direct, rate, options.seconds, overload=options.overload)

@@ -136,6 +136,8 @@ def launch(
     # in nowhere deeper than this.
     proxy_folder = Path(tempfile.mkdtemp(prefix="h", dir="/tmp"))  # made for this process alone
     environment = {
+        # On AWS a container has its machine to itself; here Ray's workers, which are nice, would wait for all others.
+        "RAY_worker_niceness": "0",
         **variables,
         "RAYSERVE_BACKEND_URL": urlunsplit(backend._replace(netloc=f"127.0.0.1:{ray_port}")),
         "ADAPTER_PORT": str(port),
@@ -146,8 +148,6 @@ def launch(
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
         **loopback.HOOK,
         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-        # On AWS a container has its machine to itself; here Ray's workers, which are nice, would wait for all others.
-        "RAY_worker_niceness": "0",
         **haproxy.variables(proxy_folder),
         MARKER: identity,
     }
