@@ -79,8 +79,8 @@ async def ping(request: Request) -> Response:
     try:
         answer = await client.get(f"{BACKEND}/-/healthz", timeout=PING_SECONDS)
         healthy = answer.status_code == httpx.codes.OK
-    except Exception:
-        logger.exception("Ray Serve does not answer.")
+    except Exception as error:
+        logger.warning("Ray Serve does not answer: %s", error)
         healthy = False
     return PlainTextResponse("", 200 if healthy else 503)
 

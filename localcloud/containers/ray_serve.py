@@ -208,7 +208,10 @@ def _wait(
 
 
 def _telling(lines: Iterable[str]) -> str:
-    """Return the line of a log's end that says most: the last one that names an error, else the last."""
-    last = [line.strip() for line in lines] or ["nothing"]
+    """Return the line of a log's end that says most: the last one that names an error, else the last.
+
+    The adapter's do not count: it writes some for each question after its health.
+    """
+    last = [line.strip() for line in lines if not line.startswith(("INFO:", "WARNING:"))] or ["nothing"]
     named = [line for line in last if re.search(r"\b\w*(Error|Exception)\b: \S", line)]
     return (named or last)[-1]
