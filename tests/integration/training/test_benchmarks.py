@@ -67,8 +67,8 @@ def test_the_copies_that_staging_finds_are_printed(
 def test_the_time_is_that_of_every_fit_and_the_last_stage_the_model_that_is_kept(
     drawings: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    # So restless that fits stop early, and not all after the same epoch: which do differs between processors.
-    given = ["epochs=6", "patience=1", "image-size=32", "folds=3", "batch-size=8", "frozen-blocks=12"]
+    # So restless that fits stop early, and not all after the same epoch: on some processors three of three would.
+    given = ["epochs=6", "patience=1", "image-size=32", "folds=5", "batch-size=8", "frozen-blocks=12"]
     accuracy.main(
         [
             *("--data", str(drawings), "--folds", "2", "--only", "network", "--out", str(drawings.parent)),
@@ -89,9 +89,10 @@ def test_the_time_is_that_of_every_fit_and_the_last_stage_the_model_that_is_kept
         for (number, _), (after, _) in zip(lines, [*lines[1:], ("1", "")], strict=True)
         if after == "1"
     ]
-    assert len(ends) == 6
-    assert len({*ends[:3]}) > 1 or len({*ends[3:]}) > 1
-    assert written["epochs"] == [max(ends[:3]), max(ends[3:])]
+    assert len(ends) == 10
+    assert len({*ends[:5]}) > 1
+    assert len({*ends[5:]}) > 1
+    assert written["epochs"] == [max(ends[:5]), max(ends[5:])]
     for file in drawings.parent.glob("folds/*/network-*.json"):
         outcome = peers.Outcome.from_json(file.read_text())
         assert (outcome.stages[-1].correct == outcome.correct).all()
