@@ -52,9 +52,10 @@ class Lines:
     def __init__(self) -> None:
         self.tail: deque[str] = deque(maxlen=50)
 
-    def line(self, text: str) -> None:
+    def line(self, text: str, *, telling: bool = True) -> None:
         """Take one line."""
-        self.tail.append(text)
+        if telling:
+            self.tail.append(text)
 
 
 @contextlib.contextmanager

@@ -36,8 +36,8 @@ class Log(Protocol):
 
     tail: deque[str]
 
-    def line(self, text: str) -> None:
-        """Take one line."""
+    def line(self, text: str, *, telling: bool = True) -> None:
+        """Take one line; the tail keeps it if it may tell why the container failed."""
 
 
 class UnderWay:

@@ -155,8 +155,12 @@ def launch(
     container = Container(identity, port, ray_port, (ray_folder, proxy_folder))
     try:
         processes = [
-            _spawn([sys.executable, *map(str, command)], environment, root, log)
-            for command in ([here / "serve_main.py", root / "config.yaml"], [here / "adapter.py"])
+            _spawn([sys.executable, *map(str, command)], environment, root, log, telling=telling)
+            # The adapter writes some lines for each question, and none of them tells why a container failed.
+            for command, telling in (
+                ([here / "serve_main.py", root / "config.yaml"], True),
+                ([here / "adapter.py"], False),
+            )
         ]
     except BaseException:
         container.stop()
@@ -164,7 +168,9 @@ def launch(
     return container, processes
 
 
-def _spawn(command: list[str], variables: Mapping[str, str], root: Path, log: Log) -> subprocess.Popen[str]:
+def _spawn(
+    command: list[str], variables: Mapping[str, str], root: Path, log: Log, *, telling: bool
+) -> subprocess.Popen[str]:
     process = subprocess.Popen(
         command,
         cwd=root,
@@ -180,7 +186,7 @@ def _spawn(command: list[str], variables: Mapping[str, str], root: Path, log: Lo
     def follow() -> None:
         assert process.stdout is not None  # noqa: S101  # PIPE was asked for
         for line in process.stdout:
-            log.line(line.rstrip("\n"))
+            log.line(line.rstrip("\n"), telling=telling)
         process.wait()
 
     threading.Thread(target=follow, daemon=True).start()
@@ -208,10 +214,7 @@ def _wait(
 
 
 def _telling(lines: Iterable[str]) -> str:
-    """Return the line of a log's end that says most: the last one that names an error, else the last.
-
-    The adapter's do not count: it writes some for each question after its health.
-    """
-    last = [line.strip() for line in lines if not line.startswith(("INFO:", "WARNING:"))] or ["nothing"]
+    """Return the line of a log's end that says most: the last one that names an error, else the last."""
+    last = [line.strip() for line in lines] or ["nothing"]
     named = [line for line in last if re.search(r"\b\w*(Error|Exception)\b: \S", line)]
     return (named or last)[-1]

@@ -25,10 +25,11 @@ class LogStream:
         self._thread = threading.Thread(target=self._write, daemon=True)
         self._thread.start()
 
-    def line(self, text: str) -> None:
-        """Add one line."""
+    def line(self, text: str, *, telling: bool = True) -> None:
+        """Add one line; the tail keeps it if it may tell why the process failed."""
         if text.strip():
-            self.tail.append(text)
+            if telling:
+                self.tail.append(text)
             self._lines.put((int(time.time() * 1000), text))
 
     def close(self) -> None:

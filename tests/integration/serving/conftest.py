@@ -59,8 +59,9 @@ class Lines:
     def __init__(self) -> None:
         self.tail: deque[str] = deque(maxlen=500)
 
-    def line(self, text: str) -> None:
-        self.tail.append(text)
+    def line(self, text: str, *, telling: bool = True) -> None:
+        if telling:
+            self.tail.append(text)
 
     @property
     def text(self) -> str:

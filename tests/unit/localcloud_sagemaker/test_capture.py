@@ -139,7 +139,7 @@ class FakeAWS:
             raise self.fault
         self.puts.put({**given, "role": self.role})
 
-    def line(self, text: str) -> None:
+    def line(self, text: str, *, telling: bool = True) -> None:  # as its protocol has it
         self.lines.put(text)
 
 
