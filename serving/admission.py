@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,10 +22,14 @@ nobody's throughput: the lanes are busy with a few images each."""
 RETURN_SECONDS = 1.0
 """When the first who is refused may come back."""
 LAST_RETURN_SECONDS = 10.0
-"""When the last may, however many there are."""
+"""When the last may, however many there are: those that find the time until then taken come at any moment of it."""
 ANSWERS_FOR_EACH_RETURN = 4
 """A refusal costs AWS's adapter as much as an answer does: come back together and at once, a crowd that is refused
-takes the processors from those who are answered. So they come one by one, a quarter as often as images are answered."""
+takes the processors from those who are answered. So they come one by one, a quarter as often as requests are
+answered."""
+ADAPTER_SECONDS = 0.005
+"""What AWS's adapter, one process, takes for a request: no more than one in this time is answered, however fast the
+model is."""
 SMOOTHING = 0.02
 """Weight of the newest of the intervals that the pace is the mean of: about the last fifty."""
 
@@ -60,7 +65,7 @@ class Admission:
         self._batch = batch
         self._answers = 0
         self._last = 0.0
-        self._latest_return = 0.0
+        self._latest_return = float("-inf")
         self.pace = pace
         self.requests = 0
         self.images = 0
@@ -118,9 +123,13 @@ class Admission:
 
     def _refusal(self, why: str) -> OverloadedError:
         now = self._clock()
-        after_the_last = self._latest_return + ANSWERS_FOR_EACH_RETURN * self.pace
-        self._latest_return = min(max(now + RETURN_SECONDS, after_the_last), now + LAST_RETURN_SECONDS)
-        return OverloadedError(why, self._latest_return - now)
+        images = max(1.0, self.images / max(1, self.requests))  # in each request
+        answer = max(ADAPTER_SECONDS, images * self.pace)
+        after = max(RETURN_SECONDS, self._latest_return + ANSWERS_FOR_EACH_RETURN * answer - now)
+        if after > LAST_RETURN_SECONDS:
+            return OverloadedError(why, random.uniform(RETURN_SECONDS, LAST_RETURN_SECONDS))  # noqa: S311 - no secret
+        self._latest_return = now + after
+        return OverloadedError(why, after)
 
     def _observe(self) -> None:
         """Learn the pace from the time between answers, while enough is queued to keep the machine at work.

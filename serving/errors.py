@@ -53,7 +53,7 @@ class OverloadedError(RequestError):
     status = 429
 
     def __init__(self, why: str, seconds: float) -> None:
-        self.seconds = round(seconds, 1)
+        self.seconds = round(seconds, 3)
         super().__init__(f"{why}: send this again in {self.seconds} s.")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import ExitStack
 
 import pytest
@@ -59,24 +60,46 @@ def test_a_request_is_refused_when_it_would_wait_too_long() -> None:
         assert admission.queued == 0
 
 
+def told(admission: Admission) -> float:
+    """Have a request refused, and return the seconds after which it may come back."""
+    with (
+        pytest.raises(OverloadedError, match=r"send this again in \d+\.\d+ s\.$") as refused,
+        admission.request(),
+    ):
+        pass
+    return refused.value.seconds
+
+
 def test_a_crowd_that_is_refused_comes_back_one_by_one() -> None:
     now = 100.0
     admission = Admission(busy=1, pace=0.5, clock=lambda: now)
-
-    def told() -> float:
-        with (
-            pytest.raises(OverloadedError, match=r"send this again in \d+\.\d s\.$") as refused,
-            admission.request(),
-        ):
-            pass
-        return refused.value.seconds
-
     with admission.image():
-        assert [told() for _ in range(3)] == [1.0, 3.0, 5.0]
+        assert [told(admission) for _ in range(3)] == [1.0, 3.0, 5.0]
         now += 2.5
-        assert [told() for _ in range(5)] == [4.5, 6.5, 8.5, 10.0, 10.0]
+        assert [told(admission) for _ in range(3)] == [4.5, 6.5, 8.5]
         now += 60.0
-        assert told() == 1.0
+        assert told(admission) == 1.0
+
+
+def test_requests_of_many_images_come_back_as_seldom_as_they_are_answered() -> None:
+    admission = Admission(busy=1, pace=0.05, max_requests=2, clock=lambda: 100.0)
+    with admission.request(), admission.request(), admission.batch(4), admission.batch(6):
+        assert [told(admission) for _ in range(3)] == [1.0, 2.0, 3.0]
+
+
+def test_those_beside_a_gpu_come_back_no_faster_than_the_adapter_passes_them_on() -> None:
+    admission = Admission(busy=1, pace=0.0002, max_requests=0, clock=lambda: 100.0)
+    assert [told(admission) for _ in range(3)] == pytest.approx([1.0, 1.02, 1.04])
+
+
+@pytest.mark.parametrize("pace", [0.0002, 0.024, 60.0])
+def test_a_crowd_comes_back_at_any_moment_when_there_are_more_than_find_a_turn(pace: float) -> None:
+    admission = Admission(busy=1, pace=pace, max_requests=0, clock=lambda: 100.0)
+    hints = [told(admission) for _ in range(2000)]
+    assert min(hints) == 1.0
+    assert max(hints) <= 10.0
+    in_each_second = Counter(int(hint) for hint in hints)
+    assert max(in_each_second.values()) < 2000 / 9 * 1.5
 
 
 def test_what_keeps_the_machine_at_work_is_let_in_however_slow_it_is() -> None:
