@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
 
 import httpx
 import uvicorn
@@ -26,9 +28,17 @@ CONNECTIONS = 100
 """httpx's default."""
 logger = logging.getLogger("adapter")
 
+if urlsplit(BACKEND).scheme not in ("http", "https") or not urlsplit(BACKEND).netloc:
+    raise ValueError(
+        f"RAYSERVE_BACKEND_URL is {BACKEND!r}: give it a scheme and a host, like http://127.0.0.1:8000."
+    )
+if TIMEOUT <= 0:
+    raise ValueError(f"RAYSERVE_BACKEND_TIMEOUT is {TIMEOUT}: give it seconds above 0.")
+
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    logger.info("Ray Serve is at %s; time-out %d s", BACKEND, TIMEOUT)
     async with httpx.AsyncClient(timeout=TIMEOUT) as client:
         app.state.client = client
         yield
@@ -79,12 +89,17 @@ async def ping(request: Request) -> Response:
     try:
         answer = await client.get(f"{BACKEND}/-/healthz", timeout=PING_SECONDS)
         healthy = answer.status_code == httpx.codes.OK
+        if healthy:
+            logger.info("Healthy")
+        else:
+            logger.warning("Not healthy: Ray Serve answered %d", answer.status_code)
     except Exception as error:
-        logger.warning("Ray Serve does not answer: %s", error)
+        logger.error("Not healthy: %s", error)
         healthy = False
     return PlainTextResponse("", 200 if healthy else 503)
 
 
 if __name__ == "__main__":
-    logging.basicConfig(level=logging.INFO)
+    # Not to stderr, where only what ends this process is told.
+    logging.basicConfig(level=logging.INFO, stream=sys.stdout)
     uvicorn.run(app, host="127.0.0.1", port=int(os.environ["ADAPTER_PORT"]), log_level="info")

@@ -17,7 +17,7 @@ import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 from urllib.parse import urlsplit, urlunsplit
 
 import yaml
@@ -139,7 +139,9 @@ def launch(
         # On AWS a container has its machine to itself; here Ray's workers, which are nice, would wait for all others.
         "RAY_worker_niceness": "0",
         **variables,
-        "RAYSERVE_BACKEND_URL": urlunsplit(backend._replace(netloc=f"127.0.0.1:{ray_port}")),
+        "RAYSERVE_BACKEND_URL": urlunsplit(
+            backend._replace(netloc=backend.netloc and f"127.0.0.1:{ray_port}")
+        ),
         "ADAPTER_PORT": str(port),
         "PYTHONPATH": os.pathsep.join((str(model), str(model / "code"))),
         "RAY_TMPDIR": str(ray_folder),
@@ -156,7 +158,7 @@ def launch(
     try:
         processes = [
             _spawn([sys.executable, *map(str, command)], environment, root, log, telling=telling)
-            # The adapter writes some lines for each question, and none of them tells why a container failed.
+            # The adapter logs some lines for each question, and none of them tells why a container failed.
             for command, telling in (
                 ([here / "serve_main.py", root / "config.yaml"], True),
                 ([here / "adapter.py"], False),
@@ -177,19 +179,21 @@ def _spawn(
         env=dict(variables),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        # Apart from what it prints: why a process ends is told in any case.
+        stderr=subprocess.STDOUT if telling else subprocess.PIPE,
         text=True,
         errors="replace",
         start_new_session=True,
     )
 
-    def follow() -> None:
-        assert process.stdout is not None  # noqa: S101  # PIPE was asked for
-        for line in process.stdout:
+    def follow(stream: TextIO, *, telling: bool) -> None:
+        for line in stream:
             log.line(line.rstrip("\n"), telling=telling)
         process.wait()
 
-    threading.Thread(target=follow, daemon=True).start()
+    for stream, tells in ((process.stdout, telling), (process.stderr, True)):
+        if stream is not None:
+            threading.Thread(target=follow, args=(stream,), kwargs={"telling": tells}, daemon=True).start()
     return process
 
 

@@ -64,10 +64,10 @@ APP = """
 
 
 @pytest.fixture
-def model(sagemaker: Any, put: Callable[[str, bytes], str]) -> Callable[[str], str]:
+def model(sagemaker: Any, put: Callable[[str, bytes], str]) -> Callable[..., str]:
     """Return a function that makes a model and an endpoint configuration of the same name."""
 
-    def making(version: str) -> str:
+    def making(version: str, backend: str = "http://127.0.0.1:8000/greeter", timeout: str = "60") -> str:
         name = unique(version)
         files = {"config.yaml": CONFIG, "code/greeter/app.py": APP, "code/greeter/version.txt": version}
         sagemaker.create_model(
@@ -79,7 +79,7 @@ def model(sagemaker: Any, put: Callable[[str, bytes], str]) -> Callable[[str], s
                 "ModelDataUrl": put(
                     f"{name}/model.tar.gz", archive({**files, "code/greeter/__init__.py": ""})
                 ),
-                "Environment": {"RAYSERVE_BACKEND_URL": "http://127.0.0.1:8000/greeter"},
+                "Environment": {"RAYSERVE_BACKEND_URL": backend, "RAYSERVE_BACKEND_TIMEOUT": timeout},
             },
         )
         variant = {
@@ -289,6 +289,26 @@ def test_an_endpoint_fails_with_its_last_line_when_the_archive_has_no_applicatio
     shown = _settled(sagemaker, name)
     assert shown["EndpointStatus"] == "Failed"
     assert "config.yaml" in shown["FailureReason"]
+    sagemaker.delete_endpoint(EndpointName=name)
+
+
+@pytest.mark.parametrize(
+    ("variables", "why"),
+    [
+        ({"backend": "127.0.0.1:8000/greeter"}, "ValueError: RAYSERVE_BACKEND_URL is"),
+        ({"backend": "http:///greeter"}, "ValueError: RAYSERVE_BACKEND_URL is"),
+        ({"timeout": "0"}, "ValueError: RAYSERVE_BACKEND_TIMEOUT is 0"),
+        ({"timeout": "1m"}, "ValueError: invalid literal"),
+    ],
+)
+def test_an_endpoint_fails_with_the_adapters_sentence_when_it_refuses_to_start(
+    sagemaker: Any, model: Callable[..., str], variables: dict[str, str], why: str
+) -> None:
+    name = model("one", **variables)
+    sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=name)
+    shown = _settled(sagemaker, name)
+    assert shown["EndpointStatus"] == "Failed"
+    assert why in shown["FailureReason"]
     sagemaker.delete_endpoint(EndpointName=name)
 
 
