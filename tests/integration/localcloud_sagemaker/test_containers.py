@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from localcloud.containers.container import MARKER, Container, UnderWay
+from localcloud.containers.container import MARKER, Container
 from localcloud.ports import free_port
 from localcloud.processes import belonging
+from tests.integration.under_way import Watched
 
 IDENTITY = "slow-container"
 SLOW = """
@@ -35,18 +35,6 @@ print("up", flush=True)
 server.serve_forever()
 """
 """A server that answers when it is told to."""
-
-
-class Watched(UnderWay):
-    """Says when somebody waits for the invocations."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.waited_for = threading.Event()
-
-    def wait(self, timeout: float) -> None:
-        self.waited_for.set()
-        super().wait(timeout)
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,24 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from localcloud.containers.container import UnderWay
 from tests.integration.serving.conftest import START_SECONDS, Server, build_archive, tar
+from tests.integration.under_way import Watched
 from tests.integration.workflow.pictures import USABLE
 
 # Slow: a Ray of its own.
 pytestmark = [pytest.mark.timeout(180), pytest.mark.slow]
-
-
-class Entered(UnderWay):
-    """Says when there is an invocation."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.entered = threading.Event()
-
-    def __enter__(self) -> None:
-        super().__enter__()
-        self.entered.set()
 
 
 @pytest.fixture
@@ -58,7 +45,7 @@ def test_what_is_under_way_is_answered_when_the_container_is_stopped(tmp_path: P
     try:
         server.start()
         server.wait()
-        under_way = Entered()
+        under_way = Watched()
         container = replace(server.container, under_way=under_way)
         with ThreadPoolExecutor(1) as pool:
             asked = pool.submit(container.invoke, many, {"Content-Type": "application/x-tar"})
