@@ -127,19 +127,24 @@ async def _open_loop(target: Target, rate: float, seconds: float, sender: int) -
 
 
 async def _closed_loop(target: Target, clients: int, seconds: float, requests: float) -> Load:
-    load, bodies = Load(target.images), itertools.cycle(target.bodies)
+    load, bodies, enough = Load(target.images), itertools.cycle(target.bodies), asyncio.Event()
     async with _session(target) as session:
         started = time.perf_counter()
 
         async def client() -> None:
-            while time.perf_counter() < started + seconds and load.statuses[200] < requests:
+            while time.perf_counter() < started + seconds and not enough.is_set():
                 asked = time.perf_counter()
                 status, attributes = await _ask(session, target, next(bodies))
                 load.add(status, time.perf_counter() - asked, attributes)
+                if load.statuses[200] >= requests:
+                    enough.set()
                 if status == 429:
                     hint = float(attributes.partition("retry-after=")[2] or 1)
                     # No longer than the load lasts: whoever would come back after it is not waited for.
-                    await asyncio.sleep(min(hint, max(0.0, started + seconds - time.perf_counter())))
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(
+                            enough.wait(), min(hint, started + seconds - time.perf_counter())
+                        )
 
         await asyncio.gather(*(client() for _ in range(clients)))
         load.seconds = time.perf_counter() - started
