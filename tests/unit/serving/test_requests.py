@@ -144,7 +144,7 @@ def test_every_refusal_has_a_status_and_a_name() -> None:
     assert errors.status(errors.OverloadedError("busy", 1.0)) == 429
     assert errors.status(UnreadableImageError("bad")) == 400
     assert errors.status(ImageTooLargeError("big")) == 413
-    assert errors.body(errors.OverloadedError("busy", 2.04)) == {
+    assert errors.body(errors.OverloadedError("busy", 2.04049)) == {
         "error": "OverloadedError",
-        "message": "busy: send this again in 2.0 s.",
+        "message": "busy: send this again in 2.04 s.",
     }
