@@ -9,18 +9,14 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from classifier.artifact import LoadedModel, Predictions
-from classifier.image_statistics import ImageStatistics
 from classifier.network import EfficientNetLite0
 from classifier.preprocessing import normalise
 from serving.images import Photograph, Pixels, Predicted, Shot
 from serving.photographs import SUMS, Decoder, Developed
-
-_NOTHING = ImageStatistics(0, 0, "", "", 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 
 
 class _Slot(NamedTuple):
@@ -167,18 +163,6 @@ class CudaRunner:
             if developed := self._develop(shots, slot):
                 developed.measure(slot.sums)
         lane.stream.synchronize()
-
-    def difference(self) -> float:
-        """Return by how much a probability differs at most from the float32 model's, on random pictures."""
-        size = self._model.card.image_size
-        chance = torch.Generator().manual_seed(0)
-        coarse = torch.randint(0, 256, (self.shapes[-1], 3, 8, 8), generator=chance).float()
-        pixels = torch.nn.functional.interpolate(coarse, size, mode="bilinear").to(torch.uint8)
-        wanted = self._model.predict(normalise(pixels)).probabilities
-        found = self.predict(
-            [Pixels(each.pin_memory(), _NOTHING) for each in pixels]
-        ).predictions.probabilities
-        return float(np.abs(found - wanted).max())
 
     def _lane(self) -> _Lane:
         if not hasattr(self._own, "lane"):

@@ -12,6 +12,8 @@ from torch import Tensor
 from classifier.artifact import Predictions
 from classifier.image_statistics import ImageStatistics
 
+UNMEASURED = ImageStatistics(0, 0, "", "", 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+
 
 class Data(NamedTuple):
     """Where a JPEG's coded picture begins and ends, and whether it comes in several scans."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F  # noqa: N812 - torch's own customary name
 
 from classifier.artifact import LoadedModel, Predictions
 from classifier.image_statistics import MEASURES
@@ -16,7 +18,8 @@ from classifier.preprocessing import Limits, decode_pixels, normalise
 from serving.cuda import CudaRunner, half_precision
 from serving.fused import FusedNetwork
 from serving.headers import photograph
-from serving.images import Photograph, Pixels, Predicted, Shot, example
+from serving.images import UNMEASURED, Photograph, Pixels, Predicted, Shot, example
+from serving.onednn import OneDnnNetwork
 from serving.photographs import SUMS, Decoder
 
 logger = logging.getLogger(__name__)
@@ -69,16 +72,28 @@ class CpuRunner(_PixelsRunner):
     The network is many small layers. Sharing each of them among the cores costs a meeting of the cores after every
     layer; whole images share nothing, and two at a time leave the caches enough room: `benchmarks/engine.py`
     measures both.
+
+    Parameters
+    ----------
+    model
+        The reference.
+    features
+        Gives pooled features [n, 1280] of normalised images [n, 3, S, S].
+    cores
+        How many lanes.
     """
 
     shapes: tuple[int, ...] = (1, 2, 3, 4)
 
-    def __init__(self, model: LoadedModel, cores: int) -> None:
-        self._model = model
+    def __init__(self, model: LoadedModel, features: Callable[[Tensor], Tensor], cores: int) -> None:
+        self._model, self._features = model, features
         self.lanes = cores
 
     def _predict(self, pixels: Tensor) -> Predictions:
-        return self._model.predict(normalise(pixels))
+        with torch.inference_mode():
+            x = normalise(pixels.contiguous(memory_format=torch.channels_last))
+            probabilities, embeddings = self._model.decide(self._features(x))
+        return Predictions(probabilities.numpy(), embeddings.numpy())
 
 
 class EagerRunner(_PixelsRunner):
@@ -125,28 +140,54 @@ def photograph_decoder(model: LoadedModel) -> Decoder | None:
     return decoder
 
 
+def difference(model: LoadedModel, runner: Runner) -> float:
+    """Return by how much a runner's probabilities differ at most from the float32 model's, on random pictures."""
+    size = model.card.image_size
+    chance = torch.Generator().manual_seed(0)
+    coarse = torch.randint(0, 256, (runner.shapes[-1], 3, 8, 8), generator=chance).float()
+    pixels = F.interpolate(coarse, size, mode="bilinear").to(torch.uint8)
+    wanted = model.predict(normalise(pixels)).probabilities
+    given = [Pixels(each.pin_memory() if runner.pinned else each, UNMEASURED) for each in pixels]
+    return float(np.abs(runner.predict(given).predictions.probabilities - wanted).max())
+
+
 def runner(model: LoadedModel, cores: int) -> Runner:
     """Return the fastest runner whose answers are those of the float32 model."""
-    if model.device.type != "cuda":
-        return CpuRunner(model, cores)
-    decoder = photograph_decoder(model)
-    for what, prepare in (("Fused kernels", FusedNetwork), ("Half precision", half_precision)):
+    ways: tuple[tuple[str, Callable[[], Runner]], ...]
+    if model.device.type == "cuda":
+        decoder = photograph_decoder(model)
+        ways = (
+            ("Fused kernels", lambda: CudaRunner(model, FusedNetwork(model.network), decoder)),
+            ("Half precision", lambda: CudaRunner(model, half_precision(model.network), decoder)),
+        )
+    else:
+        size = model.card.image_size
+        ways = (
+            (
+                "oneDNN's fused convolutions",
+                lambda: CpuRunner(model, OneDnnNetwork(model.network, size), cores),
+            ),
+        )
+    for what, prepare in ways:
         try:
-            graphs = CudaRunner(model, prepare(model.network), decoder)
+            prepared = prepare()
             with ThreadPoolExecutor(1) as once:  # whose lane ends with its thread
-                difference = once.submit(graphs.difference).result()
+                apart = once.submit(difference, model, prepared).result()
         except (
             ImportError,
             RuntimeError,
             OSError,
             AttributeError,
             AssertionError,
+            TypeError,
         ) as error:  # torch's and NVRTC's
-            logger.warning("%s cannot run on this GPU: %s", what, error)
+            logger.warning("%s cannot run here: %s", what, error)
             continue
-        if difference <= TOLERANCE:
-            logger.info("%s: probabilities within %.4f of float32's.", what, difference)
-            return graphs
-        logger.warning("%s would change probabilities by %.3f.", what, difference)
+        if apart <= TOLERANCE:
+            logger.info("%s: probabilities within %.4f of float32's.", what, apart)
+            return prepared
+        logger.warning("%s would change probabilities by %.3f.", what, apart)
     logger.warning("The model runs eagerly, in float32.")
-    return EagerRunner(model)
+    return (
+        EagerRunner(model) if model.device.type == "cuda" else CpuRunner(model, model.network.features, cores)
+    )
