@@ -154,20 +154,17 @@ def difference(model: LoadedModel, runner: Runner) -> float:
 def runner(model: LoadedModel, cores: int) -> Runner:
     """Return the fastest runner whose answers are those of the float32 model."""
     ways: tuple[tuple[str, Callable[[], Runner]], ...]
+    eager: Runner
     if model.device.type == "cuda":
-        decoder = photograph_decoder(model)
+        decoder, eager = photograph_decoder(model), EagerRunner(model)
         ways = (
             ("Fused kernels", lambda: CudaRunner(model, FusedNetwork(model.network), decoder)),
             ("Half precision", lambda: CudaRunner(model, half_precision(model.network), decoder)),
         )
     else:
-        size = model.card.image_size
-        ways = (
-            (
-                "oneDNN's fused convolutions",
-                lambda: CpuRunner(model, OneDnnNetwork(model.network, size), cores),
-            ),
-        )
+        size, eager = model.card.image_size, CpuRunner(model, model.network.features, cores)
+        fused = "oneDNN's fused convolutions"
+        ways = ((fused, lambda: CpuRunner(model, OneDnnNetwork(model.network, size), cores)),)
     for what, prepare in ways:
         try:
             prepared = prepare()
@@ -188,6 +185,4 @@ def runner(model: LoadedModel, cores: int) -> Runner:
             return prepared
         logger.warning("%s would change probabilities by %.3f.", what, apart)
     logger.warning("The model runs eagerly, in float32.")
-    return (
-        EagerRunner(model) if model.device.type == "cuda" else CpuRunner(model, model.network.features, cores)
-    )
+    return eager
