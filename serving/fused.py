@@ -102,7 +102,7 @@ class FusedNetwork:
         stem = network.stem.conv
         # [32, 3, 3, 3] to [3 * 3 * 3, 32]
         self._stem_weight = stem.weight.detach().float().flatten(1).t().contiguous()
-        self._stem_bias = _bias(stem)
+        self._stem_bias = bias_of(stem)
         self._blocks: list[Block] = []
         missing: Tensor | None = None
         for block in network.blocks:
@@ -135,7 +135,8 @@ class FusedNetwork:
         return features
 
 
-def _bias(convolution: nn.Conv2d) -> Tensor:
+def bias_of(convolution: nn.Conv2d) -> Tensor:
+    """Return a convolution's bias, float32 [c]."""
     if convolution.bias is None:
         raise ValueError("The network's convolutions have biases, into which its normalisations were folded.")
     return convolution.bias.detach().float()
@@ -147,7 +148,7 @@ def _matrix(convolution: nn.Conv2d) -> Tensor:
 
 def _product(convolution: nn.Conv2d, missing: Tensor | None) -> Product:
     """Take a one-by-one convolution; its bias takes in what its input misses."""
-    weight, bias = _matrix(convolution), _bias(convolution)
+    weight, bias = _matrix(convolution), bias_of(convolution)
     if missing is not None:
         bias = bias + weight @ missing
     return Product(weight.t().contiguous().half(), bias.half())
@@ -161,13 +162,13 @@ def _block(block: nn.Module, missing: Tensor | None, kernel: Making) -> tuple[Bl
     size, stride = convolution.kernel_size[0], convolution.stride[0]
     depthwise = Depthwise(
         convolution.weight.detach().float().flatten(1).t().contiguous(),
-        _bias(convolution),
+        bias_of(convolution),
         size,
         stride,
         kernel("depthwise", size, stride),
     )
     project = block.project.conv
-    bias = _bias(project)
+    bias = bias_of(project)
     if block.residual and missing is not None:
         bias = bias + missing
     expand = None if isinstance(block.expand, nn.Identity) else _product(block.expand.conv, missing)

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - torch's own customary name
 
 from classifier.network import Conv, EfficientNetLite0, InvertedResidual
+from serving.fused import bias_of
 
 RELU6: tuple[Any, ...] = ("hardtanh", [0.0, 6.0], None)
 NOTHING: tuple[Any, ...] = ("none", [], None)
@@ -28,7 +29,7 @@ class _Convolution:
     def __init__(self, layer: Conv, size: int) -> None:
         operators, convolution = torch.ops.mkldnn, layer.conv
         stride, kernel = convolution.stride[0], convolution.kernel_size[0]
-        weight, bias = convolution.weight.detach(), convolution.bias
+        weight = convolution.weight.detach()
         if stride == 2 and size % 2 == 0:
             # SAME pads one pixel less before the input than after it. With zeros before the kernel, which is then
             # one larger, the same padding on all sides gives the same sums.
@@ -38,7 +39,7 @@ class _Convolution:
             weight, *shape, [1, convolution.in_channels, size, size]
         )
         self._convolve = operators._convolution_pointwise
-        self._of = (ordered, None if bias is None else bias.detach(), *shape)
+        self._of = (ordered, bias_of(convolution), *shape)
         self._then = RELU6 if hasattr(layer, "activation") else NOTHING
         self.size = -(-size // stride)
         """Of its outputs."""
