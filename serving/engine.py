@@ -21,20 +21,13 @@ from classifier.preprocessing import Limits, decode_pixels
 from serving.cuda import take_all_queues
 from serving.headers import photograph
 from serving.images import Photograph, Pixels, Shot, example
-from serving.runners import runner
+from serving.runners import runner, settle_torch_threads
 
 MAX_DECODERS = 4
 """More threads of one process hinder each other in Pillow: on 16 cores, 4 decoded 645 photographs a second, 16 only
 493."""
 Answer = dict[str, Any]
 Decoded = TypeVar("Decoded")
-
-
-def _settle_torch_threads() -> None:
-    """Give the calling thread a single torch thread for good."""
-    torch.set_num_threads(1)
-    # Until a thread has asked, it would take over what another one sets later.
-    torch.get_num_threads()
 
 
 class Engine:
@@ -70,8 +63,8 @@ class Engine:
         decoders = min(MAX_DECODERS, max(2, cores))
         self.busy = self.lanes * self.largest + decoders
         """Images that keep every thread at work: a batch in each lane, and those being decoded."""
-        self.decoders = ThreadPoolExecutor(decoders, "decode", _settle_torch_threads)
-        self.inference = ThreadPoolExecutor(self.lanes, "infer", _settle_torch_threads)
+        self.decoders = ThreadPoolExecutor(decoders, "decode", settle_torch_threads)
+        self.inference = ThreadPoolExecutor(self.lanes, "infer", settle_torch_threads)
 
     def warm_up(self) -> float:
         """Run every prepared shape in every lane, so that no request pays for it; return the seconds per image.

@@ -69,7 +69,10 @@ class _Block(NamedTuple):
 
 class OneDnnNetwork:
     """
-    An EfficientNet-Lite0 in float32 on a CPU; any thread may call it.
+    An EfficientNet-Lite0 in float32 on a CPU; any thread may call it that has as many torch threads as this one.
+
+    oneDNN chooses the weights' order by that number, too: a thread with another number would order them anew at each
+    call, which can take longer than the network.
 
     Parameters
     ----------

@@ -30,6 +30,13 @@ LEVELS = 2.0
 """Of 255, what a pixel may differ by from Pillow's, in the mean."""
 
 
+def settle_torch_threads() -> None:
+    """Give the calling thread a single torch thread for good."""
+    torch.set_num_threads(1)
+    # Until a thread has asked, it would take over what another one sets later.
+    torch.get_num_threads()
+
+
 class Runner(Protocol):
     """Runs batches; each of `lanes` threads may call its methods at the same time."""
 
@@ -151,6 +158,11 @@ def difference(model: LoadedModel, runner: Runner) -> float:
     return float(np.abs(runner.predict(given).predictions.probabilities - wanted).max())
 
 
+def _onednn(model: LoadedModel) -> OneDnnNetwork:
+    with ThreadPoolExecutor(1, initializer=settle_torch_threads) as lane:  # like those that will call it
+        return lane.submit(OneDnnNetwork, model.network, model.card.image_size).result()
+
+
 def runner(model: LoadedModel, cores: int) -> Runner:
     """Return the fastest runner whose answers are those of the float32 model."""
     ways: tuple[tuple[str, Callable[[], Runner]], ...]
@@ -162,9 +174,8 @@ def runner(model: LoadedModel, cores: int) -> Runner:
             ("Half precision", lambda: CudaRunner(model, half_precision(model.network), decoder)),
         )
     else:
-        size, eager = model.card.image_size, CpuRunner(model, model.network.features, cores)
-        fused = "oneDNN's fused convolutions"
-        ways = ((fused, lambda: CpuRunner(model, OneDnnNetwork(model.network, size), cores)),)
+        eager = CpuRunner(model, model.network.features, cores)
+        ways = (("oneDNN's fused convolutions", lambda: CpuRunner(model, _onednn(model), cores)),)
     for what, prepare in ways:
         try:
             prepared = prepare()

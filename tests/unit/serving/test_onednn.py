@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ from classifier.card import ModelCard
 from classifier.network import EfficientNetLite0
 from classifier.preprocessing import normalise
 from serving import runners
+from serving.images import UNMEASURED, Pixels
 from serving.onednn import OneDnnNetwork
 
 pytestmark = pytest.mark.skipif(
@@ -51,6 +53,32 @@ def test_it_runs_where_there_is_onednn(model: LoadedModel, caplog: pytest.LogCap
     assert found.lanes == 2
     assert "oneDNN's fused convolutions: probabilities within 0.0000" in caplog.text
     assert "eagerly" not in caplog.text
+
+
+def test_lanes_find_the_weights_in_their_order(
+    network: EfficientNetLite0, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """oneDNN orders weights by the number of threads; in another order, each call would begin with ordering them."""
+    model = LoadedModel(network, ModelCard(("a", "b"), 160, 1.5, 0.9, 0.01, "v1", model_version="run1"))
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        found = runners.runner(model, 2)
+        with ThreadPoolExecutor(1, initializer=runners.settle_torch_threads) as lane:
+            for count in found.shapes:
+                lane.submit(
+                    _traced, found, [Pixels(torch.zeros(3, 160, 160).byte(), UNMEASURED)] * count
+                ).result()
+    finally:
+        torch.set_num_threads(threads)
+    done = [line for line in capfd.readouterr().out.splitlines() if ",exec," in line]
+    assert sum(",convolution," in line for line in done) == 49 * len(found.shapes)
+    assert not [line for line in done if ",reorder," in line]
+
+
+def _traced(runner: runners.Runner, images: list[Pixels]) -> None:
+    with torch.backends.mkldnn.verbose(torch.backends.mkldnn.VERBOSE_ON):  # type: ignore[no-untyped-call]
+        runner.predict(images)
 
 
 def _missing(network: EfficientNetLite0, size: int) -> Callable[[Tensor], Tensor]:
