@@ -23,9 +23,9 @@ RETURN_SECONDS = 1.0
 """When the first who is refused may come back."""
 LAST_RETURN_SECONDS = 10.0
 """When the last may, however many there are: those that find the time until then taken come at any moment of it."""
-ANSWERS_FOR_EACH_RETURN = 4
+ANSWERS_FOR_EACH_RETURN = 8
 """A refusal costs AWS's adapter as much as an answer does: come back together and at once, a crowd that is refused
-takes the processors from those who are answered. So they come one by one, a quarter as often as requests are
+takes the processors from those who are answered. So they come one by one, an eighth as often as requests are
 answered."""
 ADAPTER_SECONDS = 0.005
 """What AWS's adapter, one process, takes for a request: no more than one in this time is answered, however fast the
