@@ -23,6 +23,8 @@ from scones.commands import INTERRUPTED, as_interrupt
 from stacks.archives import SERVING_VARIABLES
 
 START_SECONDS = 90.0
+NICENESS = 15
+"""Of Ray's workers, by default and so on AWS: what passes requests on goes before what answers them."""
 HERE = Path(__file__).parent
 
 
@@ -72,14 +74,14 @@ def served(application: Application, image_size: int, first: bytes) -> Iterator[
             "HOME": folder,
             "PYTHONDONTWRITEBYTECODE": "1",
             "SM_NUM_GPUS": str(torch.cuda.device_count()),
-            # Ray's default, and so AWS's: what passes requests on goes before what answers them.
-            "RAY_worker_niceness": "15",
+            "RAY_worker_niceness": str(NICENESS),
             **application.variables,
             # Where a GPU's driver may lie.
             **{each: os.environ[each] for each in ("LD_LIBRARY_PATH",) if each in os.environ},
         }
         container, processes = ray_serve.launch(model, variables, Path(folder), lines)
         try:
+            _nice(processes[0].pid)
             started = time.monotonic()
             while container.invoke(first, {"Content-Type": "image/jpeg"}).status != 200:
                 if time.monotonic() > started + START_SECONDS or any(
@@ -91,6 +93,16 @@ def served(application: Application, image_size: int, first: bytes) -> Iterator[
             yield container
         finally:
             container.stop()
+
+
+def _nice(leader: int) -> None:
+    """Let Ray's session go behind the adapter's, as its workers go behind the adapter in AWS's container.
+
+    Outside of containers Linux shares processors among sessions, where it is told to, and looks at niceness only
+    within each: sched(7), autogroup.
+    """
+    with contextlib.suppress(OSError):  # there is no such thing
+        Path(f"/proc/{leader}/autogroup").write_text(str(NICENESS))
 
 
 def replica_bytes(container: Container) -> int:
