@@ -2,10 +2,11 @@
 
     python -m benchmarks.serving [--many 4] [--soak 20000] [--data FOLDER] [--out FILE]
 
-Both serve the same network with the same weights, one at a time on the same machine; the load is sent from it too. Each
-is asked at rising rates, whatever became of the requests before (open loop), until it answers no more of them; then at
-70 % of the most that it answered, and at twice as much. "Inside" is what the application says of its own time, without
-what comes before it: the adapter, which is one process that can refuse nothing, is measured by itself too.
+Both serve the same network with the same weights on the same machine, and are loaded by turns; the load is sent from
+it too. Each is asked at rising rates, whatever became of the requests before (open loop), until it answers no more of
+them; then at 70 % of the most that it answered, and at twice as much. "Inside" is what the application says of its own
+time, without what comes before it: the adapter, which is one process that can refuse nothing, is measured by itself
+too.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import argparse
 import datetime
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -64,26 +65,35 @@ def row(what: str, load: Load) -> dict[str, Any]:
     }
 
 
-def measure(senders: Senders, target: Target, seconds: float, *, overload: float) -> dict[str, Any]:
-    """Load one server with one kind of request."""
-    first = senders.closed_loop(target, 8, seconds)
-    row("closed loop, 8 clients", first)
-    base = first.rate / target.images
-    found: dict[str, Any] = {"steps": {}}
-    best, prompt = 0.0, 0.0
+def measure(
+    senders: Senders, targets: Mapping[str, Target], seconds: float, *, overload: float
+) -> dict[str, dict[str, Any]]:
+    """Load servers with one kind of request, by turns: what else the machine does meets all of them."""
+    found: dict[str, dict[str, Any]] = {}
+    base = {}
+    for name, target in targets.items():
+        first = senders.closed_loop(target, 8, seconds)
+        row(f"{name}: closed loop, 8 clients", first)
+        base[name] = first.rate / target.images
+        found[name] = {"steps": {}, "saturation": 0.0, "prompt": 0.0}
+    follow = dict(targets)
     for share in STEPS:
-        load = senders.open_loop(target, share * base, seconds)
-        found["steps"][f"{share * base:.1f}"] = row(f"open loop, {share * base:.1f} requests/s", load)
-        best = max(best, load.rate)
-        answered = load.statuses[200] / max(1, sum(load.statuses.values()))  # chance may ask nothing
-        if load.percentile(0.99) <= PROMPT_SECONDS and answered >= 0.99:
-            prompt = max(prompt, load.rate)
-        if share > 1 and load.rate < 0.8 * share * base * target.images:
-            break
-    rate = best / target.images
-    found |= {"saturation": best, "prompt": prompt}
-    found |= around(senders, target, rate, seconds, overload=overload)
-    print(f"  saturation {best:.1f} images/s; with p99 up to 100 ms {prompt:.1f} images/s", flush=True)
+        for name, target in list(follow.items()):
+            asked, of = share * base[name], found[name]
+            load = senders.open_loop(target, asked, seconds)
+            of["steps"][f"{asked:.1f}"] = row(f"{name}: open loop, {asked:.1f} requests/s", load)
+            of["saturation"] = max(of["saturation"], load.rate)
+            answered = load.statuses[200] / max(1, sum(load.statuses.values()))  # chance may ask nothing
+            if load.percentile(0.99) <= PROMPT_SECONDS and answered >= 0.99:
+                of["prompt"] = max(of["prompt"], load.rate)
+            if share > 1 and load.rate < 0.8 * asked * target.images:
+                del follow[name]
+    for name, target in targets.items():
+        of = found[name]
+        print(
+            f"  {name}: saturation {of['saturation']:.1f} images/s; with p99 up to 100 ms {of['prompt']:.1f} images/s"
+        )
+        of |= around(senders, target, of["saturation"] / target.images, seconds, overload=overload)
     return found
 
 
@@ -118,12 +128,21 @@ def around(
     return found
 
 
-def by_concurrency(senders: Senders, target: Target, seconds: float) -> dict[str, Any]:
-    """Ask with more and more clients, who come back when they are told to."""
-    return {
-        str(clients): row(f"closed loop, {clients} clients", senders.closed_loop(target, clients, seconds))
-        for clients in CONCURRENCY
+def by_concurrency(
+    senders: Senders, targets: Mapping[str, Target], seconds: float
+) -> dict[str, dict[str, list[dict[str, Any]]]]:
+    """Ask with more and more clients, who come back when they are told to, and with fewer and fewer again.
+
+    Twice as long as otherwise: of some seconds, those in which a crowd is refused for the first time are many.
+    """
+    found: dict[str, dict[str, list[dict[str, Any]]]] = {
+        name: {str(clients): [] for clients in CONCURRENCY} for name in targets
     }
+    for clients in (*CONCURRENCY, *reversed(CONCURRENCY)):
+        for name, target in targets.items():
+            load = senders.closed_loop(target, clients, 2 * seconds)
+            found[name][str(clients)].append(row(f"{name}: closed loop, {clients} clients", load))
+    return found
 
 
 def soak(senders: Senders, target: Target, container: Container, requests: int) -> dict[str, Any]:
@@ -173,27 +192,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "many": Target("", many, "application/x-tar", options.many),
     }
     with Senders(options.senders) as senders:
-        for application in (OURS, PEER):
-            name = application.name
-            with served(application, options.image_size, contents[0]) as container:
-                url = f"http://127.0.0.1:{container.port}/invocations"
-                for kind, target in targets.items():
-                    print(f"{name}, {target.each}")
-                    through = replace(target, url=url)
-                    senders.closed_loop(through, 4, 2.0)  # warm
-                    figures[f"{name} {kind}"] = measure(
-                        senders, through, options.seconds, overload=options.overload
-                    )
-                print(f"{name}, one image a request, more and more clients")
-                single = replace(targets["single"], url=url)
-                figures[f"{name} by concurrency"] = by_concurrency(senders, single, options.seconds)
-                if application is OURS:
-                    for kind, target in targets.items():
-                        figures[f"direct {kind}"] = without_adapter(
-                            senders, target, container, figures[f"ours {kind}"], options
-                        )
-                    if options.soak:
-                        figures["memory"] = soak(senders, single, container, options.soak)
+        with served(OURS, options.image_size, contents[0]) as container:
+            ports = {OURS.name: container.port}
+            with served(PEER, options.image_size, contents[0]) as peer:
+                ports[PEER.name] = peer.port
+                compare(senders, targets, ports, options, figures)
+            for kind, target in targets.items():
+                figures[f"direct {kind}"] = without_adapter(
+                    senders, target, container, figures[f"ours {kind}"], options
+                )
+            if options.soak:
+                single = through(targets["single"], container.port)
+                figures["memory"] = soak(senders, single, container, options.soak)
         with adapter.alone() as url:
             print("the adapter, before an application that answers at once")
             for kind, target in targets.items():
@@ -201,6 +211,32 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 figures[f"adapter {kind}"] = row(f"closed loop, 64 clients, {kind}", load)
     report(figures)
     write_figures(options.out, figures)
+
+
+def through(target: Target, port: int) -> Target:
+    """Return the same by way of an adapter."""
+    return replace(target, url=f"http://127.0.0.1:{port}/invocations")
+
+
+def compare(
+    senders: Senders,
+    targets: Mapping[str, Target],
+    ports: Mapping[str, int],
+    options: argparse.Namespace,
+    figures: dict[str, Any],
+) -> None:
+    """Load both servers through their adapters, by turns."""
+    for kind, target in targets.items():
+        print(target.each)
+        both = {name: through(target, port) for name, port in ports.items()}
+        for each in both.values():
+            senders.closed_loop(each, 4, 2.0)  # warm
+        for name, found in measure(senders, both, options.seconds, overload=options.overload).items():
+            figures[f"{name} {kind}"] = found
+    print("one image a request, more and more clients")
+    both = {name: through(targets["single"], port) for name, port in ports.items()}
+    for name, loads in by_concurrency(senders, both, options.seconds).items():
+        figures[f"{name} by concurrency"] = loads
 
 
 def straight(target: Target, container: Container) -> Target:
@@ -252,8 +288,16 @@ def report(figures: dict[str, Any]) -> None:
             f"{alone:.0f}"
         )
     for name in ("ours", "peer"):
-        rates = {k: v["images_per_second"] for k, v in figures[f"{name} by concurrency"].items()}
-        print(f"{name}: 64 clients / the best of {', '.join(rates)}: {rates['64'] / max(rates.values()):.2f}")
+        loads = figures[f"{name} by concurrency"]
+        up, down = (
+            {clients: each[turn]["images_per_second"] for clients, each in loads.items()} for turn in (0, 1)
+        )
+        both = {clients: up[clients] + down[clients] for clients in loads}
+        of_best, going_up, going_down = (rates["64"] / max(rates.values()) for rates in (both, up, down))
+        print(
+            f"{name}: 64 clients / the best of {', '.join(loads)}: {of_best:.2f} (going up {going_up:.2f}, down "
+            f"{going_down:.2f})"
+        )
 
 
 if __name__ == "__main__":
