@@ -179,7 +179,8 @@ def runner(model: LoadedModel, cores: int) -> Runner:
     for what, prepare in ways:
         try:
             prepared = prepare()
-            with ThreadPoolExecutor(1) as once:  # whose lane ends with its thread
+            # Like a lane's, so that it is compared as it will run; a GPU's lane ends with its thread.
+            with ThreadPoolExecutor(1, initializer=settle_torch_threads) as once:
                 apart = once.submit(difference, model, prepared).result()
         except (
             ImportError,
