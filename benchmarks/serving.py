@@ -37,6 +37,7 @@ LATE_SECONDS = 0.01
 PROMPT_SECONDS = 0.1
 RECOVERY_SECONDS = 180.0
 CONCURRENCY = (1, 4, 8, 16, 32, 64)
+TURNS = 4
 
 
 def row(what: str, load: Load) -> dict[str, Any]:
@@ -131,17 +132,18 @@ def around(
 def by_concurrency(
     senders: Senders, targets: Mapping[str, Target], seconds: float
 ) -> dict[str, dict[str, list[dict[str, Any]]]]:
-    """Ask with more and more clients, who come back when they are told to, and with fewer and fewer again.
+    """Ask with more and more clients, who come back when they are told to, with fewer and fewer, and once more.
 
     Twice as long as otherwise: of some seconds, those in which a crowd is refused for the first time are many.
     """
     found: dict[str, dict[str, list[dict[str, Any]]]] = {
         name: {str(clients): [] for clients in CONCURRENCY} for name in targets
     }
-    for clients in (*CONCURRENCY, *reversed(CONCURRENCY)):
-        for name, target in targets.items():
-            load = senders.closed_loop(target, clients, 2 * seconds)
-            found[name][str(clients)].append(row(f"{name}: closed loop, {clients} clients", load))
+    for turn in range(TURNS):
+        for clients in CONCURRENCY[:: -1 if turn % 2 else 1]:
+            for name, target in targets.items():
+                load = senders.closed_loop(target, clients, 2 * seconds)
+                found[name][str(clients)].append(row(f"{name}: closed loop, {clients} clients", load))
     return found
 
 
@@ -289,14 +291,13 @@ def report(figures: dict[str, Any]) -> None:
         )
     for name in ("ours", "peer"):
         loads = figures[f"{name} by concurrency"]
-        up, down = (
-            {clients: each[turn]["images_per_second"] for clients, each in loads.items()} for turn in (0, 1)
-        )
-        both = {clients: up[clients] + down[clients] for clients in loads}
-        of_best, going_up, going_down = (rates["64"] / max(rates.values()) for rates in (both, up, down))
+        rates = {clients: [load["images_per_second"] for load in own] for clients, own in loads.items()}
+        # The best turn of each, since what else the machine does only takes from them.
+        best = {clients: max(own) for clients, own in rates.items()}
+        turns = sorted(own[-1] / max(own) for own in zip(*rates.values(), strict=True))
         print(
-            f"{name}: 64 clients / the best of {', '.join(loads)}: {of_best:.2f} (going up {going_up:.2f}, down "
-            f"{going_down:.2f})"
+            f"{name}: 64 clients / the best of {', '.join(rates)}: {best['64'] / max(best.values()):.2f} (turn by "
+            f"turn {turns[0]:.2f} to {turns[-1]:.2f})"
         )
 
 
