@@ -16,9 +16,11 @@ and the others must suffice for refusals, which the same Python process answers 
 as many requests as that process answers, they waited for seconds to be refused."""
 MAX_IMAGES = 1024
 """What the machine remembers of admitted requests; some hundred kilobytes each."""
-BUDGET_SECONDS = 0.12
-"""How long a new request may have to wait for those before it. Longer queues raise every answer's latency and
-nobody's throughput: the lanes are busy with a few images each."""
+BUDGET_ROUNDS = 2.0
+"""How long a new request may have to wait for those before it, in what the images that keep the machine at work take
+when nothing else takes from it. Longer queues raise every answer's latency and nobody's throughput. A time and no
+number of images: at twice the saturation half of two cores passes requests on, and as many images take twice as long.
+No fixed time: on a faster machine answers would wait as long as on a slow one."""
 RETURN_SECONDS = 1.0
 """When the first who is refused may come back."""
 LAST_RETURN_SECONDS = 10.0
@@ -42,11 +44,10 @@ class Admission:
     busy
         Images that keep the whole machine at work; as many are always let in.
     pace
-        Seconds per image when it is at work, as measured at the start; it follows the load from there.
+        Seconds per image when it is at work and nothing else is, as measured at the start; it follows the load from
+        there.
     batch
         Images that are answered at one moment, at most.
-    budget
-        Seconds that a request may have to wait.
     """
 
     def __init__(
@@ -55,12 +56,11 @@ class Admission:
         pace: float,
         *,
         batch: int = 1,
-        budget: float = BUDGET_SECONDS,
         max_requests: int = MAX_REQUESTS,
         max_images: int = MAX_IMAGES,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._busy, self._budget, self._clock = busy, budget, clock
+        self._busy, self._budget, self._clock = busy, BUDGET_ROUNDS * busy * pace, clock
         self._max_requests, self._max_images = max_requests, max_images
         self._batch = batch
         self._answers = 0

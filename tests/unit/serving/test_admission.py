@@ -44,20 +44,39 @@ def test_it_sheds_before_the_adapter_has_no_connection_left() -> None:
     assert ADAPTER_CONNECTIONS - MAX_REQUESTS >= 2 * MAX_REQUESTS
 
 
-def test_a_request_is_refused_when_it_would_wait_too_long() -> None:
-    admission = Admission(busy=4, pace=0.05, budget=0.32)
+@pytest.mark.parametrize(("pace", "wait"), [(0.05, "0.45"), (0.001, "0.01")])
+def test_a_request_is_refused_when_it_would_wait_too_long(pace: float, wait: str) -> None:
+    admission = Admission(busy=4, pace=pace)
     with ExitStack() as queued:
-        for _ in range(6):
+        for _ in range(8):
             queued.enter_context(admission.image())
         with admission.request():
             pass
         queued.enter_context(admission.image())
-        with pytest.raises(OverloadedError, match=r"7 images are queued, about 0\.35 s"), admission.request():
+        with (
+            pytest.raises(OverloadedError, match=rf"9 images are queued, about {wait} s"),
+            admission.request(),
+        ):
             pass
         with pytest.raises(OverloadedError), admission.batch(1):
             pass
     with admission.request(), admission.batch(1):
         assert admission.queued == 0
+
+
+def test_fewer_are_let_in_when_others_take_the_machine() -> None:
+    now = 0.0
+    admission = Admission(busy=4, pace=0.05, clock=lambda: now)
+    with ExitStack() as queued:
+        for _ in range(5):
+            queued.enter_context(admission.image())
+        with admission.request():
+            pass
+        for _ in range(400):
+            with admission.image():
+                now += 0.1
+        with pytest.raises(OverloadedError, match=r"5 images are queued, about 0\.50 s"), admission.request():
+            pass
 
 
 def told(admission: Admission) -> float:
@@ -73,7 +92,7 @@ def told(admission: Admission) -> float:
 def test_a_crowd_that_is_refused_comes_back_one_by_one() -> None:
     now = 100.0
     admission = Admission(busy=1, pace=0.25, clock=lambda: now)
-    with admission.image():
+    with admission.image(), admission.image(), admission.image():
         assert [told(admission) for _ in range(3)] == [1.0, 3.0, 5.0]
         now += 2.5
         assert [told(admission) for _ in range(3)] == [4.5, 6.5, 8.5]
@@ -103,9 +122,13 @@ def test_a_crowd_comes_back_at_any_moment_when_there_are_more_than_find_a_turn(p
 
 
 def test_what_keeps_the_machine_at_work_is_let_in_however_slow_it_is() -> None:
-    admission = Admission(busy=4, pace=10.0)
-    with admission.image(), admission.image(), admission.image(), admission.request():
-        pass
+    admission = Admission(busy=4, pace=0.01)
+    admission.pace = 10.0
+    with admission.image(), admission.image(), admission.image():
+        with admission.request():
+            pass
+        with admission.image(), pytest.raises(OverloadedError), admission.request():
+            pass
 
 
 def test_the_pace_follows_the_load() -> None:
