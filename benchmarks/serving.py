@@ -3,10 +3,10 @@
     python -m benchmarks.serving [--many 4] [--soak 20000] [--data FOLDER] [--out FILE]
 
 Both serve the same network with the same weights on the same machine, and are loaded by turns; the load is sent from
-it too. Each is asked at rising rates, whatever became of the requests before (open loop), until it answers no more of
-them; then at 70 % of the most that it answered, and at twice as much. "Inside" is what the application says of its own
-time, without what comes before it: the adapter, which is one process that can refuse nothing, is measured by itself
-too.
+it too. Each is asked by eight clients, one request after the other (closed loop), and at rising rates, whatever became
+of the requests before (open loop), until it answers no more of them; then at 70 % of the most that it answered, its
+saturation, and at twice as much. "Inside" is what the application says of its own time, without what comes before it:
+the adapter, which is one process that can refuse nothing, is measured by itself too.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def measure(
         first = senders.closed_loop(target, 8, seconds)
         row(f"{name}: closed loop, 8 clients", first)
         base[name] = first.rate / target.images
-        found[name] = {"steps": {}, "saturation": 0.0, "prompt": 0.0}
+        found[name] = {"steps": {}, "saturation": first.rate, "prompt": 0.0}
     follow = dict(targets)
     for share in STEPS:
         for name, target in list(follow.items()):
