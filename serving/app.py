@@ -44,7 +44,11 @@ class ImageClassifier:
         self._engine = Engine(MODEL_DIRECTORY)
         pace = self._engine.warm_up()
         self._batcher: Batcher[Pixels | Photograph, Answer | ClassifierError] = Batcher(
-            self._engine.infer, self._engine.largest, self._engine.inference, self._engine.lanes
+            self._engine.infer,
+            self._engine.largest,
+            self._engine.inference,
+            self._engine.lanes,
+            linear=self._engine.linear,
         )
         self._admission = Admission(self._engine.busy, pace, batch=self._engine.largest)
         self._metrics = StageMetrics()

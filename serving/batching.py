@@ -47,14 +47,24 @@ class Batcher(Generic[Item, Result]):
         Where batches run.
     lanes
         Batches that run at a time.
+    linear
+        Whether a batch takes about as long as its items do one by one: a lane then leaves those that are busy their
+        share of what waits, and what comes together is done together.
     """
 
     def __init__(
-        self, run: Callable[[Sequence[Item]], list[Result]], largest: int, executor: Executor, lanes: int = 1
+        self,
+        run: Callable[[Sequence[Item]], list[Result]],
+        largest: int,
+        executor: Executor,
+        lanes: int = 1,
+        *,
+        linear: bool = False,
     ) -> None:
         self._run, self._largest, self._executor = run, largest, executor
         self._waiting: deque[_Waiting[Item, Result]] = deque()
-        self._idle = lanes
+        self._idle = self._lanes = lanes
+        self._linear = linear
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def submit(self, item: Item) -> Batched[Result]:
@@ -97,7 +107,8 @@ class Batcher(Generic[Item, Result]):
 
     def _next(self) -> list[_Waiting[Item, Result]]:
         """Take an idle lane's share of what waits, without what nobody waits for any more."""
-        count = min(self._largest, -(-len(self._waiting) // self._idle))
+        sharing = self._lanes if self._linear else self._idle
+        count = min(self._largest, -(-len(self._waiting) // sharing))
         batch: list[_Waiting[Item, Result]] = []
         while self._waiting and len(batch) < count:
             each = self._waiting.popleft()

@@ -80,6 +80,7 @@ class CudaRunner:
 
     lanes, lines = 4, 2
     pinned = True
+    linear = False
     shapes: tuple[int, ...] = (1, 2, 4, 8, 16, 32, 64, 128)
 
     def __init__(

@@ -60,7 +60,7 @@ class Engine:
         self._card = model.card
         self.runner = runner(model, cores)
         self.version = self._card.model_version or "unversioned"
-        self.lanes, self.largest = self.runner.lanes, self.runner.shapes[-1]
+        self.lanes, self.largest, self.linear = self.runner.lanes, self.runner.shapes[-1], self.runner.linear
         decoders = min(MAX_DECODERS, max(2, cores))
         self.busy = self.lanes * self.largest + decoders
         """Images that keep every thread at work: a batch in each lane, and those being decoded."""

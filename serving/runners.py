@@ -45,6 +45,8 @@ class Runner(Protocol):
     takes_photographs: bool
     pinned: bool
     """Whether images that Pillow has decoded should lie in pinned memory."""
+    linear: bool
+    """Whether a batch takes about as long as its images do one by one."""
 
     def decode(self, photographs: Sequence[Photograph]) -> list[Shot | None]:
         """Decode photographs, if it takes them; None is one that cannot be decoded."""
@@ -58,6 +60,7 @@ class _PixelsRunner:
 
     takes_photographs = False
     pinned = False
+    linear = False
 
     def decode(self, photographs: Sequence[Photograph]) -> list[Shot | None]:
         """Decode nothing."""
@@ -91,6 +94,7 @@ class CpuRunner(_PixelsRunner):
         How many lanes.
     """
 
+    linear = True
     shapes: tuple[int, ...] = (1, 2)
 
     def __init__(self, model: LoadedModel, features: Callable[[Tensor], Tensor], cores: int) -> None:

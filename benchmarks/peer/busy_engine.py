@@ -36,7 +36,7 @@ ANSWER = {
 class Engine:
     """What the application asks of an engine, with the sizes of one on a GPU."""
 
-    lanes, largest, busy = 4, 128, 516
+    lanes, largest, linear, busy = 4, 128, False, 516
     version = "busy"
 
     def __init__(self, _directory: Path) -> None:

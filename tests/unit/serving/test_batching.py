@@ -72,6 +72,24 @@ def test_idle_lanes_share_what_waits() -> None:
     asyncio.run(scenario())
 
 
+def test_a_lane_leaves_the_others_their_share_when_a_batch_takes_as_long_as_its_items() -> None:
+    async def scenario() -> None:
+        model = Model()
+        with ThreadPoolExecutor(2) as executor:
+            batcher = Batcher(model, 4, executor, lanes=2, linear=True)
+            asked = [asyncio.ensure_future(batcher.submit(number)) for number in range(2)]
+            await _settle()
+            asked += [asyncio.ensure_future(batcher.submit(number)) for number in range(2, 6)]
+            await _settle()
+            for _ in range(5):
+                model.gate.release()
+                await _settle()
+            assert [each.result for each in await asyncio.gather(*asked)] == [0, 2, 4, 6, 8, 10]
+        assert sorted(model.batches) == [[0], [1], [2, 3], [4], [5]]
+
+    asyncio.run(scenario())
+
+
 def test_only_its_batch_fails_when_the_model_raises() -> None:
     async def scenario() -> None:
         model = Model()
