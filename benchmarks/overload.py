@@ -45,7 +45,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--seconds", type=above_nothing, default=8.0, help="of one load")
     parser.add_argument(
-        "--overload", type=above_nothing, default=20.0, help="seconds at twice the saturation"
+        "--overload",
+        type=above_nothing,
+        default=20.0,
+        help="seconds at 70 %% of the saturation, and at twice as much",
     )
     parser.add_argument("--data", type=pictures_in, help="folder of pictures; drawings without it")
     takes_out(parser)
@@ -61,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 senders.closed_loop(target, CLIENTS, 2.0)  # warm
                 load = senders.closed_loop(target, CLIENTS, options.seconds)
                 found = {"closed": row(f"closed loop, {CLIENTS} clients", load)}
-                found |= around(senders, target, load.rate, options.seconds, overload=options.overload)
+                found |= around(senders, target, load.rate, options.overload)
                 figures[application.name] = found
     for application in both:
         ratios(application.name, figures[application.name])

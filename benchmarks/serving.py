@@ -94,7 +94,7 @@ def measure(
         print(
             f"  {name}: saturation {of['saturation']:.1f} images/s; with p99 up to 100 ms {of['prompt']:.1f} images/s"
         )
-        of |= around(senders, target, of["saturation"] / target.images, seconds, overload=overload)
+        of |= around(senders, target, of["saturation"] / target.images, overload)
     return found
 
 
@@ -115,15 +115,11 @@ def recovered(senders: Senders, target: Target, before: float) -> None:
             raise RuntimeError(f"The application still has a queue after {RECOVERY_SECONDS:.0f} s.")
 
 
-def around(
-    senders: Senders, target: Target, rate: float, seconds: float, *, overload: float
-) -> dict[str, Any]:
-    """Load one server with 70 % of a rate, requests per second, and with twice as much."""
+def around(senders: Senders, target: Target, rate: float, seconds: float) -> dict[str, Any]:
+    """Load one server with 70 % of a rate, requests per second, and with twice as much, for some seconds each."""
     found = {
-        "at_70": row(
-            f"70 %: {0.7 * rate:.1f} requests/s", senders.open_loop(target, 0.7 * rate, 2 * seconds)
-        ),
-        "at_200": row(f"200 %: {2 * rate:.1f} requests/s", senders.open_loop(target, 2 * rate, overload)),
+        "at_70": row(f"70 %: {0.7 * rate:.1f} requests/s", senders.open_loop(target, 0.7 * rate, seconds)),
+        "at_200": row(f"200 %: {2 * rate:.1f} requests/s", senders.open_loop(target, 2 * rate, seconds)),
     }
     recovered(senders, target, found["at_70"]["p99"])
     return found
@@ -172,7 +168,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--many", type=at_least_one, default=4, help="images of a many-image request")
     parser.add_argument("--seconds", type=above_nothing, default=8.0, help="of one load")
     parser.add_argument(
-        "--overload", type=above_nothing, default=60.0, help="seconds at twice the saturation"
+        "--overload",
+        type=above_nothing,
+        default=60.0,
+        help="seconds at 70 %% of the saturation, and at twice as much",
     )
     parser.add_argument("--soak", type=int, default=0, help="requests between two looks at the memory")
     parser.add_argument("--senders", type=at_least_one, default=SENDERS, help="processes that send the load")
@@ -259,7 +258,7 @@ def without_adapter(
     direct = straight(target, container)
     found = {"closed": row("closed loop, 8 clients", senders.closed_loop(direct, 8, options.seconds))}
     rate = through["saturation"] / target.images
-    return found | around(senders, direct, rate, options.seconds, overload=options.overload)
+    return found | around(senders, direct, rate, options.overload)
 
 
 def ratios(what: str, found: dict[str, Any]) -> None:
