@@ -147,10 +147,11 @@ def test_the_pace_follows_the_load() -> None:
     assert admission.pace == learnt
 
 
+@pytest.mark.parametrize(("busy", "batch"), [(4, 2), (6, 2), (10, 4)])
 @pytest.mark.parametrize("start", [0.7, 0.05, 0.006, 0.001])
-def test_the_pace_is_found_from_wherever_it_begins(start: float) -> None:
+def test_the_pace_is_found_from_wherever_it_begins(start: float, busy: int, batch: int) -> None:
     now, true = 0.0, 0.006
-    admission = Admission(busy=10, pace=start, batch=4, clock=lambda: now)
+    admission = Admission(busy=busy, pace=start, batch=batch, clock=lambda: now)
     inside: list[ExitStack] = []
     for _ in range(500):
         while len(inside) < 40:  # who would be in
@@ -162,10 +163,10 @@ def test_the_pace_is_found_from_wherever_it_begins(start: float) -> None:
                 stack.close()
                 break
             inside.append(stack)
-        now += 4 * true
-        for each in inside[:4]:
+        now += batch * true
+        for each in inside[:batch]:
             each.close()
-        del inside[:4]
+        del inside[:batch]
     assert admission.pace == pytest.approx(true, rel=0.1)
 
 
