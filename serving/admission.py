@@ -34,6 +34,8 @@ ADAPTER_SECONDS = 0.005
 model is."""
 SMOOTHING = 0.02
 """Weight of the newest of the intervals that the pace is the mean of: about the last fifty."""
+FORGETTING = 1e-5
+"""What the least pace grows by with each answer, so that nothing that was learnt wrongly stays for good."""
 
 
 class Admission:
@@ -45,7 +47,7 @@ class Admission:
         Images that keep the whole machine at work; as many are always let in.
     pace
         Seconds per image when it is at work and nothing else is, as measured at the start; it follows the load from
-        there.
+        there, and the least that was found is what the budget is reckoned with.
     batch
         Images that are answered at one moment, at most.
     """
@@ -60,20 +62,22 @@ class Admission:
         max_images: int = MAX_IMAGES,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._busy, self._budget, self._clock = busy, BUDGET_ROUNDS * busy * pace, clock
+        self._busy, self._clock = busy, clock
         self._max_requests, self._max_images = max_requests, max_images
         self._batch = batch
         self._answers = 0
         self._last = 0.0
         self._latest_return = float("-inf")
+        self._least = pace
         self.pace = pace
         self.requests = 0
         self.images = 0
         self.queued = 0
+        self.held = 0
 
     @contextmanager
-    def request(self) -> Iterator[None]:
-        """Admit one request while the context lasts.
+    def request(self, *, archive: bool = False) -> Iterator[None]:
+        """Admit one request, of one image or of an archive of them, while the context lasts.
 
         Raises
         ------
@@ -81,7 +85,7 @@ class Admission:
         """
         if self.requests >= self._max_requests:
             raise self._refusal(f"{self.requests} requests are under way")
-        self._check()
+        self._check(archive=archive)
         self.requests += 1
         try:
             yield
@@ -89,7 +93,7 @@ class Admission:
             self.requests -= 1
 
     @contextmanager
-    def batch(self, count: int) -> Iterator[None]:
+    def batch(self, count: int, *, archive: bool = False) -> Iterator[None]:
         """Admit an admitted request's images while the context lasts.
 
         Raises
@@ -97,7 +101,7 @@ class Admission:
         serving.errors.OverloadedError
         """
         # Again: others may have been admitted while this one's body came.
-        self._check()
+        self._check(archive=archive)
         if self.images and self.images + count > self._max_images:
             raise self._refusal(f"{self.images} images are under way")
         self.images += count
@@ -105,6 +109,15 @@ class Admission:
             yield
         finally:
             self.images -= count
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Count an image of an archive that is not queued yet, and will be next, while the context lasts."""
+        self.held += 1
+        try:
+            yield
+        finally:
+            self.held -= 1
 
     @contextmanager
     def image(self) -> Iterator[None]:
@@ -116,10 +129,12 @@ class Admission:
             self.queued -= 1
             self._observe()
 
-    def _check(self) -> None:
-        wait = self.queued * self.pace
-        if self.queued >= self._busy and wait > self._budget:
-            raise self._refusal(f"{self.queued} images are queued, about {wait:.2f} s of work")
+    def _check(self, *, archive: bool) -> None:
+        # Archives wait for each other; a single image comes before those that archives hold back.
+        before = self.queued + self.held * archive
+        wait = before * self.pace
+        if before >= self._busy and wait > BUDGET_ROUNDS * self._busy * self._least:
+            raise self._refusal(f"{before} images are queued, about {wait:.2f} s of work")
 
     def _refusal(self, why: str) -> OverloadedError:
         now = self._clock()
@@ -145,4 +160,5 @@ class Admission:
         # The first may be of one batch, at one moment, and nothing is known of when it began.
         if self._answers > self._batch:
             self.pace += SMOOTHING * (now - self._last - self.pace)
+            self._least = min(self.pace, self._least * (1 + FORGETTING))
         self._last = now

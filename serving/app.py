@@ -51,6 +51,9 @@ class ImageClassifier:
             linear=self._engine.linear,
         )
         self._admission = Admission(self._engine.busy, pace, batch=self._engine.largest)
+        # Of archives, as many images are queued together as keep the machine at work, but one: a single image finds
+        # room behind however many of them, however slow they are, and waits for no more than these.
+        self._archived = asyncio.Semaphore(self._engine.busy - 1)
         self._metrics = StageMetrics()
         self._suspect = False
 
@@ -91,7 +94,7 @@ class ImageClassifier:
         if request.method != "POST":
             raise errors.MethodNotAllowedError(f"Images are sent with POST, not {request.method}.")
         archive = requests.is_archive(request.headers.get("content-type", ""))
-        with self._admission.request():
+        with self._admission.request(archive=archive):
             with timings.measured("read"):
                 body = await requests.read(request.stream(), archive=archive)
             return await (self._many(body, timings) if archive else self._one(body, timings))
@@ -113,16 +116,20 @@ class ImageClassifier:
         loop = asyncio.get_running_loop()
         with timings.measured("read"):
             images = await loop.run_in_executor(self._engine.decoders, requests.unpack, body)
-        # Enough of its images are queued to keep the machine at work, and no more: a small request behind a large
-        # one waits for these alone, and finds room however slow they are.
+        # And no more of each than that wait for it, so that small archives take turns with a large one.
         window = asyncio.Semaphore(self._engine.busy - 1)
 
         async def one(content: bytes) -> Answer:
             async with window:
-                with self._admission.image():
-                    return await self._image(content, timings)
+                with self._admission.hold():
+                    await self._archived.acquire()
+                try:
+                    with self._admission.image():
+                        return await self._image(content, timings)
+                finally:
+                    self._archived.release()
 
-        with self._admission.batch(len(images)):
+        with self._admission.batch(len(images), archive=True):
             found = await asyncio.gather(*(one(content) for _, content in images), return_exceptions=True)
         parts = zip(images, found, strict=True)
         return {

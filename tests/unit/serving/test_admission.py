@@ -121,6 +121,58 @@ def test_a_crowd_comes_back_at_any_moment_when_there_are_more_than_find_a_turn(p
     assert max(in_each_second.values()) < 2000 / 9 * 1.5
 
 
+def test_a_single_image_comes_before_those_that_archives_hold_back() -> None:
+    admission = Admission(busy=4, pace=0.05)
+    admission.pace = 10.0
+    with ExitStack() as queued:
+        for _ in range(3):
+            queued.enter_context(admission.image())
+        queued.enter_context(admission.hold())
+        with admission.request(), admission.batch(1):
+            pass
+        with (
+            pytest.raises(OverloadedError, match=r"4 images are queued, about 40\.00 s"),
+            admission.request(archive=True),
+        ):
+            pass
+        with pytest.raises(OverloadedError), admission.batch(2, archive=True):
+            pass
+    with admission.request(archive=True), admission.batch(2, archive=True):
+        assert admission.held == 0
+
+
+def full_at(admission: Admission) -> int:
+    """Return how many images are queued when the next request is refused."""
+    with ExitStack() as queued:
+        for count in range(100):
+            try:
+                with admission.request():
+                    queued.enter_context(admission.image())
+            except OverloadedError:
+                return count
+    raise AssertionError("Nothing is refused.")
+
+
+def test_a_pace_that_was_too_slow_at_the_start_is_forgotten() -> None:
+    now = 0.0
+
+    def answer(pace: float, times: int) -> None:
+        nonlocal now
+        with admission.image(), admission.image():
+            for _ in range(times):
+                with admission.image():
+                    now += pace
+
+    admission = Admission(busy=4, pace=0.2, batch=10, clock=lambda: now)
+    answer(0.02, 400)
+    assert full_at(admission) == 9
+    # As soon as the machine is slower again, fewer are let in; and a pace that it never has again is forgotten.
+    answer(0.03, 400)
+    assert full_at(admission) == 6
+    answer(0.03, 100_000)
+    assert full_at(admission) == 9
+
+
 def test_what_keeps_the_machine_at_work_is_let_in_however_slow_it_is() -> None:
     admission = Admission(busy=4, pace=0.01)
     admission.pace = 10.0
