@@ -31,6 +31,7 @@ from localcloud.containers.adapter import CONNECTIONS
 from localcloud.containers.container import Container
 
 PHOTOGRAPH = (640, 480)
+PICTURES = 32
 STEPS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, *(1.25**step for step in range(1, 12)))
 """Shares of a closed loop's rate at which the open loop asks, as far as answers follow."""
 LATE_SECONDS = 0.01
@@ -178,7 +179,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--data", type=pictures_in, help="folder of pictures; drawings without it")
     takes_out(parser)
     options = parser.parse_args(arguments)
-    contents = photographs(32, PHOTOGRAPH, options.data)
+    if PICTURES % options.many:
+        parser.error(
+            f"--many {options.many} leaves some of the {PICTURES} pictures over: give 2, 4, 8, 16 or 32."
+        )
+    contents = photographs(PICTURES, PHOTOGRAPH, options.data)
     named = [(f"{number}.jpg", content) for number, content in enumerate(contents)]
     many = [archive(each) for each in split(named, options.many)]
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"{os.cpu_count()} CPU cores"
@@ -280,7 +285,8 @@ def report(figures: dict[str, Any]) -> None:
             f"{kind}: saturation {ours['saturation'] / peer['saturation']:.2f} x the peer's; with p99 up to 100 ms ",
             end="",
         )
-        print(f"{ours['prompt'] / peer['prompt']:.2f} x" if peer["prompt"] else "the peer answers none")
+        none = "the peer answers none" if ours["prompt"] else "neither answers any"
+        print(f"{ours['prompt'] / peer['prompt']:.2f} x" if peer["prompt"] else none)
         ratios(kind, ours)
         ratios(f"{kind}, without the adapter", figures[f"direct {kind}"])
         alone = figures[f"adapter {kind}"]["images_per_second"] / images
