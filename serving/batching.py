@@ -92,13 +92,14 @@ class Batcher(Generic[Item, Result]):
             started = time.perf_counter()
             try:
                 results = await loop.run_in_executor(self._executor, self._run, [each.item for each in batch])
+                answered = list(zip(batch, results, strict=True))
             except Exception as error:  # handed to whoever waits; the next batch is another matter
                 for each in batch:
                     if not each.future.done():
                         each.future.set_exception(error)
             else:
                 ran = time.perf_counter() - started
-                for each, result in zip(batch, results, strict=True):
+                for each, result in answered:
                     if not each.future.done():
                         each.future.set_result(Batched(result, started - each.since, ran))
             self._idle += 1

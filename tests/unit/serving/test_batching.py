@@ -105,6 +105,22 @@ def test_only_its_batch_fails_when_the_model_raises() -> None:
     asyncio.run(scenario())
 
 
+def test_a_batch_fails_when_the_model_answers_too_few() -> None:
+    def lucky(items: Sequence[int]) -> list[int]:
+        return [each for each in items if each != 13]
+
+    async def scenario() -> None:
+        with ThreadPoolExecutor(1) as executor:
+            batcher = Batcher(lucky, 2, executor)
+            found = await asyncio.gather(
+                *(batcher.submit(number) for number in (1, 13)), return_exceptions=True
+            )
+            assert [type(each) for each in found] == [ValueError, ValueError]
+            assert (await batcher.submit(4)).result == 4
+
+    asyncio.run(scenario())
+
+
 def test_an_item_is_left_out_when_nobody_waits_for_it() -> None:
     async def scenario() -> None:
         model = Model()
