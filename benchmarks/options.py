@@ -49,9 +49,21 @@ def pictures_in(name: str) -> Path:
     return Path(name)
 
 
+def no_folder(name: str) -> Path:
+    """Return the file that an option names, which need not be there.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+    """
+    if Path(name).is_dir():
+        raise argparse.ArgumentTypeError(f"{name} is a folder: name a file in it")
+    return Path(name)
+
+
 def takes_out(parser: argparse.ArgumentParser) -> None:
     """Give a benchmark the option that `write_figures` is for."""
-    parser.add_argument("--out", type=Path, help="file for the figures, JSON")
+    parser.add_argument("--out", type=no_folder, help="file for the figures, JSON")
 
 
 def write_figures(out: Path | None, figures: dict[str, Any]) -> None:

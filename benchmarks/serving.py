@@ -32,6 +32,8 @@ from localcloud.containers.container import Container
 
 PHOTOGRAPH = (640, 480)
 PICTURES = 32
+EARLY = 1000
+"""Requests of a long load after which the memory is looked at first."""
 STEPS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, *(1.25**step for step in range(1, 12)))
 """Shares of a closed loop's rate at which the open loop asks, as far as answers follow."""
 LATE_SECONDS = 0.01
@@ -145,14 +147,14 @@ def by_concurrency(
 
 
 def soak(senders: Senders, target: Target, container: Container, requests: int) -> dict[str, Any]:
-    """Ask many times, and return the replica's memory after the first thousand and at the end."""
-    senders.closed_loop(target, 16, 3600, 1000)
+    """Ask many times, and return the replica's memory after the first of them and at the end."""
+    senders.closed_loop(target, 16, 3600, EARLY)
     early = replica_bytes(container)
-    load = senders.closed_loop(target, 16, 3600, requests - 1000)
+    load = senders.closed_loop(target, 16, 3600, requests - EARLY)
     late = replica_bytes(container)
     row(f"{requests} requests, 16 clients", load)
     print(
-        f"  memory after 1,000 requests {early / 2**20:.0f} MiB, after {requests:,} {late / 2**20:.0f} MiB "
+        f"  memory after {EARLY:,} requests {early / 2**20:.0f} MiB, after {requests:,} {late / 2**20:.0f} MiB "
         f"({late / early - 1:+.1%})"
     )
     return {"after_1000": early, "at_the_end": late, "requests": requests}
@@ -174,11 +176,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
         default=60.0,
         help="seconds at 70 %% of the saturation, and at twice as much",
     )
-    parser.add_argument("--soak", type=int, default=0, help="requests between two looks at the memory")
+    parser.add_argument(
+        "--soak",
+        type=at_least_one,
+        default=0,
+        help=f"requests of a long load; the memory is looked at after {EARLY:,} and at the end",
+    )
     parser.add_argument("--senders", type=at_least_one, default=SENDERS, help="processes that send the load")
     parser.add_argument("--data", type=pictures_in, help="folder of pictures; drawings without it")
     takes_out(parser)
     options = parser.parse_args(arguments)
+    if 0 < options.soak <= EARLY:
+        parser.error(f"--soak {options.soak}: the memory is looked at after {EARLY:,} first, give more.")
     if PICTURES % options.many:
         parser.error(
             f"--many {options.many} leaves some of the {PICTURES} pictures over: give 2, 4, 8, 16 or 32."
