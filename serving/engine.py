@@ -34,8 +34,8 @@ Decoded = TypeVar("Decoded")
 class Engine:
     """One model on the best device there is.
 
-    Decoding has threads of its own, one to a core, and the model one to a lane of its runner. None of them has more
-    than one torch thread: otherwise each would bring an OpenMP team, and all would fight.
+    Decoding has threads of its own, one to a core but two to four, and the model one to a lane of its runner. None of
+    them has more than one torch thread: otherwise each would bring an OpenMP team, and all would fight.
 
     Parameters
     ----------

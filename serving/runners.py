@@ -81,7 +81,7 @@ class CpuRunner(_PixelsRunner):
 
     The network is many small layers. Sharing each of them among the cores costs a meeting of the cores after every
     layer; whole images share nothing, and two at a time leave the caches enough room: `benchmarks/engine.py`
-    measures both. Four gain some hundredths more, and who comes next waits for twice as long, or four times where
+    measures both. Four gain up to a tenth more, and who comes next waits for twice as long, or four times where
     what passes requests on takes most of the cores.
 
     Parameters
