@@ -116,7 +116,7 @@ class ImageClassifier:
         loop = asyncio.get_running_loop()
         with timings.measured("read"):
             images = await loop.run_in_executor(self._engine.decoders, requests.unpack, body)
-        # And no more of each than that wait for it, so that small archives take turns with a large one.
+        # No more images of one archive wait for a place at a time, so that small archives take turns with large ones.
         window = asyncio.Semaphore(self._engine.busy - 1)
 
         async def one(content: bytes) -> Answer:
